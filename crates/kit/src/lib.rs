@@ -1,0 +1,1 @@
+//! Kubernetes shell: watch pump, lease, patch writer, events, admin server, metrics, logs.

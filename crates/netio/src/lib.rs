@@ -1,0 +1,1 @@
+//! Sockets and netlink: the only crate with unsafe code.

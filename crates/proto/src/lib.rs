@@ -1,0 +1,1 @@
+//! Pure machines: the layer 2 responder.

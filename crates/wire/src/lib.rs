@@ -1,0 +1,1 @@
+//! Pure bytes: Ethernet, ARP, NDP and the packet filters for them.

@@ -1,0 +1,1 @@
+//! Services and pools in, ARP and NDP out.
