@@ -2,13 +2,19 @@
 //!
 //! | module | owns |
 //! | --- | --- |
+//! | [`addr`] | addresses, ranges, sets of free addresses |
+//! | [`announce`] | which node announces which address, and why |
 //! | [`name`] | the names of objects |
+//! | [`placement`] | which of several able nodes |
 //! | [`selector`] | label selectors |
 //! | [`time`] | instants, handed in by the caller |
 //!
 //! Never imports a clock, a socket, tokio or kube: the controller, the speaker and the command line call the
 //! same functions, so that all three say the same thing.
 
+pub mod addr;
+pub mod announce;
 pub mod name;
+pub mod placement;
 pub mod selector;
 pub mod time;
