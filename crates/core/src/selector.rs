@@ -59,7 +59,10 @@ impl LabelSelector {
     pub fn from_labels(labels: &Labels) -> Self {
         let requirements = labels
             .iter()
-            .map(|(key, value)| Requirement { key: key.clone(), test: Test::In([value.clone()].into()) })
+            .map(|(key, value)| Requirement {
+                key: key.clone(),
+                test: Test::In([value.clone()].into()),
+            })
             .collect();
         Self { requirements }
     }
@@ -78,12 +81,23 @@ impl LabelSelector {
             "NotIn" => Test::NotIn(values.clone()),
             "Exists" => Test::Exists,
             "DoesNotExist" => Test::DoesNotExist,
-            _ => return Err(SelectorError::Operator { operator: operator.to_owned() }),
+            _ => {
+                return Err(SelectorError::Operator {
+                    operator: operator.to_owned(),
+                });
+            }
         };
         if wants == values.is_empty() {
-            return Err(SelectorError::Values { key: key.to_owned(), operator: operator.to_owned(), wants });
+            return Err(SelectorError::Values {
+                key: key.to_owned(),
+                operator: operator.to_owned(),
+                wants,
+            });
         }
-        self.requirements.push(Requirement { key: key.to_owned(), test });
+        self.requirements.push(Requirement {
+            key: key.to_owned(),
+            test,
+        });
         Ok(self)
     }
 
