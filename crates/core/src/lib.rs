@@ -6,6 +6,7 @@
 //! | [`announce`] | which node announces which address, and why |
 //! | [`name`] | the names of objects |
 //! | [`placement`] | which of several able nodes |
+//! | [`pool`] | pools: validity, overlap, whom they serve |
 //! | [`selector`] | label selectors |
 //! | [`time`] | instants, handed in by the caller |
 //!
@@ -16,5 +17,6 @@ pub mod addr;
 pub mod announce;
 pub mod name;
 pub mod placement;
+pub mod pool;
 pub mod selector;
 pub mod time;

@@ -1,0 +1,26 @@
+//! Which node answers for which address, over which interfaces, and why: one decision for all who ask.
+//!
+//! | module | owns |
+//! | --- | --- |
+//! | [`facts`] | what the cluster says: Services, endpoints, pools, advertisements, nodes, speakers |
+//! | [`world`] | all facts, indexed, and which Services a changed fact concerns |
+//! | [`decision`] | the record of one decision, with a reason for each yes and no |
+//!
+//! The rules are MetalLB's (`ShouldAnnounce` of its layer 2 mode) with three differences: an address keeps being
+//! announced after its pool shrank or went away; only nodes whose speaker is Ready are candidates; and which of
+//! the candidates wins is said by [`crate::placement`].
+
+mod decide;
+pub mod decision;
+pub mod facts;
+pub mod world;
+
+pub use decision::{Decision, Interfaces, Reason, Refusal, Summary};
+pub use facts::{Advertisement, Fact, Kind, Node, Pool, Preference, Service, Slice, Speaker};
+pub use world::World;
+
+/// A node with this label, whatever its value, is no candidate (Kubernetes' well-known label).
+pub const EXCLUDE_LABEL: &str = "node.kubernetes.io/exclude-from-external-load-balancers";
+
+#[cfg(test)]
+mod tests;

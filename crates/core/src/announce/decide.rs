@@ -1,0 +1,218 @@
+//! The rules, from the facts to a decision.
+
+use super::decision::{Candidate, Decision, Interfaces, Reason, Refusal};
+use super::facts::{Advertisement, Node, Service};
+use super::{EXCLUDE_LABEL, World};
+use crate::name::ServiceKey;
+use crate::placement::{self, NodeName};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+type Verdicts = BTreeMap<NodeName, Result<Candidate, Reason>>;
+
+impl World {
+    /// Who announces the Service, and why; `None` if there is no such Service of type LoadBalancer.
+    pub fn decide(&self, key: &ServiceKey) -> Option<Decision> {
+        let service = self.services.get(key)?;
+        let mut decision = Decision {
+            addresses: service.addresses.clone(),
+            pool: self.pool_of(service).map(str::to_owned),
+            refusal: None,
+            verdicts: Verdicts::new(),
+            owner: None,
+        };
+        match self.verdicts(key, service) {
+            Err(refusal) => decision.refusal = Some(refusal),
+            Ok(verdicts) => decision.verdicts = verdicts,
+        }
+        if let Some(owner) = self.owner_for(key, &decision.verdicts) {
+            if decision.verdicts.get(&owner).is_some_and(Result::is_ok) {
+                decision.owner = Some(owner);
+            } else {
+                for verdict in decision.verdicts.values_mut().filter(|verdict| verdict.is_ok()) {
+                    *verdict = Err(Reason::SharedAddressElsewhere { owner: owner.clone() });
+                }
+            }
+        }
+        Some(decision)
+    }
+
+    /// The pool that the Service names, else the first by name that holds its first address.
+    fn pool_of<'a>(&'a self, service: &'a Service) -> Option<&'a str> {
+        service.pool.as_deref().or_else(|| {
+            let first = service.addresses.first()?;
+            let mut pools = self.pools.iter();
+            pools
+                .find(|(_, pool)| pool.ranges.iter().any(|range| range.contains(*first)))
+                .map(|(name, _)| name.as_str())
+        })
+    }
+
+    /// The rules for one Service alone. The order says which of several obstacles is reported: first what its
+    /// owner configured, then what comes and goes by itself.
+    fn verdicts(&self, key: &ServiceKey, service: &Service) -> Result<Verdicts, Refusal> {
+        if service.addresses.is_empty() {
+            return Err(Refusal::NoAddress);
+        }
+        let pool = self.pool_of(service);
+        if let Some(address) = service
+            .addresses
+            .iter()
+            .find(|address| self.is_foreign(**address, pool))
+        {
+            return Err(Refusal::ForeignAddress { address: *address });
+        }
+        let advertisements = self.advertisements_for(service, pool)?;
+        let with_selectors = advertisements
+            .iter()
+            .find(|(_, one)| !one.service_selectors.is_empty());
+        if let Some((name, _)) = with_selectors.filter(|_| service.shared) {
+            return Err(Refusal::SharedAddressWithServiceSelectors {
+                advertisement: (*name).clone(),
+            });
+        }
+        if !self.slices_of(key).any(|slice| slice.serving) {
+            return Err(Refusal::NoEndpoints);
+        }
+        let local: Option<BTreeSet<&NodeName>> = service
+            .local
+            .then(|| self.slices_of(key).flat_map(|slice| &slice.nodes).collect());
+        let verdicts = self.nodes.iter().map(|(name, node)| {
+            let is_local = local.as_ref().is_none_or(|local| local.contains(name));
+            (name.clone(), self.verdict(name, node, &advertisements, is_local))
+        });
+        Ok(verdicts.collect())
+    }
+
+    /// Whether somebody else wrote this address into the status. An address of a pool is ours, and so is one
+    /// whose pool is gone, as long as the Service names it. A node's own address is ours only if a pool holds
+    /// it: to answer for it from another node would cut the node off.
+    fn is_foreign(&self, address: IpAddr, pool: Option<&str>) -> bool {
+        let Some(pool) = pool else { return true };
+        let in_pool = self
+            .pools
+            .get(pool)
+            .is_some_and(|pool| pool.ranges.iter().any(|range| range.contains(address)));
+        !in_pool && self.nodes.values().any(|node| node.addresses.contains(&address))
+    }
+
+    fn advertisements_for(
+        &self,
+        service: &Service,
+        pool: Option<&str>,
+    ) -> Result<Vec<(&String, &Advertisement)>, Refusal> {
+        let object = pool.and_then(|pool| self.pools.get(pool));
+        let (matching, passed_over): (Vec<_>, Vec<_>) = self
+            .advertisements
+            .iter()
+            .filter(|(_, advertisement)| advertisement.selects_pool(pool, object))
+            .partition(|(_, advertisement)| advertisement.selects_service(&service.labels));
+        if matching.is_empty() {
+            let passed_over = passed_over.into_iter().map(|(name, _)| name.clone()).collect();
+            return Err(Refusal::NoAdvertisement {
+                pool: pool.map(str::to_owned),
+                passed_over,
+            });
+        }
+        Ok(matching)
+    }
+
+    fn verdict(
+        &self,
+        name: &NodeName,
+        node: &Node,
+        advertisements: &[(&String, &Advertisement)],
+        is_local: bool,
+    ) -> Result<Candidate, Reason> {
+        let selecting: Vec<&Advertisement> = advertisements
+            .iter()
+            .map(|(_, advertisement)| *advertisement)
+            .filter(|advertisement| advertisement.selects_node(&node.labels))
+            .collect();
+        if selecting.is_empty() {
+            let advertisements = advertisements.iter().map(|(name, _)| (*name).clone()).collect();
+            return Err(Reason::NotSelected { advertisements });
+        }
+        let ignores_exclusion = self.speakers_on(name).any(|speaker| speaker.ignores_exclusion);
+        if node.labels.contains_key(EXCLUDE_LABEL) && !ignores_exclusion {
+            return Err(Reason::Excluded);
+        }
+        if node.network_unavailable {
+            return Err(Reason::NetworkUnavailable);
+        }
+        if self.speakers_on(name).next().is_none() {
+            return Err(Reason::NoSpeaker);
+        }
+        if !self.speakers_on(name).any(|speaker| speaker.ready) {
+            return Err(Reason::SpeakerNotReady);
+        }
+        if !is_local {
+            return Err(Reason::NoLocalEndpoint);
+        }
+        let interfaces = if selecting
+            .iter()
+            .any(|advertisement| advertisement.interfaces.is_empty())
+        {
+            Interfaces::All
+        } else {
+            Interfaces::Listed(
+                selecting
+                    .iter()
+                    .flat_map(|one| one.interfaces.iter().cloned())
+                    .collect(),
+            )
+        };
+        let preference = selecting
+            .iter()
+            .map(|advertisement| advertisement.preference_for(&node.labels))
+            .sum();
+        Ok(Candidate {
+            interfaces,
+            preference,
+        })
+    }
+
+    /// The node that announces the group of `key`, whose own verdicts are `own`: one that can announce all of
+    /// its Services that can be announced at all, or else one for the first of them by name. All members come
+    /// to the same answer.
+    fn owner_for(&self, key: &ServiceKey, own: &Verdicts) -> Option<NodeName> {
+        let group = self.group(key);
+        let others = group.iter().filter_map(|member| {
+            let service = self.services.get(member)?;
+            Some(if member == key {
+                own.clone()
+            } else {
+                self.verdicts(member, service).unwrap_or_default()
+            })
+        });
+        let members: Vec<BTreeMap<NodeName, i64>> =
+            others.map(preferences).filter(|one| !one.is_empty()).collect();
+        let first = members.first()?;
+
+        let mut common = first.clone();
+        for member in &members[1..] {
+            common.retain(|node, _| member.contains_key(node));
+            for (node, preference) in &mut common {
+                *preference += member[node];
+            }
+        }
+        let candidates = if common.is_empty() { first } else { &common };
+        let most = candidates.values().max()?;
+        let favoured = candidates.iter().filter(|(_, preference)| *preference == most);
+        let favoured: BTreeSet<NodeName> = favoured.map(|(node, _)| node.clone()).collect();
+
+        let addresses = group
+            .iter()
+            .filter_map(|member| self.services.get(member))
+            .flat_map(|one| &one.addresses);
+        placement::owner(*addresses.min()?, &favoured).cloned()
+    }
+}
+
+/// The candidates among the nodes, with how much each is preferred.
+fn preferences(verdicts: Verdicts) -> BTreeMap<NodeName, i64> {
+    verdicts
+        .into_iter()
+        .filter_map(|(node, verdict)| Some((node, verdict.ok()?.preference)))
+        .collect()
+}
