@@ -1,1 +1,18 @@
 //! Sockets and netlink: the only crate with unsafe code.
+//!
+//! | module | owns |
+//! | --- | --- |
+//! | [`clock`] | the time of `CLOCK_BOOTTIME` |
+//! | [`packet`] | `AF_PACKET` sockets with a filter, and the time at which the kernel took in each frame |
+//! | [`poll`] | waiting for several sockets and for a waker, on a thread of its own |
+//! | [`multicast`] | membership in solicited-node groups |
+//! | `sys` | every `unsafe` block |
+//!
+//! Never imports policy or kube: it moves bytes, and decides nothing about them. Root without any capability but
+//! `NET_RAW` is enough for all of it.
+
+pub mod clock;
+pub mod multicast;
+pub mod packet;
+pub mod poll;
+mod sys;
