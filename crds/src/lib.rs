@@ -1,1 +1,46 @@
-//! The API types of group metallb.io, and their translation into core's.
+//! The API types of group `metallb.io`, and their translation into core's.
+//!
+//! | module | owns |
+//! | --- | --- |
+//! | [`ip_address_pool`] | `IPAddressPool`: which addresses may be given out, and to whom |
+//! | [`l2_advertisement`] | `L2Advertisement`: which pools are announced on the segment, by which nodes |
+//! | [`bgp_advertisement`], [`bgp_peer`], [`bfd_profile`], [`community`] | the BGP kinds |
+//! | [`service_l2_status`], [`service_bgp_status`] | what speakers report about a Service |
+//! | [`configuration_state`] | `ConfigurationState`: whether the configuration is sound |
+//! | [`names`] | annotations, labels, condition types |
+//! | [`definitions`] | the CustomResourceDefinitions, as `crds/yaml/` holds them |
+//!
+//! The schemas accept every object that MetalLB v0.16.2 accepts; `tests/metallb.rs` compares them field by field.
+//! This crate never imports a Kubernetes client, kube's runtime or tokio.
+
+#![expect(
+    unreachable_pub,
+    reason = "derive(KubeSchema) keeps a private copy of each struct, `pub` included"
+)]
+#![expect(
+    clippy::duplicated_attributes,
+    reason = "each printcolumn(…) has a type; they are not one attribute"
+)]
+
+pub mod bfd_profile;
+pub mod bgp_advertisement;
+pub mod bgp_peer;
+pub mod community;
+pub mod configuration_state;
+pub mod definitions;
+pub mod ip_address_pool;
+pub mod l2_advertisement;
+pub mod names;
+mod schema;
+pub mod service_bgp_status;
+pub mod service_l2_status;
+
+pub use bfd_profile::{BFDProfile, BFDProfileSpec};
+pub use bgp_advertisement::{BGPAdvertisement, BGPAdvertisementSpec};
+pub use bgp_peer::{BGPPeer, BGPPeerSpec};
+pub use community::{Community, CommunityAlias, CommunitySpec};
+pub use configuration_state::{ConfigurationResult, ConfigurationState, ConfigurationStateStatus};
+pub use ip_address_pool::{IPAddressPool, IPAddressPoolSpec, IPAddressPoolStatus, ServiceAllocation};
+pub use l2_advertisement::{L2Advertisement, L2AdvertisementSpec, PreferredNodeSelector};
+pub use service_bgp_status::{MetalLBServiceBGPStatus, ServiceBGPStatus};
+pub use service_l2_status::{InterfaceInfo, MetalLBServiceL2Status, ServiceL2Status};

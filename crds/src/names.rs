@@ -1,0 +1,51 @@
+//! Names that are part of the API: annotations, labels, condition types.
+//!
+//! `metallb.io/…` is MetalLB's, with its meaning; `metallb.universe.tf/…` its deprecated spelling; `cortenlb.io/…` ours.
+
+/// The API group of every kind in this crate.
+pub const GROUP: &str = "metallb.io";
+
+/// The namespace in which MetalLB's manifests, and ours, install; configuration outside it is rejected.
+pub const SYSTEM_NAMESPACE: &str = "metallb-system";
+
+/// On a Service: the pool from which its address must come.
+pub const ADDRESS_POOL: &str = "metallb.io/address-pool";
+/// The deprecated spelling of [`ADDRESS_POOL`].
+pub const ADDRESS_POOL_DEPRECATED: &str = "metallb.universe.tf/address-pool";
+
+/// On a Service: the addresses that it must have, separated by commas.
+pub const LOAD_BALANCER_IPS: &str = "metallb.io/loadBalancerIPs";
+/// The deprecated spelling of [`LOAD_BALANCER_IPS`].
+pub const LOAD_BALANCER_IPS_DEPRECATED: &str = "metallb.universe.tf/loadBalancerIPs";
+
+/// On a Service: Services with the same key may share one address.
+pub const ALLOW_SHARED_IP: &str = "metallb.io/allow-shared-ip";
+/// The deprecated spelling of [`ALLOW_SHARED_IP`].
+pub const ALLOW_SHARED_IP_DEPRECATED: &str = "metallb.universe.tf/allow-shared-ip";
+
+/// On a Service, written by the controller: the pool from which its address came.
+pub const IP_ALLOCATED_FROM_POOL: &str = "metallb.io/ip-allocated-from-pool";
+/// The deprecated spelling of [`IP_ALLOCATED_FROM_POOL`], which older releases of MetalLB wrote.
+pub const IP_ALLOCATED_FROM_POOL_DEPRECATED: &str = "metallb.universe.tf/ip-allocated-from-pool";
+
+/// On a `ServiceL2Status` or `ServiceBGPStatus`: the node that announces.
+pub const ANNOUNCE_NODE: &str = "metallb.io/node";
+/// On a `ServiceL2Status` or `ServiceBGPStatus`: the name of the Service.
+pub const SERVICE_NAME: &str = "metallb.io/service-name";
+/// On a `ServiceL2Status` or `ServiceBGPStatus`: the namespace of the Service.
+pub const SERVICE_NAMESPACE: &str = "metallb.io/service-namespace";
+
+/// On a `ConfigurationState`: `controller` or `speaker`.
+pub const COMPONENT_TYPE: &str = "metallb.io/component-type";
+/// On a speaker's `ConfigurationState`: its node.
+pub const NODE_NAME: &str = "metallb.io/node-name";
+
+/// On our pods: `controller` or `speaker`. MetalLB's pods have the same `app` and `component`, but not this.
+pub const COMPONENT: &str = "cortenlb.io/component";
+
+/// Condition of a Service: it has its address.
+pub const CONDITION_ADDRESS_ASSIGNED: &str = "cortenlb.io/AddressAssigned";
+/// Condition of a Service: a node announces its address.
+pub const CONDITION_ANNOUNCED: &str = "cortenlb.io/Announced";
+/// Condition of an `IPAddressPool`: its addresses can be given out.
+pub const CONDITION_VALID: &str = "cortenlb.io/Valid";
