@@ -1,1 +1,26 @@
-//! Kubernetes shell: watch pump, lease, patch writer, events, admin server, metrics, logs.
+//! The Kubernetes shell around a pure index: watch → index → writes, gated by leadership.
+//!
+//! | module | owns |
+//! | --- | --- |
+//! | [`client`] | the connection to the API server: keep-alive, no hidden retries |
+//! | [`watch`] | a watch stream as [`Change`](watch::Change)s on a bounded channel |
+//! | [`write`] | the one task that writes: order per object, priorities, retries, the gate |
+//! | [`lease`] | leader election; publishes a [`Claim`](lease::Claim) |
+//! | [`events`] | core/v1 Events: aggregated, never in the way of a status |
+//! | [`admin`] | `/healthz`, `/readyz`, `/metrics` |
+//! | [`metrics`] | the registry, with the process's own numbers |
+//! | [`logs`] | JSON lines on standard output |
+//! | [`shutdown`] | SIGTERM and SIGINT as a cancellation token |
+//!
+//! Never imports a domain type: it knows `kube` and `k8s-openapi`, and neither Services nor pools.
+
+pub mod admin;
+mod backoff;
+pub mod client;
+pub mod events;
+pub mod lease;
+pub mod logs;
+pub mod metrics;
+pub mod shutdown;
+pub mod watch;
+pub mod write;

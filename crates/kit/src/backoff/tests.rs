@@ -1,0 +1,35 @@
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Backoff, LONGEST, delay};
+
+#[test]
+fn a_delay_stays_between_half_and_the_whole() {
+    for (failures, whole) in [
+        (0, 100),
+        (1, 200),
+        (3, 800),
+        (6, 6_400),
+        (7, 10_000),
+        (u32::MAX, 10_000),
+    ] {
+        let got = delay(failures);
+        let whole = Duration::from_millis(whole);
+        assert!(got >= whole / 2 && got <= whole, "{failures} failures: {got:?}");
+    }
+}
+
+#[test]
+fn failures_are_forgotten_after_a_calm_time_only() {
+    let mut backoff = Backoff::default();
+    let mut now = Instant::now();
+    for _ in 0..10 {
+        now += backoff.failed(now);
+    }
+    assert!(backoff.failed(now) >= LONGEST / 2);
+    now += LONGEST * 2;
+    assert!(backoff.failed(now) >= LONGEST / 2, "not yet calm");
+    now += LONGEST * 2 + Duration::from_millis(1);
+    assert!(backoff.failed(now) <= Duration::from_millis(100));
+}

@@ -1,0 +1,129 @@
+//! The connection to the API server.
+//!
+//! The stack is put together here rather than by [`Client::try_from`] for three reasons: TCP keep-alive (a watch
+//! over a dead connection would go unnoticed for five minutes), no Nagle delay between a request's head and body,
+//! and no retries below [`write`](crate::write), which would hold a write back for minutes behind its caller's back.
+
+use std::{env, time::Duration};
+
+use axum::http::{HeaderValue, header::USER_AGENT};
+use hyper_util::{
+    client::legacy::{Client as HttpClient, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use kube::{
+    Client, Config,
+    client::{Body, ConfigExt},
+    config::{InferConfigError, KubeconfigError},
+};
+use thiserror::Error;
+use tower::{BoxError, ServiceBuilder};
+
+/// How long a request may take before it counts as failed. Watches are not requests: their end is the watcher's.
+///
+/// Longer than the API server's own patience with a slow etcd (about 5 s), shorter than
+/// [`Timing::renew_deadline`](crate::lease::Timing).
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(8);
+
+/// A silent peer is noticed after 15 + 3 × 5 = 30 s.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(15);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
+const KEEPALIVE_PROBES: u32 = 3;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Why there is no client. Nothing was sent to the API server.
+#[derive(Debug, Error)]
+pub enum ConnectError {
+    /// Neither a kubeconfig nor a service account was found.
+    #[error(
+        "no way to the API server: KUBECONFIG names no usable file and no service account is mounted in this pod"
+    )]
+    NoConfig(#[source] Box<InferConfigError>),
+    /// The kubeconfig named on the command line cannot be used.
+    #[error("kubeconfig {path:?} cannot be used")]
+    Kubeconfig {
+        /// The file that was named.
+        path: String,
+        /// What is wrong with it.
+        #[source]
+        source: Box<KubeconfigError>,
+    },
+    /// The configuration was found, but no client can be made from it (a certificate, a token or a proxy).
+    #[error("the configuration for API server {url} cannot be used: check certificates and credentials")]
+    Unusable {
+        /// The API server's URL.
+        url: String,
+        /// The part that failed.
+        #[source]
+        source: Box<kube::Error>,
+    },
+}
+
+/// A client from `KUBECONFIG`, `~/.kube/config` or the pod's service account, in this order.
+///
+/// `component` goes into the `User-Agent` with this crate's version, for the API server's audit log.
+///
+/// # Errors
+/// [`ConnectError`]; no request is made, so that an API server that is away is not an error.
+pub async fn connect(component: &str) -> Result<Client, ConnectError> {
+    let config = Config::infer()
+        .await
+        .map_err(|source| ConnectError::NoConfig(Box::new(source)))?;
+    with_config(config, component)
+}
+
+/// A client from one kubeconfig file, with its current context.
+///
+/// # Errors
+/// [`ConnectError`]; no request is made.
+pub async fn connect_with_kubeconfig(path: &str, component: &str) -> Result<Client, ConnectError> {
+    let failed = |source| ConnectError::Kubeconfig {
+        path: path.to_owned(),
+        source: Box::new(source),
+    };
+    let kubeconfig = kube::config::Kubeconfig::read_from(path).map_err(failed)?;
+    let config = Config::from_custom_kubeconfig(kubeconfig, &Default::default())
+        .await
+        .map_err(failed)?;
+    with_config(config, component)
+}
+
+/// A client from a configuration that the caller has.
+///
+/// # Errors
+/// [`ConnectError::Unusable`]; no request is made.
+pub fn with_config(mut config: Config, component: &str) -> Result<Client, ConnectError> {
+    let agent = format!(
+        "{component}/{} ({}/{})",
+        env!("CARGO_PKG_VERSION"),
+        env::consts::OS,
+        env::consts::ARCH
+    );
+    if let Ok(agent) = HeaderValue::from_str(&agent) {
+        config.headers.push((USER_AGENT, agent));
+    }
+    let url = config.cluster_url.to_string();
+    stack(config).map_err(|source| ConnectError::Unusable {
+        url,
+        source: Box::new(source),
+    })
+}
+
+fn stack(config: Config) -> Result<Client, kube::Error> {
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
+    tcp.set_keepalive(Some(KEEPALIVE_IDLE));
+    tcp.set_keepalive_interval(Some(KEEPALIVE_INTERVAL));
+    tcp.set_keepalive_retries(Some(KEEPALIVE_PROBES));
+    let http = HttpClient::builder(TokioExecutor::new())
+        .build::<_, Body>(config.rustls_https_connector_with_connector(tcp)?);
+    let service = ServiceBuilder::new()
+        .layer(config.base_uri_layer())
+        .option_layer(config.auth_layer()?)
+        .layer(config.extra_headers_layer()?)
+        .map_err(BoxError::from)
+        .service(http);
+    Ok(Client::new(service, config.default_namespace))
+}

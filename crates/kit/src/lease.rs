@@ -1,0 +1,70 @@
+//! Leader election over one `coordination.k8s.io/v1` Lease.
+//!
+//! Leadership gates the [`Writer`](crate::write::Writer), never the logic: every replica watches and decides, one
+//! writes.
+
+mod state;
+mod task;
+
+use tokio::time::Instant;
+
+pub use self::{
+    state::{Action, LeaseState, Timing},
+    task::{Candidate, run},
+};
+
+/// How the one who held the Lease before us came to lose it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Predecessor {
+    /// There was none: the Lease is new.
+    Fresh,
+    /// It gave the Lease up, after its last write was answered.
+    Released,
+    /// It fell silent. A write of it may still be under way, and must be fenced off before anything is decided from
+    /// what is read.
+    Expired,
+}
+
+/// What this process may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// Whether the Lease is ours. For "may I write now?" ask [`holds`](Self::holds).
+    pub held: bool,
+    /// `spec.leaseTransitions` of our term: it grows with every term, also when one process holds two in a row.
+    pub transitions: i32,
+    /// How the term before ours ended.
+    pub predecessor: Predecessor,
+    /// When the claim ends unless it is renewed; `None` for never. Moves on without a notification.
+    pub until: Option<Instant>,
+}
+
+impl Claim {
+    /// The claim of a process that needs no Lease.
+    #[must_use]
+    pub const fn unconditional() -> Self {
+        Self {
+            held: true,
+            transitions: 0,
+            predecessor: Predecessor::Fresh,
+            until: None,
+        }
+    }
+
+    /// No claim.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self {
+            held: false,
+            transitions: 0,
+            predecessor: Predecessor::Fresh,
+            until: None,
+        }
+    }
+
+    /// Whether a write may be sent now. A process that was stopped and continues (SIGSTOP, a paused machine) gets its
+    /// "no" from here, before the task that watches the Lease has run.
+    #[must_use]
+    pub fn holds(&self, now: Instant) -> bool {
+        self.held && self.until.is_none_or(|until| now < until)
+    }
+}

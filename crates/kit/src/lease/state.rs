@@ -1,0 +1,294 @@
+//! The election's state machine: what is known of the Lease and what to do next. No clock, no network.
+//!
+//! As client-go does it, the age of somebody else's claim is measured from when *we* saw it change: the times in the
+//! Lease come from a clock that may be wrong, and are only written for people. That is safe as long as no clock runs
+//! faster than another by more than `duration / renew_deadline`: a holder counts its own claim from before it sent
+//! the renewal, a candidate from after it saw it.
+
+use std::time::Duration;
+
+use k8s_openapi::api::coordination::v1::LeaseSpec;
+use tokio::time::Instant;
+
+use super::{Claim, Predecessor};
+
+/// The times of the election, by client-go's names and defaults.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timing {
+    /// How long a candidate waits for a silent holder: 15 s.
+    pub duration: Duration,
+    /// How long a holder claims the Lease after its last renewal: 10 s.
+    pub renew_deadline: Duration,
+    /// The time between two renewals, or two looks at somebody else's Lease: 2 s.
+    pub retry: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            duration: Duration::from_secs(15),
+            renew_deadline: Duration::from_secs(10),
+            retry: Duration::from_secs(2),
+        }
+    }
+}
+
+/// What the election wants done next.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// Read the Lease, and report to [`LeaseState::read`].
+    Read,
+    /// Create the Lease, and report to `written`, `conflict` or `failed`.
+    Create(LeaseSpec),
+    /// Replace the Lease's spec if it still has this resourceVersion, and report likewise.
+    Update {
+        /// `metadata.resourceVersion` that the Lease must have.
+        resource_version: String,
+        /// The whole new spec, without its times.
+        spec: LeaseSpec,
+    },
+    /// Nothing before this time.
+    Wait(Instant),
+}
+
+/// One candidate's view of one Lease.
+#[derive(Clone, Debug)]
+pub struct LeaseState {
+    identity: String,
+    timing: Timing,
+    view: View,
+    /// When the view is to be looked at again; `None` for at once.
+    read_again: Option<Instant>,
+    /// When the next request may be sent after one that failed.
+    retry_at: Option<Instant>,
+    term: Option<Term>,
+}
+
+#[derive(Clone, Debug)]
+enum View {
+    Absent,
+    Present {
+        resource_version: String,
+        spec: LeaseSpec,
+        /// When we first saw this spec.
+        since: Instant,
+    },
+}
+
+/// Our own claim.
+#[derive(Clone, Copy, Debug)]
+struct Term {
+    transitions: i32,
+    predecessor: Predecessor,
+    /// When the last successful renewal was sent.
+    renewed: Instant,
+}
+
+impl LeaseState {
+    /// A candidate that has seen nothing yet.
+    ///
+    /// `identity` belongs to one pod: no two processes may use it at the same time. A process that finds its own
+    /// identity in the Lease follows itself after a crash, and takes the Lease at once.
+    #[must_use]
+    pub fn new(identity: &str, timing: Timing) -> Self {
+        Self {
+            identity: identity.to_owned(),
+            timing,
+            view: View::Absent,
+            read_again: None,
+            retry_at: None,
+            term: None,
+        }
+    }
+
+    /// What is to be done now.
+    #[must_use]
+    pub fn poll(&mut self, now: Instant) -> Action {
+        if self
+            .term
+            .is_some_and(|term| now >= term.renewed + self.timing.renew_deadline)
+        {
+            self.term = None;
+            self.read_again = None;
+        }
+        if let Some(at) = self.retry_at.filter(|&at| now < at) {
+            return Action::Wait(self.deadline().map_or(at, |deadline| at.min(deadline)));
+        }
+        let Some(read_again) = self.read_again else {
+            return Action::Read;
+        };
+        let View::Present {
+            resource_version,
+            spec,
+            since,
+        } = &self.view
+        else {
+            return Action::Create(self.spec(LeaseSpec::default(), 0));
+        };
+        let transitions = spec.lease_transitions.unwrap_or_default();
+        let next = match (self.term, holder(spec)) {
+            (Some(term), _) => {
+                let due = term.renewed + self.timing.retry;
+                if now < due {
+                    return Action::Wait(due);
+                }
+                term.transitions
+            }
+            (None, Some(other)) if other != self.identity => {
+                let expires = *since + self.patience(spec);
+                if now < expires {
+                    let next = expires.min(read_again);
+                    return if now < next {
+                        Action::Wait(next)
+                    } else {
+                        Action::Read
+                    };
+                }
+                transitions.saturating_add(1)
+            }
+            (None, _) => transitions.saturating_add(1),
+        };
+        Action::Update {
+            resource_version: resource_version.clone(),
+            spec: self.spec(spec.clone(), next),
+        }
+    }
+
+    /// The Lease was read: its resourceVersion and spec, or `None` when there is none.
+    pub fn read(&mut self, now: Instant, lease: Option<(String, LeaseSpec)>) {
+        self.retry_at = None;
+        self.read_again = Some(now + self.timing.retry);
+        let ours = lease
+            .as_ref()
+            .is_some_and(|(_, spec)| holder(spec) == Some(&self.identity));
+        if !ours {
+            self.term = None;
+        }
+        self.view = match (lease, &self.view) {
+            (None, _) => View::Absent,
+            (
+                Some((resource_version, spec)),
+                View::Present {
+                    spec: seen, since, ..
+                },
+            ) if *seen == spec => View::Present {
+                resource_version,
+                spec,
+                since: *since,
+            },
+            (Some((resource_version, spec)), _) => View::Present {
+                resource_version,
+                spec,
+                since: now,
+            },
+        };
+    }
+
+    /// Our creation or update, sent at `sent`, was accepted and gave this resourceVersion and spec.
+    pub fn written(&mut self, sent: Instant, resource_version: String, spec: LeaseSpec) {
+        let (transitions, predecessor) = match (self.term, &self.view) {
+            (Some(term), _) => (term.transitions, term.predecessor),
+            (None, View::Absent) => (0, Predecessor::Fresh),
+            (None, View::Present { spec: before, .. }) => (
+                spec.lease_transitions.unwrap_or_default(),
+                if holder(before).is_some() {
+                    Predecessor::Expired
+                } else {
+                    Predecessor::Released
+                },
+            ),
+        };
+        self.retry_at = None;
+        self.read_again = Some(sent);
+        self.term = Some(Term {
+            transitions,
+            predecessor,
+            renewed: sent,
+        });
+        self.view = View::Present {
+            resource_version,
+            spec,
+            since: sent,
+        };
+    }
+
+    /// Our creation or update met a Lease that had changed, or was gone.
+    pub fn conflict(&mut self) {
+        self.read_again = None;
+    }
+
+    /// A request that was sent at `sent` had no answer, or none that judged it.
+    pub fn failed(&mut self, sent: Instant) {
+        self.retry_at = Some(sent + self.timing.retry);
+    }
+
+    /// Gives the Lease up: the update that says so, if it is ours.
+    #[must_use]
+    pub fn release(&mut self) -> Option<Action> {
+        let term = self.term.take()?;
+        let View::Present {
+            resource_version,
+            spec,
+            ..
+        } = &self.view
+        else {
+            return None;
+        };
+        let spec = LeaseSpec {
+            holder_identity: Some(String::new()),
+            // As client-go releases: the API server wants a duration above zero.
+            lease_duration_seconds: Some(1),
+            lease_transitions: Some(term.transitions),
+            ..spec.clone()
+        };
+        Some(Action::Update {
+            resource_version: resource_version.clone(),
+            spec,
+        })
+    }
+
+    /// What this process may do.
+    #[must_use]
+    pub fn claim(&self) -> Claim {
+        self.term.map_or(
+            Claim::none(),
+            |Term {
+                 transitions,
+                 predecessor,
+                 ..
+             }| Claim {
+                held: true,
+                transitions,
+                predecessor,
+                until: self.deadline(),
+            },
+        )
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.term.map(|term| term.renewed + self.timing.renew_deadline)
+    }
+
+    /// How long another holder may be silent: by its own word or by ours, whichever is longer.
+    fn patience(&self, spec: &LeaseSpec) -> Duration {
+        let theirs = u64::try_from(spec.lease_duration_seconds.unwrap_or_default()).unwrap_or_default();
+        self.timing.duration.max(Duration::from_secs(theirs))
+    }
+
+    fn spec(&self, before: LeaseSpec, transitions: i32) -> LeaseSpec {
+        LeaseSpec {
+            holder_identity: Some(self.identity.clone()),
+            lease_duration_seconds: Some(i32::try_from(self.timing.duration.as_secs()).unwrap_or(i32::MAX)),
+            lease_transitions: Some(transitions),
+            // A renewal keeps the time of its term's beginning; the task fills in what is missing.
+            acquire_time: self.term.and(before.acquire_time),
+            renew_time: None,
+            ..before
+        }
+    }
+}
+
+/// Who holds the Lease; an empty name is nobody (a release).
+fn holder(spec: &LeaseSpec) -> Option<&str> {
+    spec.holder_identity.as_deref().filter(|name| !name.is_empty())
+}

@@ -1,0 +1,179 @@
+//! The election's task: does what [`LeaseState`] wants, and publishes the claim.
+//!
+//! Cancel safety: dropping [`run`] at any point leaves the Lease to expire, and its last [`Claim`] to end by itself
+//! at `until`.
+
+use k8s_openapi::{
+    api::coordination::v1::{Lease, LeaseSpec},
+    apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta},
+    jiff::Timestamp,
+};
+use kube::{
+    Api, Client,
+    api::{Patch, PatchParams, PostParams},
+};
+use serde_json::json;
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep_until, timeout_at},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{Action, Claim, LeaseState, Timing};
+
+/// Who stands for which Lease.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    /// The namespace of the Lease.
+    pub namespace: String,
+    /// The name of the Lease.
+    pub name: String,
+    /// What becomes `spec.holderIdentity`: the pod's name, which no two processes have at a time.
+    pub identity: String,
+    /// The times of the election.
+    pub timing: Timing,
+}
+
+impl Candidate {
+    /// The Lease, for the log.
+    fn lease(&self) -> String {
+        format!("{}/{}", self.namespace, self.name)
+    }
+}
+
+/// Why a request brought no Lease.
+enum Miss {
+    Absent,
+    Conflict,
+    Failed(String),
+}
+
+/// Stands for the Lease until `shutdown`, then gives it up. The claim is published whenever `held` changes; its
+/// `until` moves on silently.
+///
+/// Cancel `shutdown` when the writer has ended [`Clean`](crate::write::Drained::Clean). After an
+/// [`Ambiguous`](crate::write::Drained::Ambiguous) end drop this future instead, so that the Lease expires.
+pub async fn run(
+    client: Client,
+    candidate: Candidate,
+    claims: watch::Sender<Claim>,
+    shutdown: CancellationToken,
+) {
+    let api: Api<Lease> = Api::namespaced(client, &candidate.namespace);
+    let mut state = LeaseState::new(&candidate.identity, candidate.timing);
+    loop {
+        let action = state.poll(Instant::now());
+        publish(&claims, state.claim(), &candidate);
+        match action {
+            Action::Wait(until) => tokio::select! {
+                () = shutdown.cancelled() => break,
+                () = sleep_until(until) => {}
+            },
+            // Not cut off by a shutdown: after an unanswered renewal there would be nothing to release.
+            request => act(&api, &candidate, &mut state, request).await,
+        }
+        publish(&claims, state.claim(), &candidate);
+        if shutdown.is_cancelled() {
+            break;
+        }
+    }
+    let release = state.release();
+    publish(&claims, Claim::none(), &candidate);
+    if let Some(release) = release {
+        let deadline = Instant::now() + candidate.timing.renew_deadline / 2;
+        match timeout_at(deadline, send(&api, &candidate, release)).await {
+            Ok(Ok(_)) => tracing::info!(lease = candidate.lease(), "released"),
+            Ok(Err(_)) | Err(_) => tracing::warn!(lease = candidate.lease(), "not released: it will expire"),
+        }
+    }
+}
+
+/// Sends one request and tells the state how it ended.
+async fn act(api: &Api<Lease>, candidate: &Candidate, state: &mut LeaseState, request: Action) {
+    let sent = Instant::now();
+    // Two tries fit into a term, and none outlives it: its end is published by the caller.
+    let patience = sent + candidate.timing.renew_deadline / 2;
+    let deadline = state.claim().until.map_or(patience, |until| until.min(patience));
+    let reading = request == Action::Read;
+    let answer = timeout_at(deadline, send(api, candidate, request)).await;
+    match answer.unwrap_or_else(|_| Err(Miss::Failed("no answer".to_owned()))) {
+        Ok(lease) if reading => state.read(Instant::now(), Some(parts(lease))),
+        Ok(lease) => {
+            let (resource_version, spec) = parts(lease);
+            state.written(sent, resource_version, spec);
+        }
+        Err(Miss::Absent) if reading => state.read(Instant::now(), None),
+        Err(Miss::Absent | Miss::Conflict) => state.conflict(),
+        Err(Miss::Failed(error)) => {
+            tracing::warn!(lease = candidate.lease(), error, "Lease request failed");
+            state.failed(sent);
+        }
+    }
+}
+
+async fn send(api: &Api<Lease>, candidate: &Candidate, request: Action) -> Result<Lease, Miss> {
+    let stamped = |spec: LeaseSpec| {
+        let now = MicroTime(Timestamp::now());
+        let acquire_time = spec.acquire_time.or_else(|| Some(now.clone()));
+        LeaseSpec {
+            renew_time: Some(now),
+            acquire_time,
+            ..spec
+        }
+    };
+    let result = match request {
+        Action::Read => api.get(&candidate.name).await,
+        Action::Create(spec) => {
+            let metadata = ObjectMeta {
+                name: Some(candidate.name.clone()),
+                ..ObjectMeta::default()
+            };
+            api.create(
+                &PostParams::default(),
+                &Lease {
+                    metadata,
+                    spec: Some(stamped(spec)),
+                },
+            )
+            .await
+        }
+        Action::Update {
+            resource_version,
+            spec,
+        } => {
+            // A patch rather than a replacement: labels that somebody put on the Lease are not ours to remove.
+            let patch = json!({ "metadata": { "resourceVersion": resource_version }, "spec": stamped(spec) });
+            api.patch(&candidate.name, &PatchParams::default(), &Patch::Merge(patch))
+                .await
+        }
+        Action::Wait(_) => unreachable!("waiting is no request"),
+    };
+    result.map_err(|error| match error {
+        kube::Error::Api(status) if status.is_not_found() => Miss::Absent,
+        kube::Error::Api(status) if status.code == 409 => Miss::Conflict,
+        error => Miss::Failed(crate::logs::chain(&error)),
+    })
+}
+
+fn parts(lease: Lease) -> (String, LeaseSpec) {
+    (
+        lease.metadata.resource_version.unwrap_or_default(),
+        lease.spec.unwrap_or_default(),
+    )
+}
+
+fn publish(claims: &watch::Sender<Claim>, claim: Claim, candidate: &Candidate) {
+    claims.send_if_modified(|published| {
+        let changed = (published.held, published.transitions) != (claim.held, claim.transitions);
+        *published = claim;
+        if changed {
+            let lease = candidate.lease();
+            if claim.held {
+                tracing::info!(lease, term = claim.transitions, after = ?claim.predecessor, "leading");
+            } else {
+                tracing::info!(lease, "not leading");
+            }
+        }
+        changed
+    });
+}

@@ -1,0 +1,203 @@
+//! Logs: one JSON object a line on standard output, with MetalLB's field names; plain text on a terminal.
+
+use std::{
+    error::Error,
+    fmt::{self, Write as _},
+    io::IsTerminal,
+    str::FromStr,
+};
+
+use k8s_openapi::jiff::Timestamp;
+use serde_json::{Map, Value};
+use thiserror::Error as ThisError;
+use tracing::{
+    Event, Level, Subscriber,
+    field::{Field, Visit},
+    level_filters::LevelFilter,
+};
+use tracing_subscriber::{
+    Layer as _,
+    filter::Targets,
+    fmt::{FmtContext, FormatEvent, FormatFields, format::Writer},
+    layer::SubscriberExt,
+    registry::LookupSpan,
+    util::{SubscriberInitExt, TryInitError},
+};
+
+/// The prefix of the project's own crates. Libraries below them speak from `warn` on.
+const OURS: &str = "cortenlb";
+
+/// The values of MetalLB's flag `--log-level`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogLevel {
+    /// Everything, the libraries' debug output included.
+    All,
+    /// `debug` and worse.
+    Debug,
+    /// `info` and worse: the default.
+    #[default]
+    Info,
+    /// `warn` and worse.
+    Warn,
+    /// `error` alone.
+    Error,
+    /// Nothing.
+    None,
+}
+
+/// The value of `--log-level` is none of MetalLB's.
+#[derive(Debug, PartialEq, Eq, ThisError)]
+#[error("log level {0:?} does not exist: use all, debug, info, warn, error or none")]
+pub struct UnknownLevel(String);
+
+impl FromStr for LogLevel {
+    type Err = UnknownLevel;
+
+    fn from_str(name: &str) -> Result<Self, UnknownLevel> {
+        Ok(match name {
+            "all" => Self::All,
+            "debug" => Self::Debug,
+            "info" => Self::Info,
+            "warn" => Self::Warn,
+            "error" => Self::Error,
+            "none" => Self::None,
+            _ => return Err(UnknownLevel(name.to_owned())),
+        })
+    }
+}
+
+impl fmt::Display for LogLevel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::All => "all",
+            Self::Debug => "debug",
+            Self::Info => "info",
+            Self::Warn => "warn",
+            Self::Error => "error",
+            Self::None => "none",
+        })
+    }
+}
+
+impl LogLevel {
+    fn targets(self) -> Targets {
+        let (ours, others) = match self {
+            Self::All => (LevelFilter::TRACE, LevelFilter::DEBUG),
+            Self::Debug => (LevelFilter::DEBUG, LevelFilter::WARN),
+            Self::Info => (LevelFilter::INFO, LevelFilter::WARN),
+            Self::Warn => (LevelFilter::WARN, LevelFilter::WARN),
+            Self::Error => (LevelFilter::ERROR, LevelFilter::ERROR),
+            Self::None => (LevelFilter::OFF, LevelFilter::OFF),
+        };
+        Targets::new().with_target(OURS, ours).with_default(others)
+    }
+}
+
+/// Makes the process log to standard output from `level` on.
+///
+/// # Errors
+/// Logging was set up before; the earlier set-up stays.
+pub fn init(level: LogLevel) -> Result<(), TryInitError> {
+    let lines = tracing_subscriber::fmt::layer();
+    let lines = if std::io::stdout().is_terminal() {
+        lines.boxed()
+    } else {
+        lines.event_format(Json).boxed()
+    };
+    tracing_subscriber::registry()
+        .with(lines.with_filter(level.targets()))
+        .try_init()
+}
+
+/// An error with all its causes in one line, outermost first.
+#[must_use]
+pub fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        // kube and hyper repeat their cause in their own text.
+        if !text.ends_with(&cause_text) {
+            write!(text, ": {cause_text}").expect("writing to a String cannot fail");
+        }
+        source = cause.source();
+    }
+    text
+}
+
+/// `{"ts":…,"level":…,"caller":"file.rs:12","msg":…}` with the event's fields beside them.
+struct Json;
+
+impl<S, N> FormatEvent<S, N> for Json
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(&self, _: &FmtContext<'_, S, N>, mut out: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        let meta = event.metadata();
+        let mut line = Map::new();
+        line.insert("ts".into(), format!("{:.3}", Timestamp::now()).into());
+        line.insert("level".into(), level_name(*meta.level()).into());
+        if let (Some(file), Some(number)) = (meta.file(), meta.line()) {
+            let file = file.rsplit_once("/src/").map_or(file, |(_, file)| file);
+            line.insert("caller".into(), format!("{file}:{number}").into());
+        }
+        event.record(&mut Fields(&mut line));
+        let line = serde_json::to_string(&line).map_err(|_| fmt::Error)?;
+        writeln!(out, "{line}")
+    }
+}
+
+fn level_name(level: Level) -> &'static str {
+    match level {
+        Level::ERROR => "error",
+        Level::WARN => "warn",
+        Level::INFO => "info",
+        Level::DEBUG => "debug",
+        Level::TRACE => "trace",
+    }
+}
+
+/// Collects an event's fields; the message is called `msg`, as in MetalLB's lines.
+struct Fields<'a>(&'a mut Map<String, Value>);
+
+impl Fields<'_> {
+    fn put(&mut self, field: &Field, value: impl Into<Value>) {
+        let name = if field.name() == "message" {
+            "msg"
+        } else {
+            field.name()
+        };
+        self.0.insert(name.to_owned(), value.into());
+    }
+}
+
+impl Visit for Fields<'_> {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.put(field, format!("{value:?}"));
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.put(field, value);
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.put(field, value);
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.put(field, value);
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.put(field, value);
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.put(field, value);
+    }
+
+    fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
+        self.put(field, chain(value));
+    }
+}

@@ -1,0 +1,105 @@
+//! One watch as a stream of changes: list, watch, and list again when the server has forgotten where we were.
+//!
+//! The initial list is paged rather than streamed: `sendInitialEvents` is on by default only from Kubernetes 1.34,
+//! and 1.31 is the oldest that is supported.
+
+use std::{fmt::Debug, pin::pin};
+
+use futures::StreamExt;
+use kube::{
+    Api, Resource,
+    runtime::watcher::{self, Event, watcher},
+};
+use serde::de::DeserializeOwned;
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep},
+};
+
+use crate::backoff::Backoff;
+
+pub use kube::runtime::watcher::Config;
+
+/// What a watch tells the index.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change<K> {
+    /// The object exists in this form: created, changed, or told again.
+    Apply(K),
+    /// The object is gone; this was its last form.
+    Delete(K),
+    /// These are all objects there are; what is not among them is gone. Always the first change, and again after
+    /// every gap in the watch.
+    Reset(Vec<K>),
+}
+
+/// Watches one kind for ever and sends each change as the caller's event.
+///
+/// Errors never end it: they are logged with the kind's name and tried again after a jittered backoff of 100 ms to
+/// 10 s. `managedFields` are dropped, being half of an object's size and of no use to an index. The channel is the
+/// caller's and bounded: when it is full the watch waits, and so in the end does the API server.
+///
+/// Returns when the receiver of `events` is gone. Dropping the future is safe at any point: it holds no state that
+/// outlives it.
+pub async fn watch<K, E>(api: Api<K>, config: Config, events: mpsc::Sender<E>)
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
+    E: From<Change<K>>,
+{
+    let kind = K::kind(&());
+    let mut backoff = Backoff::default();
+    loop {
+        let mut stream = pin!(watcher(api.clone(), config.clone()));
+        let mut listed = Vec::new();
+        while let Some(event) = stream.next().await {
+            let change = match event {
+                Ok(Event::Init) => {
+                    listed.clear();
+                    continue;
+                }
+                Ok(Event::InitApply(object)) => {
+                    listed.push(stripped(object));
+                    continue;
+                }
+                Ok(Event::InitDone) => {
+                    tracing::debug!(%kind, objects = listed.len(), "listed");
+                    Change::Reset(std::mem::take(&mut listed))
+                }
+                Ok(Event::Apply(object)) => Change::Apply(stripped(object)),
+                Ok(Event::Delete(object)) => Change::Delete(stripped(object)),
+                Err(error) => {
+                    let delay = backoff.failed(Instant::now());
+                    tracing::warn!(%kind, error = %cause(&error), ?delay, "watch interrupted");
+                    sleep(delay).await;
+                    if needs_list(&error) {
+                        break;
+                    }
+                    continue;
+                }
+            };
+            if events.send(change.into()).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// The watcher lists again by itself only when the stream says 410. When the *start* of a watch is refused it would
+/// ask for the same resourceVersion for ever; after a restore of etcd that version lies in the future.
+fn needs_list(error: &watcher::Error) -> bool {
+    matches!(error, watcher::Error::WatchStartFailed(kube::Error::Api(_)))
+}
+
+/// The server's own words where there are some: the watcher's text repeats the whole `Status` twice.
+fn cause(error: &watcher::Error) -> String {
+    match error {
+        watcher::Error::InitialListFailed(kube::Error::Api(status))
+        | watcher::Error::WatchStartFailed(kube::Error::Api(status))
+        | watcher::Error::WatchError(status) => format!("{} ({})", status.message, status.code),
+        other => crate::logs::chain(other),
+    }
+}
+
+fn stripped<K: Resource>(mut object: K) -> K {
+    object.meta_mut().managed_fields = None;
+    object
+}

@@ -1,0 +1,135 @@
+//! One try at one write, and what its answer means.
+
+use std::time::Duration;
+
+use axum::http::{Request, StatusCode};
+use kube::{
+    Client,
+    api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams},
+    core::Request as Requests,
+};
+use tokio::time::timeout;
+
+use super::{Op, Refusal, Target};
+use crate::client::REQUEST_TIMEOUT;
+
+/// The three ends of a try.
+pub(super) enum Attempt {
+    /// The API server did it.
+    Done(Option<Box<DynamicObject>>),
+    /// The API server judged it and will judge it so again.
+    Refused(Refusal),
+    /// Nobody judged it: the same value is to be sent again.
+    Transient {
+        /// What happened, for the log.
+        reason: String,
+        /// The server's wish (`Retry-After`), if it has one.
+        after: Option<Duration>,
+        /// False when the server said that it has not done it; true when it may have, or may yet.
+        unsettled: bool,
+    },
+}
+
+/// Sends a write once.
+pub(super) async fn attempt(client: &Client, manager: &str, target: &Target, op: &Op) -> Attempt {
+    let request = match request(manager, target, op) {
+        Ok(request) => request,
+        Err(source) => return Attempt::Refused(rejected(target, kube::Error::BuildRequest(source))),
+    };
+    let answer = async {
+        match op {
+            // The answer to a deletion is the object or a Status; neither says more than that it was accepted.
+            Op::Delete { .. } => client.request_text(request).await.map(|_| None),
+            Op::Create { .. } | Op::Patch { .. } => client.request(request).await.map(Some),
+        }
+    };
+    match timeout(REQUEST_TIMEOUT, answer).await {
+        Ok(Ok(object)) => Attempt::Done(object),
+        Ok(Err(error)) => judge(target, op, error),
+        Err(_) => Attempt::Transient {
+            reason: format!("no answer within {REQUEST_TIMEOUT:?}"),
+            after: None,
+            unsettled: true,
+        },
+    }
+}
+
+fn request(manager: &str, target: &Target, op: &Op) -> Result<Request<Vec<u8>>, kube::core::request::Error> {
+    let requests = Requests::new(&target.collection);
+    match op {
+        Op::Patch { subresource, body } => {
+            let params = PatchParams {
+                field_manager: Some(manager.to_owned()),
+                ..PatchParams::default()
+            };
+            match subresource {
+                Some(name) => requests.patch_subresource(name, &target.name, &params, &Patch::Merge(body)),
+                None => requests.patch(&target.name, &params, &Patch::Merge(body)),
+            }
+        }
+        Op::Create { body } => {
+            let params = PostParams {
+                field_manager: Some(manager.to_owned()),
+                ..PostParams::default()
+            };
+            requests.create(&params, body.to_string().into_bytes())
+        }
+        Op::Delete { preconditions } => {
+            let params = DeleteParams {
+                preconditions: preconditions.clone(),
+                ..DeleteParams::background()
+            };
+            requests.delete(&target.name, &params)
+        }
+    }
+}
+
+fn judge(target: &Target, op: &Op, error: kube::Error) -> Attempt {
+    let status = match &error {
+        kube::Error::Api(status) => status,
+        // The answer was not what the API promises; the next would not be either.
+        kube::Error::SerdeError(_) | kube::Error::FromUtf8(_) | kube::Error::BuildRequest(_) => {
+            return Attempt::Refused(rejected(target, error));
+        }
+        // The connection, TLS, or the credentials' file.
+        other => {
+            return Attempt::Transient {
+                reason: crate::logs::chain(other),
+                after: None,
+                unsettled: true,
+            };
+        }
+    };
+    let code = StatusCode::from_u16(status.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let target = target.clone();
+    match code {
+        // 401 speaks of a token that is being rotated, not of the write.
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::UNAUTHORIZED => transient(status, false),
+        _ if code.is_server_error() => transient(status, true),
+        StatusCode::CONFLICT if matches!(op, Op::Create { .. }) && status.is_already_exists() => {
+            Attempt::Refused(Refusal::AlreadyExists { target })
+        }
+        StatusCode::CONFLICT => Attempt::Refused(Refusal::Conflict { target }),
+        StatusCode::NOT_FOUND => Attempt::Refused(Refusal::NotFound { target }),
+        _ => Attempt::Refused(rejected(&target, error)),
+    }
+}
+
+fn transient(status: &kube::core::Status, unsettled: bool) -> Attempt {
+    let seconds = status
+        .details
+        .as_ref()
+        .map_or(0, |details| details.retry_after_seconds);
+    Attempt::Transient {
+        reason: format!("{} ({})", status.message, status.code),
+        after: (seconds > 0).then(|| Duration::from_secs(seconds.into())),
+        unsettled,
+    }
+}
+
+fn rejected(target: &Target, source: kube::Error) -> Refusal {
+    Refusal::Rejected {
+        target: target.clone(),
+        source: Box::new(source),
+    }
+}

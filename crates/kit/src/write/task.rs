@@ -1,0 +1,229 @@
+//! The writer's task: the queue, the requests under way, and the gate.
+
+use std::{collections::HashSet, fmt::Debug, hash::Hash, sync::Arc};
+
+use kube::Client;
+use prometheus_client::{
+    encoding::{EncodeLabelSet, EncodeLabelValue},
+    metrics::{counter::Counter, family::Family},
+};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+    time::{Instant, sleep},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Outcome, Write,
+    attempt::{Attempt, attempt},
+    queue::Queue,
+};
+use crate::{backoff, lease::Claim, metrics::Registry};
+
+/// Requests under way at a time. HTTP/1.1 needs a connection for each, and the API server's priority and fairness
+/// gives one client about as many seats: more would only wait there.
+pub const CONCURRENCY: usize = 32;
+
+/// The sending end. Cheap to clone; the writer ends when all are gone.
+#[derive(Debug)]
+pub struct WriteHandle<K>(mpsc::UnboundedSender<Write<K>>);
+
+impl<K> Clone for WriteHandle<K> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<K> WriteHandle<K> {
+    /// Hands a write over; never waits, so that an index may call it. After the writer's end a write goes nowhere.
+    ///
+    /// The queue has no bound of its own: with [`Write::supersede`] it holds at most one patch per object and
+    /// priority, and the caller's index holds the objects themselves.
+    pub fn send(&self, write: Write<K>) {
+        // A closed channel means shutdown: nobody is left to be told.
+        let _ = self.0.send(write);
+    }
+}
+
+/// How a writer ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drained {
+    /// Every request that was sent has been answered: the Lease may be released.
+    Clean,
+    /// The fate of a request is unknown. It may still land, so the Lease must be left to expire: only after an
+    /// expiry does the next leader fence off late writes.
+    Ambiguous,
+}
+
+/// The writing task: [`run`](Self::run) it.
+pub struct Writer<K> {
+    client: Client,
+    manager: Arc<str>,
+    claim: watch::Receiver<Claim>,
+    writes: mpsc::UnboundedReceiver<Write<K>>,
+    outcomes: mpsc::UnboundedSender<Outcome<K>>,
+    counters: Family<ResultLabel, Counter>,
+}
+
+/// A writer's sending end, the receiving end of its outcomes, and the task itself.
+pub type Parts<K> = (WriteHandle<K>, mpsc::UnboundedReceiver<Outcome<K>>, Writer<K>);
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ResultLabel {
+    result: WriteResult,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+enum WriteResult {
+    Done,
+    Refused,
+    Retried,
+    Dropped,
+}
+
+/// What ends inside the writer's set of tasks.
+enum Ended<K> {
+    Attempt(Box<Write<K>>, Attempt),
+    Backoff(K),
+}
+
+/// What the running task holds.
+struct Running<K> {
+    queue: Queue<K>,
+    tasks: JoinSet<Ended<K>>,
+    /// Tasks that wait for the API server; those that sleep through a backoff are not counted.
+    active: usize,
+    /// Objects for which a request may have landed, or may yet, without an answer that said so.
+    unsettled: HashSet<K>,
+}
+
+impl<K: Clone + Debug + Eq + Hash + Send + 'static> Writer<K> {
+    /// A writer that sends while `claim` holds ([`Claim::unconditional`] for a process without a Lease).
+    ///
+    /// `manager` is the field manager in `managedFields`. The counter `cortenlb_api_writes_total` is registered.
+    /// Outcomes are not bounded either: there is at most one for each write, and a writer that waited for its caller
+    /// would in the end wait for itself.
+    #[must_use]
+    pub fn new(
+        client: Client,
+        manager: &str,
+        claim: watch::Receiver<Claim>,
+        registry: &mut Registry,
+    ) -> Parts<K> {
+        let (handle, writes) = mpsc::unbounded_channel();
+        let (outcomes, receiver) = mpsc::unbounded_channel();
+        let counters = Family::default();
+        registry.register(
+            "cortenlb_api_writes",
+            "Writes to the API server: done, refused by it, sent again, or dropped for want of the Lease",
+            counters.clone(),
+        );
+        let writer = Self {
+            client,
+            manager: manager.into(),
+            claim,
+            writes,
+            outcomes,
+            counters,
+        };
+        (WriteHandle(handle), receiver, writer)
+    }
+
+    /// Writes until `shutdown` or until all handles are gone; then drops what waits, and returns when the requests
+    /// under way are answered.
+    ///
+    /// While the claim is not held, writes are dropped and counted: a new leader decides everything anew.
+    pub async fn run(mut self, shutdown: CancellationToken) -> Drained {
+        let mut running = Running {
+            queue: Queue::default(),
+            tasks: JoinSet::new(),
+            active: 0,
+            unsettled: HashSet::new(),
+        };
+        let mut open = true;
+        while open || running.active > 0 {
+            if open {
+                self.start(&mut running);
+            }
+            tokio::select! {
+                () = shutdown.cancelled(), if open => open = false,
+                Some(ended) = running.tasks.join_next() => {
+                    self.ended(&mut running, ended.expect("the tasks neither panic nor are they aborted"));
+                }
+                write = self.writes.recv(), if open => match write {
+                    Some(write) => running.queue.push(write),
+                    None => open = false,
+                },
+            }
+        }
+        if running.unsettled.is_empty() {
+            Drained::Clean
+        } else {
+            Drained::Ambiguous
+        }
+    }
+
+    /// Sends as much as may be under way.
+    fn start(&self, running: &mut Running<K>) {
+        while running.active < CONCURRENCY {
+            let Some(write) = running.queue.pop() else { return };
+            if !self.claim.borrow().holds(Instant::now()) {
+                self.count(WriteResult::Dropped);
+                running.queue.done(&write.key);
+                continue;
+            }
+            running.active += 1;
+            let (client, manager) = (self.client.clone(), Arc::clone(&self.manager));
+            running.tasks.spawn(async move {
+                let result = attempt(&client, &manager, &write.target, &write.op).await;
+                Ended::Attempt(Box::new(write), result)
+            });
+        }
+    }
+
+    fn ended(&self, running: &mut Running<K>, ended: Ended<K>) {
+        let (write, result) = match ended {
+            Ended::Backoff(key) => return running.queue.wake(&key),
+            Ended::Attempt(write, result) => (*write, result),
+        };
+        running.active -= 1;
+        let result = match result {
+            Attempt::Done(object) => Ok(object),
+            Attempt::Refused(refusal) => Err(refusal),
+            Attempt::Transient {
+                reason,
+                after,
+                unsettled,
+            } => {
+                self.count(WriteResult::Retried);
+                let key = write.key.clone();
+                if unsettled {
+                    running.unsettled.insert(key.clone());
+                }
+                let target = write.target.clone();
+                let failures = running.queue.put_back(write);
+                let delay = after.unwrap_or_default().max(backoff::delay(failures));
+                tracing::warn!(%target, reason, ?delay, "write not answered, will be sent again");
+                running.tasks.spawn(async move {
+                    sleep(delay).await;
+                    Ended::Backoff(key)
+                });
+                return;
+            }
+        };
+        self.count(if result.is_ok() {
+            WriteResult::Done
+        } else {
+            WriteResult::Refused
+        });
+        running.unsettled.remove(&write.key);
+        running.queue.done(&write.key);
+        // A caller that no longer listens has ended; its writes need no reader.
+        let _ = self.outcomes.send(Outcome { write, result });
+    }
+
+    fn count(&self, result: WriteResult) {
+        self.counters.get_or_create(&ResultLabel { result }).inc();
+    }
+}
