@@ -8,6 +8,7 @@
 //! | [`service_l2_status`], [`service_bgp_status`] | what speakers report about a Service |
 //! | [`configuration_state`] | `ConfigurationState`: whether the configuration is sound |
 //! | [`names`] | annotations, labels, condition types |
+//! | [`translate`] | these objects and Kubernetes' own as the facts that `core` decides by |
 //! | [`definitions`] | the CustomResourceDefinitions, as `crds/yaml/` holds them |
 //!
 //! The schemas accept every object that MetalLB v0.16.2 accepts; `tests/metallb.rs` compares them field by field.
@@ -34,6 +35,7 @@ pub mod names;
 mod schema;
 pub mod service_bgp_status;
 pub mod service_l2_status;
+pub mod translate;
 
 pub use bfd_profile::{BFDProfile, BFDProfileSpec};
 pub use bgp_advertisement::{BGPAdvertisement, BGPAdvertisementSpec};

@@ -1,0 +1,205 @@
+//! The facts that decide who announces: each object reduced to what [`cortenlb_core::announce`] reads of it.
+
+use super::selector::selector;
+use crate::{IPAddressPool, L2Advertisement, L2AdvertisementSpec, names};
+use cortenlb_core::addr::parse_address;
+use cortenlb_core::announce::{Advertisement, Fact, Node, Pool, Preference, Service, Slice, Speaker};
+use cortenlb_core::name::ServiceKey;
+use cortenlb_core::selector::{LabelSelector, SelectorError};
+use k8s_openapi::api::core::v1 as core_v1;
+use k8s_openapi::api::discovery::v1::{Endpoint, EndpointSlice};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1;
+use kube::ResourceExt;
+use std::net::IpAddr;
+
+/// The speaker's flag that makes its node a candidate in spite of the exclusion label.
+pub const IGNORE_EXCLUDE_LB: &str = "ignore-exclude-lb";
+
+/// The label by which an EndpointSlice names its Service.
+const SERVICE_NAME_LABEL: &str = "kubernetes.io/service-name";
+
+/// Why an L2Advertisement is ignored as a whole.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("L2Advertisement {name:?} is ignored: {field} is not usable; correct it")]
+pub struct AdvertisementError {
+    /// The advertisement.
+    pub name: String,
+    /// The field of `spec` at fault.
+    pub field: &'static str,
+    /// What is wrong with it.
+    #[source]
+    pub source: SelectorError,
+}
+
+/// The key of a namespaced object.
+pub fn key(object: &impl ResourceExt) -> ServiceKey {
+    ServiceKey::new(object.namespace().unwrap_or_default(), object.name_any())
+}
+
+/// A Service. It is a fact only if its type is LoadBalancer and its `spec.loadBalancerClass` is `class`
+/// (MetalLB's `--lb-class`; without one, only Services without one, or with an empty one).
+pub fn service(service: &core_v1::Service, class: Option<&str>) -> Fact {
+    let spec = service.spec.as_ref();
+    let ours = spec.is_some_and(|spec| {
+        spec.type_.as_deref() == Some("LoadBalancer")
+            && spec.load_balancer_class.as_deref().unwrap_or_default() == class.unwrap_or_default()
+    });
+    let annotations = service.annotations();
+    let ingress = service
+        .status
+        .as_ref()
+        .and_then(|status| status.load_balancer.as_ref()?.ingress.as_ref());
+    // One entry that is no address, such as a host name, spoils the whole: somebody else wrote it.
+    let addresses: Option<Vec<IpAddr>> = ingress
+        .into_iter()
+        .flatten()
+        .map(|entry| parse_address(entry.ip.as_deref()?))
+        .collect();
+    let fact = Service {
+        labels: service.labels().clone(),
+        addresses: addresses.unwrap_or_default(),
+        pool: annotations
+            .get(names::IP_ALLOCATED_FROM_POOL)
+            .or_else(|| annotations.get(names::IP_ALLOCATED_FROM_POOL_DEPRECATED))
+            .cloned(),
+        local: spec.is_some_and(|spec| spec.external_traffic_policy.as_deref() == Some("Local")),
+        shared: annotations.contains_key(names::ALLOW_SHARED_IP)
+            || annotations.contains_key(names::ALLOW_SHARED_IP_DEPRECATED),
+    };
+    Fact::Service(key(service), ours.then_some(fact))
+}
+
+/// An EndpointSlice; one without the label that names its Service is none.
+pub fn slice(slice: &EndpointSlice) -> Fact {
+    let namespace = slice.namespace().unwrap_or_default();
+    let fact = slice.labels().get(SERVICE_NAME_LABEL).map(|service| {
+        let serving = || slice.endpoints.iter().filter(|endpoint| can_serve(endpoint));
+        Slice {
+            service: ServiceKey::new(&namespace, service),
+            serving: serving().next().is_some(),
+            nodes: serving()
+                .filter_map(|endpoint| endpoint.node_name.clone())
+                .collect(),
+        }
+    });
+    Fact::Slice((namespace, slice.name_any()), fact)
+}
+
+/// Unset means ready; an endpoint that is going away but still answers counts as well.
+fn can_serve(endpoint: &Endpoint) -> bool {
+    let conditions = endpoint.conditions.as_ref();
+    let ready = conditions.and_then(|conditions| conditions.ready).unwrap_or(true);
+    ready
+        || conditions
+            .and_then(|conditions| conditions.serving)
+            .unwrap_or(false)
+}
+
+/// An IPAddressPool. A pool that the controller ignores still counts, by its name and by what is valid of it: its
+/// addresses may have been given out before.
+pub fn pool(pool: &IPAddressPool) -> Fact {
+    let ranges = pool
+        .spec
+        .addresses
+        .iter()
+        .filter_map(|range| range.parse().ok())
+        .collect();
+    Fact::Pool(
+        pool.name_any(),
+        Some(Pool {
+            labels: pool.labels().clone(),
+            ranges,
+        }),
+    )
+}
+
+/// An L2Advertisement.
+///
+/// # Errors
+/// The first selector that cannot be used.
+pub fn advertisement(object: &L2Advertisement) -> Result<Fact, AdvertisementError> {
+    let L2AdvertisementSpec {
+        ip_address_pools,
+        ip_address_pool_selectors,
+        node_selectors,
+        preferred_node_selectors,
+        interfaces,
+        service_selectors,
+    } = &object.spec;
+    let parse = |field, written: &v1::LabelSelector| {
+        selector(written).map_err(|source| AdvertisementError {
+            name: object.name_any(),
+            field,
+            source,
+        })
+    };
+    let all = |field, written: &[v1::LabelSelector]| -> Result<Vec<LabelSelector>, AdvertisementError> {
+        written.iter().map(|written| parse(field, written)).collect()
+    };
+    let preferences = preferred_node_selectors.iter().map(|one| {
+        let selector = parse("spec.preferredNodeSelectors", &one.preference)?;
+        Ok(Preference {
+            weight: one.weight,
+            selector,
+        })
+    });
+    let fact = Advertisement {
+        pools: ip_address_pools.iter().cloned().collect(),
+        pool_selectors: all("spec.ipAddressPoolSelectors", ip_address_pool_selectors)?,
+        service_selectors: all("spec.serviceSelectors", service_selectors)?,
+        node_selectors: all("spec.nodeSelectors", node_selectors)?,
+        preferences: preferences.collect::<Result<_, _>>()?,
+        interfaces: interfaces.iter().cloned().collect(),
+    };
+    Ok(Fact::Advertisement(object.name_any(), Some(fact)))
+}
+
+/// A Node.
+pub fn node(node: &core_v1::Node) -> Fact {
+    let status = node.status.as_ref();
+    let conditions = status
+        .and_then(|status| status.conditions.as_ref())
+        .into_iter()
+        .flatten();
+    let addresses = status
+        .and_then(|status| status.addresses.as_ref())
+        .into_iter()
+        .flatten();
+    let fact = Node {
+        labels: node.labels().clone(),
+        addresses: addresses
+            .filter_map(|address| parse_address(&address.address))
+            .collect(),
+        network_unavailable: conditions
+            .filter(|condition| condition.type_ == "NetworkUnavailable")
+            .any(|condition| condition.status == "True"),
+    };
+    Fact::Node(node.name_any(), Some(fact))
+}
+
+/// A speaker pod; before it is scheduled it is none. A pod that is being deleted is not Ready, whatever its
+/// condition says: it stops answering within moments.
+pub fn speaker(pod: &core_v1::Pod) -> Fact {
+    let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_ref());
+    let is_ready = conditions
+        .into_iter()
+        .flatten()
+        .any(|condition| condition.type_ == "Ready" && condition.status == "True");
+    let spec = pod.spec.as_ref();
+    let fact = spec.and_then(|spec| spec.node_name.clone()).map(|node| Speaker {
+        node,
+        ready: is_ready && pod.metadata.deletion_timestamp.is_none(),
+        ignores_exclusion: spec.is_some_and(|spec| spec.containers.iter().any(ignores_exclusion)),
+    });
+    Fact::Speaker(pod.name_any(), fact)
+}
+
+fn ignores_exclusion(container: &core_v1::Container) -> bool {
+    let words = container.command.iter().chain(&container.args).flatten();
+    words
+        .filter_map(|word| word.strip_prefix("--")?.strip_prefix(IGNORE_EXCLUDE_LB))
+        .any(|rest| matches!(rest, "" | "=true"))
+}
+
+#[cfg(test)]
+mod tests;
