@@ -6,12 +6,14 @@
 //! | [`packet`] | `AF_PACKET` sockets with a filter, and the time at which the kernel took in each frame |
 //! | [`poll`] | waiting for several sockets and for a waker, on a thread of its own |
 //! | [`multicast`] | membership in solicited-node groups |
+//! | [`link`] | interfaces and their addresses, followed by netlink notifications |
 //! | `sys` | every `unsafe` block |
 //!
 //! Never imports policy or kube: it moves bytes, and decides nothing about them. Root without any capability but
 //! `NET_RAW` is enough for all of it.
 
 pub mod clock;
+pub mod link;
 pub mod multicast;
 pub mod packet;
 pub mod poll;

@@ -1,0 +1,66 @@
+//! Runs a test in a network namespace of its own, so that it disturbs neither the machine nor another test.
+
+use std::process::Command;
+
+const INSIDE: &str = "CORTENLB_TEST_INSIDE_NAMESPACE";
+
+/// Runs `body` in a child process with a new network namespace: this test binary again, for the test `name` alone.
+/// Skips with a printed reason when not root.
+pub(crate) fn in_namespace(name: &str, body: impl FnOnce()) {
+    if std::env::var_os(INSIDE).is_some() {
+        return body();
+    }
+    let program = std::env::current_exe().unwrap();
+    let mut child = Command::new("unshare");
+    child
+        .args(["--net", "--mount", "--"])
+        .arg(program)
+        .args(["--exact", name, "--nocapture"])
+        .env(INSIDE, "1");
+    match Command::new("unshare").args(["--net", "true"]).output() {
+        Ok(output) if output.status.success() => {}
+        other => {
+            eprintln!("SKIPPED {name}: a network namespace needs root and unshare(1): {other:?}");
+            return;
+        }
+    }
+    let output = child.output().unwrap();
+    assert!(
+        output.status.success(),
+        "inside of the namespace:\n{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+/// Runs `ip` with these words, and expects success.
+pub(crate) fn ip(words: &str) {
+    let output = Command::new("ip")
+        .args(words.split(' '))
+        .output()
+        .expect("iproute2 is installed");
+    assert!(
+        output.status.success(),
+        "ip {words}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+/// A pair of connected Ethernet interfaces, `left` and `right`, both up; returns their indexes.
+pub(crate) fn ethernet() -> [u32; 2] {
+    ip("link add name left address 02:00:00:00:00:0a type veth peer name right address 02:00:00:00:00:0b");
+    ["left", "right"].map(|name| {
+        ip(&format!("link set {name} up"));
+        index(name)
+    })
+}
+
+/// The index of an interface of this namespace.
+pub(crate) fn index(name: &str) -> u32 {
+    let output = Command::new("ip")
+        .args(["-o", "link", "show", name])
+        .output()
+        .unwrap();
+    let line = String::from_utf8(output.stdout).unwrap();
+    line.split(':').next().unwrap().parse().unwrap()
+}
