@@ -1,1 +1,50 @@
 //! A real Kubernetes cluster on this machine, in network namespaces.
+//!
+//! | module | owns |
+//! | --- | --- |
+//! | [`lab`](Lab) | up, attach, down; programs on hosts; images; installing the product |
+//! | `diagnose` | status and diagnostics |
+//! | `faults` | cutting, unplugging, freezing, pausing |
+//! | `plan` | names and addresses (pure) |
+//! | `config` | the servers' files and command lines (pure) |
+//! | `network`, `access` | namespaces, bridges, cables, routes; the machine's way to the control plane |
+//! | `pki` | certificates and kubeconfigs |
+//! | `servers` | building and caching the programs of tests/servers |
+//! | `process` | detached servers, pid files, signals |
+//! | `start`, `teardown` | the order in which servers start; the end of everything |
+//! | [`image`] | container images as archives |
+//! | `wait` | deadlines |
+//! | `host`, `folder`, `command`, `progress` | the machine's programs, files on disk, child processes, lines for the user |
+//!
+//! It knows Kubernetes and Linux, and nothing of CortenLB's own crates but the wire formats and sockets that its
+//! prober needs.
+
+mod access;
+mod command;
+mod config;
+mod diagnose;
+mod faults;
+mod folder;
+mod host;
+pub mod image;
+mod lab;
+mod network;
+mod pki;
+mod plan;
+mod process;
+mod progress;
+mod servers;
+mod start;
+mod teardown;
+mod wait;
+
+pub use command::CommandError;
+pub use diagnose::Status;
+pub use folder::FileError;
+pub use host::HostError;
+pub use lab::{Lab, LabError, LabOptions, Product};
+pub use pki::PkiError;
+pub use plan::{MAX_NODES, NameError, Nics};
+pub use process::ServerError;
+pub use servers::{BACKEND_IMAGE, BuildError};
+pub use wait::{WaitError, wait_for};

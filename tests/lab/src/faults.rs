@@ -1,0 +1,133 @@
+//! What can go wrong with a node or the API server, on purpose.
+
+use std::fs;
+
+use crate::command;
+use crate::lab::{Lab, LabError};
+use crate::plan::{Host, Segment};
+use crate::process::{self, Process, Server, Signal};
+
+/// The program that a speaker's container runs.
+const SPEAKER: &str = "speaker";
+
+impl Lab {
+    /// Cuts a node off from all segments without telling anybody, as a power failure does: its carrier stays.
+    ///
+    /// # Errors
+    /// There is no such node. A second cut changes nothing.
+    pub async fn cut(&self, node: &str) -> Result<(), LabError> {
+        self.port_state(node, "0").await
+    }
+
+    /// Undoes [`Lab::cut`].
+    ///
+    /// # Errors
+    /// There is no such node. Healing a node that is not cut changes nothing.
+    pub async fn heal(&self, node: &str) -> Result<(), LabError> {
+        self.port_state(node, "3").await
+    }
+
+    /// States of a bridge's port without spanning tree: 0 drops everything, 3 forwards (bridge(8)).
+    async fn port_state(&self, node: &str, state: &str) -> Result<(), LabError> {
+        let node = self.plan.node(node)?;
+        for segment in self.plan.segments_of(node) {
+            let words = [
+                "-netns",
+                &self.plan.lan(),
+                "link",
+                "set",
+                "dev",
+                &node.port(segment),
+                "state",
+                state,
+            ];
+            command::run("bridge", &words).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes the carrier of the VIP segment away from a node.
+    ///
+    /// # Errors
+    /// There is no such node.
+    pub async fn unplug(&self, node: &str) -> Result<(), LabError> {
+        self.carrier(node, "down").await
+    }
+
+    /// Undoes [`Lab::unplug`].
+    ///
+    /// # Errors
+    /// There is no such node.
+    pub async fn plug(&self, node: &str) -> Result<(), LabError> {
+        self.carrier(node, "up").await
+    }
+
+    async fn carrier(&self, node: &str, state: &str) -> Result<(), LabError> {
+        let port = self.plan.node(node)?.port(Segment::Vip);
+        command::run("ip", &["-n", &self.plan.lan(), "link", "set", &port, state]).await?;
+        Ok(())
+    }
+
+    /// Stops the speaker of a node in the middle of whatever it does (SIGSTOP).
+    ///
+    /// # Errors
+    /// There is no such node, or no speaker on it.
+    pub async fn freeze(&self, node: &str) -> Result<(), LabError> {
+        self.signal_speaker(node, Signal::Stop).await
+    }
+
+    /// Undoes [`Lab::freeze`].
+    ///
+    /// # Errors
+    /// There is no such node, or no speaker on it.
+    pub async fn thaw(&self, node: &str) -> Result<(), LabError> {
+        self.signal_speaker(node, Signal::Continue).await
+    }
+
+    /// A speaker's pod uses its node's network, so it is found in the node's namespace.
+    async fn signal_speaker(&self, node: &str, signal: Signal) -> Result<(), LabError> {
+        let namespace = self.node_namespace(self.plan.node(node)?);
+        let number = process::namespace_number(format!("/run/netns/{namespace}")).unwrap_or_default();
+        let speakers: Vec<Process> = process::in_namespace(number)
+            .filter(|process| is_program(*process, SPEAKER))
+            .collect();
+        if speakers.is_empty() {
+            return Err(LabError::NoProcess {
+                process: SPEAKER,
+                node: node.to_owned(),
+            });
+        }
+        Ok(process::signal(signal, &speakers).await?)
+    }
+
+    /// Stops the API server (SIGSTOP): connections stay open, nothing is answered.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub async fn pause_api(&self) -> Result<(), LabError> {
+        self.signal_api(Signal::Stop).await
+    }
+
+    /// Undoes [`Lab::pause_api`].
+    ///
+    /// # Errors
+    /// It does not run.
+    pub async fn resume_api(&self) -> Result<(), LabError> {
+        self.signal_api(Signal::Continue).await
+    }
+
+    async fn signal_api(&self, signal: Signal) -> Result<(), LabError> {
+        let name = format!("{}-kube-apiserver", Host::ControlPlane);
+        let server = Server::of(&self.folder, &name).filter(|server| server.process.is_running());
+        let server = server.ok_or(LabError::NoProcess {
+            process: "kube-apiserver",
+            node: Host::ControlPlane.to_string(),
+        })?;
+        Ok(process::signal(signal, &[server.process]).await?)
+    }
+}
+
+fn is_program(process: Process, name: &str) -> bool {
+    let program = fs::read_link(format!("/proc/{}/exe", process.pid));
+    program.is_ok_and(|program| program.file_name().is_some_and(|file| file == name))
+}

@@ -1,0 +1,124 @@
+//! What the machine must have: root and a few Debian packages.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use crate::command::{self, CommandError};
+use crate::config::CNI_PLUGINS;
+use crate::progress;
+
+/// Why this machine cannot run a lab.
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    /// Namespaces, mounts and packet sockets are root's.
+    #[error("the lab needs root: it makes network namespaces and runs containers")]
+    NotRoot,
+    /// Programs are missing, and there is no apt to bring them.
+    #[error("missing programs: {programs}; install the packages {packages} (Debian names)")]
+    Missing {
+        /// The programs.
+        programs: String,
+        /// The Debian packages that hold them.
+        packages: String,
+    },
+    /// apt-get could not install them.
+    #[error("installing the packages {packages} failed")]
+    Install {
+        /// The Debian packages.
+        packages: String,
+        /// What apt-get says.
+        #[source]
+        source: CommandError,
+    },
+}
+
+/// Programs that the lab calls, and the Debian package of each.
+const PROGRAMS: [(&str, &str); 9] = [
+    ("ip", "iproute2"),
+    ("bridge", "iproute2"),
+    ("iptables", "iptables"),
+    ("ip6tables", "iptables"),
+    ("conntrack", "conntrack"),
+    ("runc", "runc"),
+    ("curl", "curl"),
+    ("nsenter", "util-linux"),
+    ("setsid", "util-linux"),
+];
+
+/// The package of the CNI plug-ins, which are not in the search path.
+const PLUGINS: (&str, &str) = ("bridge", "containernetworking-plugins");
+
+/// Fails unless this process is root's.
+pub(crate) fn require_root() -> Result<(), HostError> {
+    let owner = fs::metadata("/proc/self").map(|metadata| metadata.uid());
+    if matches!(owner, Ok(0)) {
+        Ok(())
+    } else {
+        Err(HostError::NotRoot)
+    }
+}
+
+/// Checks for the programs, and installs their packages where apt-get is there.
+pub(crate) async fn require_programs() -> Result<(), HostError> {
+    let missing = missing();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let mut packages: Vec<&str> = missing.iter().map(|(_, package)| *package).collect();
+    packages.sort_unstable();
+    packages.dedup();
+    if in_path("apt-get") {
+        let arguments: Vec<&str> = [
+            "-q",
+            "-y",
+            "-o",
+            "DPkg::Lock::Timeout=120",
+            "install",
+            "--no-install-recommends",
+        ]
+        .into_iter()
+        .chain(packages.iter().copied())
+        .collect();
+        let what = format!("installing Debian packages: {}", packages.join(" "));
+        let install = async {
+            command::run("apt-get", &["-q", "update"]).await?;
+            command::run("apt-get", &arguments).await
+        };
+        let failed = |source| HostError::Install {
+            packages: packages.join(" "),
+            source,
+        };
+        progress::during(&what, install).await.map_err(failed)?;
+        return require_none_missing();
+    }
+    require_none_missing()
+}
+
+fn require_none_missing() -> Result<(), HostError> {
+    let missing = missing();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let list = |words: Vec<&str>| words.join(" ");
+    Err(HostError::Missing {
+        programs: list(missing.iter().map(|(program, _)| *program).collect()),
+        packages: list(missing.iter().map(|(_, package)| *package).collect()),
+    })
+}
+
+fn missing() -> Vec<(&'static str, &'static str)> {
+    let mut missing: Vec<_> = PROGRAMS
+        .into_iter()
+        .filter(|(program, _)| !in_path(program))
+        .collect();
+    if !Path::new(CNI_PLUGINS).join(PLUGINS.0).exists() {
+        missing.push(PLUGINS);
+    }
+    missing
+}
+
+fn in_path(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+}

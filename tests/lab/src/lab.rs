@@ -1,0 +1,431 @@
+//! A lab as a whole: [`Lab::up`], [`Lab::attach`], [`Lab::down`].
+
+use std::path::{Path, PathBuf};
+use std::process::Output;
+use std::time::Instant;
+
+use futures::future::try_join_all;
+
+use crate::command::{self, CommandError};
+use crate::folder::{FileError, LabFolder, Root, write};
+use crate::host::{self, HostError};
+use crate::pki::PkiError;
+use crate::plan::{Host, LabName, MAX_NODES, NameError, Nics, Plan};
+use crate::process::{Server, ServerError};
+use crate::servers::{BuildError, Servers};
+use crate::start::Start;
+use crate::wait::WaitError;
+use crate::{access, network, pki, progress, start, teardown};
+
+/// What a lab should be.
+#[derive(Clone, Debug)]
+pub struct LabOptions {
+    /// Its name: 1 to 20 lower-case letters, digits and hyphens.
+    pub name: String,
+    /// How many nodes, 1 to 5.
+    pub nodes: usize,
+    /// How many network cards each node has.
+    pub nics: Nics,
+    /// CortenLB, to install once the nodes are Ready; `None` leaves the cluster bare.
+    pub product: Option<Product>,
+}
+
+impl Default for LabOptions {
+    fn default() -> Self {
+        Self {
+            name: "lab".to_owned(),
+            nodes: 3,
+            nics: Nics::One,
+            product: None,
+        }
+    }
+}
+
+/// What is needed to install CortenLB.
+#[derive(Clone, Debug)]
+pub struct Product {
+    /// The image archive.
+    pub image: PathBuf,
+    /// The manifest for `kubectl apply -f`.
+    pub manifest: PathBuf,
+}
+
+/// Why an operation on a lab failed. After a failed `up` everything that was started is still there, for its logs;
+/// the next `up` or `down` removes it.
+#[derive(Debug, thiserror::Error)]
+pub enum LabError {
+    /// A name that cannot be.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// The machine is not fit.
+    #[error(transparent)]
+    Host(#[from] HostError),
+    /// The servers could not be built.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// A helper program failed.
+    #[error(transparent)]
+    Command(#[from] CommandError),
+    /// A file could not be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// No certificates.
+    #[error(transparent)]
+    Pki(#[from] PkiError),
+    /// A server did not start or ended.
+    #[error(transparent)]
+    Server(#[from] ServerError),
+    /// Something in Kubernetes did not come about.
+    #[error(transparent)]
+    Wait(#[from] WaitError),
+    /// A node did not get Ready.
+    #[error("node {node} did not get Ready; its log is {}", log.display())]
+    Node {
+        /// The node.
+        node: String,
+        /// The kubelet's log.
+        log: PathBuf,
+        /// What was waited for.
+        #[source]
+        source: WaitError,
+    },
+    /// The lab's own kubeconfig cannot be used.
+    #[error("cannot use the lab's kubeconfig; `down` and `up` make it anew")]
+    Kubeconfig {
+        /// What kube says.
+        #[source]
+        source: kube::config::KubeconfigError,
+    },
+    /// A request to the API server failed.
+    #[error("{doing} failed")]
+    Api {
+        /// What was tried.
+        doing: &'static str,
+        /// What kube says.
+        #[source]
+        source: kube::Error,
+    },
+    /// There is a lab of that name that looks different.
+    #[error(
+        "lab {name} exists with {nodes} nodes and {nics:?} network card(s) each; take it down first, or use another --name"
+    )]
+    Differs {
+        /// Its name.
+        name: String,
+        /// How many nodes it has.
+        nodes: u8,
+        /// How many network cards they have.
+        nics: Nics,
+    },
+    /// Namespaces of that name exist, but the folder knows no such lab.
+    #[error(
+        "network namespace {namespace} exists, but not as a part of a lab in this folder: another CORTENLB_LAB_DIR? `down` removes it"
+    )]
+    Foreign {
+        /// The namespace.
+        namespace: String,
+    },
+    /// There is no such lab.
+    #[error("there is no lab called {name}; `up` starts one")]
+    Absent {
+        /// The name asked for.
+        name: String,
+    },
+    /// All networks from the machine to control planes are taken.
+    #[error("no network 10.213.x.0/30 is free for the way to the control plane; take other labs down")]
+    NoAccess,
+    /// No speaker runs on a node.
+    #[error("no process called {process} runs on node {node}")]
+    NoProcess {
+        /// The program's name.
+        process: &'static str,
+        /// The node.
+        node: String,
+    },
+    /// kubectl, run for the lab itself, failed.
+    #[error("kubectl {arguments}: {said}")]
+    Kubectl {
+        /// Its arguments.
+        arguments: String,
+        /// What it printed.
+        said: String,
+    },
+}
+
+/// A lab that runs. Dropping it leaves it running: [`Lab::down`] ends it.
+#[derive(Clone, Debug)]
+pub struct Lab {
+    pub(crate) root: Root,
+    pub(crate) plan: Plan,
+    pub(crate) folder: LabFolder,
+    pub(crate) servers: Servers,
+}
+
+impl Lab {
+    /// Brings a lab up: three nodes are Ready after about ten seconds, once the servers are built.
+    ///
+    /// If the lab runs already this returns at once; the rest of a start that failed, or of a machine that was
+    /// restarted, is removed first.
+    ///
+    /// # Errors
+    /// See [`LabError`]; a server that failed is named with the end of its log.
+    pub async fn up(options: LabOptions) -> Result<Self, LabError> {
+        let LabOptions {
+            name,
+            nodes,
+            nics,
+            product,
+        } = options;
+        let name: LabName = name.parse()?;
+        let count = u8::try_from(nodes)
+            .ok()
+            .filter(|count| (1..=MAX_NODES as u8).contains(count));
+        let nodes = count.ok_or(NameError::Nodes(nodes))?;
+        host::require_root()?;
+        host::require_programs().await?;
+        let root = Root::from_env();
+        let servers = Servers::ensure(&root).await?;
+        let _lock = root.lock(&name).await?;
+        let folder = root.lab(&name);
+        if let Some(lab) = Self::existing(&root, &name, &servers)? {
+            if (lab.plan.nodes, lab.plan.nics) != (nodes, nics) {
+                let (nodes, nics) = (lab.plan.nodes, lab.plan.nics);
+                return Err(LabError::Differs {
+                    name: name.to_string(),
+                    nodes,
+                    nics,
+                });
+            }
+            progress::say(&format!("{name} runs already"));
+            return Ok(lab);
+        }
+        let begin = Instant::now();
+        progress::say(&format!("{name}: starting {nodes} node(s)"));
+        let plan = access::choose(&root, &folder, name, nodes, nics).await?;
+        pki::create(&plan, &folder)?;
+        network::create(&plan).await?;
+        Start {
+            plan: &plan,
+            folder: &folder,
+            servers: &servers,
+        }
+        .run()
+        .await?;
+        let lab = Self {
+            root,
+            plan,
+            folder,
+            servers,
+        };
+        progress::say(&format!(
+            "{}: nodes Ready after {:.1} s",
+            lab.name(),
+            begin.elapsed().as_secs_f64()
+        ));
+        if let Some(product) = product {
+            lab.install(&product).await?;
+        }
+        lab.folder.mark_complete()?;
+        Ok(lab)
+    }
+
+    /// The lab of that name if it is up; what is left of one that is not is removed.
+    fn existing(root: &Root, name: &LabName, servers: &Servers) -> Result<Option<Self>, LabError> {
+        let folder = root.lab(name);
+        let Some(plan) = folder.plan() else {
+            return Ok(None);
+        };
+        let all = Server::all(&folder);
+        if folder.is_complete() && all.iter().any(|server| server.process.is_running()) {
+            for server in &all {
+                server.check()?;
+            }
+            return Ok(Some(Self {
+                root: root.clone(),
+                plan,
+                folder,
+                servers: servers.clone(),
+            }));
+        }
+        Ok(None)
+    }
+
+    /// The running lab `name`.
+    ///
+    /// # Errors
+    /// There is none, or its servers are not built.
+    pub async fn attach(name: &str) -> Result<Self, LabError> {
+        let parsed: LabName = name.parse()?;
+        host::require_root()?;
+        let root = Root::from_env();
+        let folder = root.lab(&parsed);
+        let plan = folder.plan().filter(|_| folder.is_complete());
+        let plan = plan.ok_or_else(|| LabError::Absent {
+            name: name.to_owned(),
+        })?;
+        let servers = Servers::ensure(&root).await?;
+        Ok(Self {
+            root,
+            plan,
+            folder,
+            servers,
+        })
+    }
+
+    /// Ends the lab `name` and removes everything that it was; if there is none, nothing happens.
+    ///
+    /// Ends only processes that run in the lab's own namespaces, and its containers' shims.
+    ///
+    /// # Errors
+    /// Something could not be removed; what else there was is gone, and calling again goes on.
+    pub async fn down(name: &str) -> Result<(), LabError> {
+        let name: LabName = name.parse()?;
+        host::require_root()?;
+        let root = Root::from_env();
+        let _lock = root.lock(&name).await?;
+        teardown::remove(&root, &name).await
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        self.plan.name.as_str()
+    }
+
+    /// The names of its nodes, n1 first.
+    pub fn nodes(&self) -> Vec<String> {
+        self.plan.nodes().map(|node| node.to_string()).collect()
+    }
+
+    /// The kubeconfig of an administrator on this machine.
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.folder.kubeconfig("admin")
+    }
+
+    /// A client with all rights.
+    ///
+    /// # Errors
+    /// The kubeconfig cannot be read.
+    pub async fn client(&self) -> Result<kube::Client, LabError> {
+        start::client(&self.folder).await
+    }
+
+    /// Whether there is a lab `name` that was started completely.
+    ///
+    /// # Errors
+    /// The name cannot be one.
+    pub fn exists(name: &str) -> Result<bool, LabError> {
+        Ok(Root::from_env().lab(&name.parse()?).is_complete())
+    }
+
+    /// The program and the first arguments that run a command on a host, for callers that want to run it themselves.
+    ///
+    /// # Errors
+    /// There is no such host.
+    pub fn exec_command(&self, host: &str) -> Result<(&'static str, Vec<String>), LabError> {
+        let namespace = self.plan.namespace(self.plan.host(host)?);
+        Ok(("ip", vec!["netns".to_owned(), "exec".to_owned(), namespace]))
+    }
+
+    /// Runs a program on a host (`n1` … `n5`, `cp`, `client`, `router`) and returns whatever came of it.
+    ///
+    /// # Errors
+    /// There is no such host, or the program cannot be started; its failure is no error.
+    pub async fn exec(&self, host: &str, words: &[&str]) -> Result<Output, LabError> {
+        let namespace = self.plan.namespace(self.plan.host(host)?);
+        let arguments: Vec<&str> = ["netns", "exec", namespace.as_str()]
+            .into_iter()
+            .chain(words.iter().copied())
+            .collect();
+        Ok(command::output("ip", &arguments).await?)
+    }
+
+    /// Runs `kubectl` of the cluster's own version as its administrator, and returns whatever came of it.
+    ///
+    /// # Errors
+    /// It cannot be started; its failure is no error.
+    pub async fn kubectl(&self, words: &[&str]) -> Result<Output, LabError> {
+        let (program, arguments) = self.kubectl_command();
+        let program = program.display().to_string();
+        let arguments: Vec<&str> = arguments
+            .iter()
+            .map(String::as_str)
+            .chain(words.iter().copied())
+            .collect();
+        Ok(command::output(&program, &arguments).await?)
+    }
+
+    /// The program and the first arguments of the lab's kubectl, for callers that want to run it themselves.
+    pub fn kubectl_command(&self) -> (PathBuf, Vec<String>) {
+        let kubeconfig = format!("--kubeconfig={}", self.kubeconfig().display());
+        (
+            self.servers.program("kubernetes").to_owned(),
+            vec!["kubectl".to_owned(), kubeconfig],
+        )
+    }
+
+    /// Loads an image archive on every node.
+    ///
+    /// # Errors
+    /// containerd refuses it on one of them; others may have it.
+    pub async fn load_image(&self, archive: &Path) -> Result<(), LabError> {
+        let loads = self
+            .plan
+            .nodes()
+            .map(|node| start::load(&self.servers, &self.folder, node, archive));
+        try_join_all(loads).await?;
+        Ok(())
+    }
+
+    /// Writes a file into the lab's folder and returns its path, for `kubectl apply -f`.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub async fn scratch_file(&self, name: &str, content: &str) -> Result<String, LabError> {
+        let path = self.folder.scratch(name);
+        write(&path, content)?;
+        Ok(path.display().to_string())
+    }
+
+    /// Loads the image, applies the manifest and waits until controller and speakers are rolled out.
+    async fn install(&self, product: &Product) -> Result<(), LabError> {
+        let begin = Instant::now();
+        self.load_image(&product.image).await?;
+        let manifest = product.manifest.display().to_string();
+        self.kubectl_checked(&["apply", "-f", &manifest]).await?;
+        for workload in ["deployment/controller", "daemonset/speaker"] {
+            let words = [
+                "rollout",
+                "status",
+                "-n",
+                "metallb-system",
+                workload,
+                "--timeout=120s",
+            ];
+            self.kubectl_checked(&words).await?;
+        }
+        let seconds = begin.elapsed().as_secs_f64();
+        progress::say(&format!(
+            "{}: CortenLB rolled out after {seconds:.1} s",
+            self.name()
+        ));
+        Ok(())
+    }
+
+    async fn kubectl_checked(&self, words: &[&str]) -> Result<(), LabError> {
+        let output = self.kubectl(words).await?;
+        if output.status.success() {
+            return Ok(());
+        }
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said).trim().to_owned();
+        Err(LabError::Kubectl {
+            arguments: words.join(" "),
+            said,
+        })
+    }
+
+    /// The namespace of a node.
+    pub(crate) fn node_namespace(&self, node: Host) -> String {
+        self.plan.namespace(node)
+    }
+}
