@@ -195,12 +195,8 @@ fn a_packet_that_is_not_from_a_neighbour_is_refused() {
     assert_eq!(with(21, 64), ipv6::Error::HopLimit(64));
     assert_eq!(with(19, 0x21), ipv6::Error::Truncated);
     assert_eq!(with(22, 0xff), ipv6::Error::SourceGroup(ip("ff00:5::100")));
-    for at in 38..SOLICITATION_FRAME.len() {
-        assert_eq!(
-            with(at, SOLICITATION_FRAME[at] ^ 0x10),
-            ipv6::Error::Checksum,
-            "byte {at}"
-        );
+    for (at, byte) in SOLICITATION_FRAME.into_iter().enumerate().skip(38) {
+        assert_eq!(with(at, byte ^ 0x10), ipv6::Error::Checksum, "byte {at}");
     }
 }
 
