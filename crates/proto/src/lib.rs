@@ -1,1 +1,13 @@
 //! Pure machines: the layer 2 responder.
+//!
+//! | module | owns |
+//! | --- | --- |
+//! | [`l2`] | answering ARP and neighbour solicitations, and gratuitous frames on taking over |
+//!
+//! Never imports a clock, a socket or tokio.
+//!
+//! **One idiom for every machine.** `handle_input(now, Input)` cannot fail; `poll_output() -> Option<Output>` is
+//! drained after every input; `poll_timeout() -> Option<Instant>` says when to hand in a timeout. Spurious calls do
+//! nothing. Every effect is an `Output`.
+
+pub mod l2;

@@ -1,0 +1,338 @@
+//! Layer 2: which frame answers which, and which frames tell the segment that an address has moved here.
+//!
+//! An address is *served* on an interface if the table has it for that interface and the interface can carry its
+//! family. While it is served, every request and solicitation for it is answered with the interface's MAC. From the
+//! moment that it is served, gratuitous frames go out at once and every 1.1 s until 5 s have passed (MetalLB's
+//! rhythm); a changed MAC begins anew. The moment that it is served no more, nothing is sent, not even a goodbye:
+//! the next owner's frames say it all.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::{IpAddr, Ipv6Addr};
+use std::time::Duration;
+
+use cortenlb_core::time::Instant;
+use cortenlb_wire::ethernet::EtherType;
+use cortenlb_wire::mac::MacAddr;
+use cortenlb_wire::ndp::Advertisement;
+use cortenlb_wire::{arp, ndp};
+
+mod frame;
+
+/// The time between gratuitous frames.
+pub const GRATUITOUS_EVERY: Duration = Duration::from_millis(1_100);
+/// How long after the take-over they are repeated.
+pub const GRATUITOUS_FOR: Duration = Duration::from_secs(5);
+/// Frames that waited longer are not answered: by then the address may have been given to another node, and the
+/// asker has asked again or given up.
+pub const OLDEST: Duration = Duration::from_millis(100);
+
+/// Addresses to answer for.
+pub type Table = BTreeMap<IpAddr, Scope>;
+
+/// The interfaces on which an address is announced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Every one that can.
+    All,
+    /// Those with one of these names.
+    Only(BTreeSet<String>),
+}
+
+impl Scope {
+    fn includes(&self, name: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(names) => names.contains(name),
+        }
+    }
+}
+
+/// Interfaces that can announce, by index.
+pub type Interfaces = BTreeMap<u32, Interface>;
+
+/// An interface that can announce addresses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interface {
+    /// Name, as in [`Scope::Only`].
+    pub name: String,
+    /// The address that answers carry.
+    pub mac: MacAddr,
+    /// Whether it can announce IPv4 addresses.
+    pub arp: bool,
+    /// The link-local address that advertisements come from; none: it cannot announce IPv6 addresses.
+    pub ndp: Option<Ipv6Addr>,
+}
+
+/// What happens to the responder.
+#[derive(Clone, Debug)]
+pub enum Input<'a> {
+    /// The whole table, in place of the earlier one.
+    Table(Table),
+    /// All interfaces, in place of the earlier ones.
+    Interfaces(Interfaces),
+    /// A frame has come in.
+    Frame {
+        /// Index of the interface.
+        interface: u32,
+        /// The EtherType that the socket is bound to.
+        protocol: EtherType,
+        /// When the kernel took it in.
+        received: Instant,
+        /// The whole frame.
+        bytes: &'a [u8],
+    },
+    /// The time of [`Responder::poll_timeout`] has come.
+    Timeout,
+}
+
+/// What the responder wants done or known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Send this frame.
+    Send {
+        /// Index of the interface.
+        interface: u32,
+        /// What the frame carries.
+        protocol: EtherType,
+        /// The address that it is about.
+        address: IpAddr,
+        /// Why it is sent.
+        purpose: Purpose,
+        /// The whole frame.
+        frame: Vec<u8>,
+    },
+    /// Somebody has asked for a served address; the answer follows.
+    Asked {
+        /// The address asked for.
+        address: IpAddr,
+    },
+    /// Somebody else says that a served address is theirs.
+    Claimed {
+        /// Index of the interface.
+        interface: u32,
+        /// The address that both have.
+        address: IpAddr,
+        /// Where they say that it is.
+        by: MacAddr,
+    },
+    /// A frame was not answered.
+    Ignored {
+        /// Index of the interface.
+        interface: u32,
+        /// Why not.
+        reason: DropReason,
+    },
+}
+
+/// Why a frame is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Somebody has asked.
+    Answer,
+    /// To tell everybody.
+    Gratuitous,
+}
+
+/// Why a frame was not answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DropReason {
+    /// It waited longer than [`OLDEST`].
+    Stale,
+    /// The interface is not one of ours (any more).
+    UnknownInterface,
+    /// It is not an ARP packet for IPv4 over Ethernet.
+    Arp(arp::Error),
+    /// It is not a valid solicitation or advertisement.
+    Ndp(ndp::Error),
+    /// This machine has sent it.
+    Own,
+    /// It is for another station.
+    OtherStation,
+    /// It neither asks for anything nor claims a served address.
+    NotARequest,
+    /// The address is not served on the interface.
+    NotServed,
+}
+
+impl DropReason {
+    /// The value of a metric's label.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Stale => "stale",
+            Self::UnknownInterface => "unknown_interface",
+            Self::Arp(_) | Self::Ndp(_) => "malformed",
+            Self::Own => "own",
+            Self::OtherStation => "other_station",
+            Self::NotARequest => "not_a_request",
+            Self::NotServed => "not_served",
+        }
+    }
+}
+
+/// An address on an interface.
+type Key = (IpAddr, u32);
+
+/// The machine. Its state is a function of the last table, the last interfaces, and the times of take-over.
+#[derive(Debug, Default)]
+pub struct Responder {
+    table: Table,
+    interfaces: Interfaces,
+    served: BTreeMap<Key, Served>,
+    /// The next gratuitous frames; each key is that of one entry in `served`.
+    timers: BTreeSet<(Instant, Key)>,
+    outputs: VecDeque<Output>,
+}
+
+/// How an address is served.
+#[derive(Debug)]
+struct Served {
+    mac: MacAddr,
+    /// When the next gratuitous frames are due, if any are.
+    next: Option<Instant>,
+    /// When the last ones are.
+    until: Instant,
+}
+
+impl Responder {
+    /// A responder without addresses or interfaces.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes in what happened at `now`, which never goes back.
+    pub fn handle_input(&mut self, now: Instant, input: Input<'_>) {
+        match input {
+            Input::Table(table) => {
+                self.table = table;
+                self.reconcile(now);
+            }
+            Input::Interfaces(interfaces) => {
+                self.interfaces = interfaces;
+                self.reconcile(now);
+            }
+            Input::Frame {
+                interface,
+                protocol,
+                received,
+                bytes,
+            } => {
+                if now - received > OLDEST {
+                    self.outputs.push_back(Output::Ignored {
+                        interface,
+                        reason: DropReason::Stale,
+                    });
+                } else {
+                    self.handle_frame(interface, protocol, bytes);
+                }
+            }
+            Input::Timeout => self.send_due(now),
+        }
+    }
+
+    /// The next thing to do, in the order of its cause.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When to hand in [`Input::Timeout`]; none: not before another input.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.timers.first().map(|&(at, _)| at)
+    }
+
+    /// The addresses that are served, each with the index of an interface: what sockets and filters are needed.
+    pub fn served(&self) -> impl Iterator<Item = (IpAddr, u32)> + '_ {
+        self.served.keys().copied()
+    }
+
+    /// Makes `served` follow the table and the interfaces, and starts telling of what is new.
+    fn reconcile(&mut self, now: Instant) {
+        let mut before = std::mem::take(&mut self.served);
+        for (&address, scope) in &self.table {
+            for (&index, interface) in &self.interfaces {
+                if !(scope.includes(&interface.name) && interface.carries(address)) {
+                    continue;
+                }
+                let key = (address, index);
+                let served = match before.remove(&key) {
+                    Some(served) if served.mac == interface.mac => served,
+                    // A changed MAC: `before` still has its timer to take out.
+                    other => {
+                        other
+                            .into_iter()
+                            .for_each(|served| served.disarm(key, &mut self.timers));
+                        self.timers.insert((now, key));
+                        Served {
+                            mac: interface.mac,
+                            next: Some(now),
+                            until: now + GRATUITOUS_FOR,
+                        }
+                    }
+                };
+                self.served.insert(key, served);
+            }
+        }
+        for (key, served) in before {
+            served.disarm(key, &mut self.timers);
+        }
+        self.send_due(now);
+    }
+
+    /// Sends the gratuitous frames that are due. After a pause the missed ones are not made up for.
+    fn send_due(&mut self, now: Instant) {
+        while let Some(&(at, key)) = self.timers.first().filter(|(at, _)| *at <= now) {
+            self.timers.remove(&(at, key));
+            let served = self
+                .served
+                .get_mut(&key)
+                .expect("every timer is that of a served address");
+            served.next = Some(now + GRATUITOUS_EVERY).filter(|next| *next <= served.until);
+            self.timers.extend(served.next.map(|next| (next, key)));
+            self.tell(key);
+        }
+    }
+
+    /// Queues the gratuitous frames for one served address.
+    fn tell(&mut self, (address, index): Key) {
+        let interface = &self.interfaces[&index];
+        let (protocol, frames) = match (address, interface.ndp) {
+            (IpAddr::V4(address), _) => (
+                EtherType::Arp,
+                arp::Repr::gratuitous(interface.mac, address)
+                    .map(|packet| packet.emit())
+                    .to_vec(),
+            ),
+            (IpAddr::V6(address), Some(source)) => (
+                EtherType::Ipv6,
+                vec![Advertisement::unsolicited(interface.mac, source, address).emit()],
+            ),
+            (IpAddr::V6(_), None) => unreachable!("an address is served only where its family is carried"),
+        };
+        self.outputs.extend(frames.into_iter().map(|frame| Output::Send {
+            interface: index,
+            protocol,
+            address,
+            purpose: Purpose::Gratuitous,
+            frame,
+        }));
+    }
+}
+
+impl Interface {
+    fn carries(&self, address: IpAddr) -> bool {
+        match address {
+            IpAddr::V4(_) => self.arp,
+            IpAddr::V6(_) => self.ndp.is_some(),
+        }
+    }
+}
+
+impl Served {
+    fn disarm(&self, key: Key, timers: &mut BTreeSet<(Instant, Key)>) {
+        if let Some(next) = self.next {
+            timers.remove(&(next, key));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

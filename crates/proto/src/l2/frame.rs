@@ -1,0 +1,117 @@
+//! One frame in, at most one answer out.
+
+use std::net::IpAddr;
+
+use cortenlb_wire::ethernet::EtherType;
+use cortenlb_wire::mac::MacAddr;
+use cortenlb_wire::{arp, ndp};
+
+use super::{DropReason, Interface, Output, Purpose, Responder};
+
+impl Responder {
+    pub(super) fn handle_frame(&mut self, index: u32, protocol: EtherType, bytes: &[u8]) {
+        let result = match self.interfaces.get(&index) {
+            None => Err(DropReason::UnknownInterface),
+            Some(interface) => match protocol {
+                EtherType::Arp => self.handle_arp(index, interface, bytes),
+                EtherType::Ipv6 => self.handle_ndp(index, interface, bytes),
+            },
+        };
+        match result {
+            Ok(outputs) => self.outputs.extend(outputs),
+            Err(reason) => self.outputs.push_back(Output::Ignored {
+                interface: index,
+                reason,
+            }),
+        }
+    }
+
+    /// RFC 826, and the probes of RFC 5227, which are answered like any request.
+    fn handle_arp(&self, index: u32, interface: &Interface, bytes: &[u8]) -> Result<Vec<Output>, DropReason> {
+        let packet = arp::Repr::parse(bytes).map_err(DropReason::Arp)?;
+        self.check_foreign(packet.sender_mac)?;
+        if self.serves(packet.sender_ip.into(), index) {
+            return Ok(vec![claimed(index, packet.sender_ip.into(), packet.sender_mac)]);
+        }
+        if packet.operation != arp::Operation::Request {
+            return Err(DropReason::NotARequest);
+        }
+        if packet.destination != MacAddr::BROADCAST && packet.destination != interface.mac {
+            return Err(DropReason::OtherStation);
+        }
+        if !self.serves(packet.target_ip.into(), index) {
+            return Err(DropReason::NotServed);
+        }
+        Ok(answered(
+            index,
+            EtherType::Arp,
+            packet.target_ip.into(),
+            packet.answer(interface.mac).emit(),
+        ))
+    }
+
+    /// RFC 4861 §7.2.3 and §7.2.4; unlike MetalLB also for unicast probes and for duplicate address detection.
+    fn handle_ndp(&self, index: u32, interface: &Interface, bytes: &[u8]) -> Result<Vec<Output>, DropReason> {
+        let solicitation = match ndp::Repr::parse(bytes).map_err(DropReason::Ndp)? {
+            ndp::Repr::Solicitation(solicitation) => solicitation,
+            ndp::Repr::Advertisement(advertisement) => {
+                let by = advertisement
+                    .target_link_layer
+                    .unwrap_or(advertisement.envelope.source_mac);
+                self.check_foreign(by)?;
+                let target = IpAddr::from(advertisement.target);
+                let claims = self.serves(target, index);
+                return if claims {
+                    Ok(vec![claimed(index, target, by)])
+                } else {
+                    Err(DropReason::NotARequest)
+                };
+            }
+        };
+        self.check_foreign(solicitation.envelope.source_mac)?;
+        let destination = solicitation.envelope.destination_mac;
+        if !destination.is_multicast() && destination != interface.mac {
+            return Err(DropReason::OtherStation);
+        }
+        let source = interface
+            .ndp
+            .filter(|_| self.serves(solicitation.target.into(), index))
+            .ok_or(DropReason::NotServed)?;
+        let answer = solicitation.answer(interface.mac, source).emit();
+        Ok(answered(
+            index,
+            EtherType::Ipv6,
+            solicitation.target.into(),
+            answer,
+        ))
+    }
+
+    fn serves(&self, address: IpAddr, index: u32) -> bool {
+        self.served.contains_key(&(address, index))
+    }
+
+    /// Two interfaces on one segment hear each other: what one of ours says is no claim of somebody else.
+    fn check_foreign(&self, sender: MacAddr) -> Result<(), DropReason> {
+        let own = self.interfaces.values().any(|interface| interface.mac == sender);
+        if own { Err(DropReason::Own) } else { Ok(()) }
+    }
+}
+
+fn claimed(interface: u32, address: IpAddr, by: MacAddr) -> Output {
+    Output::Claimed {
+        interface,
+        address,
+        by,
+    }
+}
+
+fn answered(interface: u32, protocol: EtherType, address: IpAddr, frame: Vec<u8>) -> Vec<Output> {
+    let send = Output::Send {
+        interface,
+        protocol,
+        address,
+        purpose: Purpose::Answer,
+        frame,
+    };
+    vec![Output::Asked { address }, send]
+}
