@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
+use cortenlb_core::announce::Interfaces as Scope;
 use cortenlb_core::time::Instant;
 use cortenlb_wire::ethernet::EtherType;
 use cortenlb_wire::mac::MacAddr;
@@ -26,26 +27,8 @@ pub const GRATUITOUS_FOR: Duration = Duration::from_secs(5);
 /// asker has asked again or given up.
 pub const OLDEST: Duration = Duration::from_millis(100);
 
-/// Addresses to answer for.
+/// Addresses to answer for, and where: what [`cortenlb_core::announce`] decides for one node.
 pub type Table = BTreeMap<IpAddr, Scope>;
-
-/// The interfaces on which an address is announced.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Scope {
-    /// Every one that can.
-    All,
-    /// Those with one of these names.
-    Only(BTreeSet<String>),
-}
-
-impl Scope {
-    fn includes(&self, name: &str) -> bool {
-        match self {
-            Self::All => true,
-            Self::Only(names) => names.contains(name),
-        }
-    }
-}
 
 /// Interfaces that can announce, by index.
 pub type Interfaces = BTreeMap<u32, Interface>;
@@ -53,7 +36,7 @@ pub type Interfaces = BTreeMap<u32, Interface>;
 /// An interface that can announce addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Interface {
-    /// Name, as in [`Scope::Only`].
+    /// Name, as in [`Scope::Listed`].
     pub name: String,
     /// The address that answers carry.
     pub mac: MacAddr,
@@ -249,7 +232,7 @@ impl Responder {
         let mut before = std::mem::take(&mut self.served);
         for (&address, scope) in &self.table {
             for (&index, interface) in &self.interfaces {
-                if !(scope.includes(&interface.name) && interface.carries(address)) {
+                if !(interface.is_in(scope) && interface.carries(address)) {
                     continue;
                 }
                 let key = (address, index);
@@ -318,6 +301,13 @@ impl Responder {
 }
 
 impl Interface {
+    fn is_in(&self, scope: &Scope) -> bool {
+        match scope {
+            Scope::All => true,
+            Scope::Listed(names) => names.contains(&self.name),
+        }
+    }
+
     fn carries(&self, address: IpAddr) -> bool {
         match address {
             IpAddr::V4(_) => self.arp,

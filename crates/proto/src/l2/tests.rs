@@ -45,7 +45,7 @@ fn mk_table<A: Into<IpAddr>>(addresses: impl IntoIterator<Item = A>) -> Table {
 }
 
 fn only(name: &str) -> Scope {
-    Scope::Only(BTreeSet::from([name.to_owned()]))
+    Scope::Listed(BTreeSet::from([name.to_owned()]))
 }
 
 /// Hands in the input and takes everything that comes out.

@@ -52,6 +52,10 @@ fn carried(frame: &[u8]) -> MacAddr {
     }
 }
 
+fn at(now: Instant, outputs: Vec<Output>) -> Vec<(Instant, Output)> {
+    outputs.into_iter().map(|output| (now, output)).collect()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
     #[test]
@@ -67,7 +71,7 @@ proptest! {
                 Op::Table(entries) => {
                     let scope = |only_on: Option<u32>| only_on.map_or(Scope::All, |index| only(&format!("eth{index}")));
                     table = entries.into_iter().map(|(number, on)| (address(number), scope(on))).collect();
-                    outputs = step(&mut responder, now, Input::Table(table.clone()));
+                    outputs = at(now, step(&mut responder, now, Input::Table(table.clone())));
                 }
                 Op::Interfaces(entries) => {
                     interfaces = entries
@@ -77,14 +81,14 @@ proptest! {
                             (index, Interface { mac, ..mk_interface(index) })
                         })
                         .collect();
-                    outputs = step(&mut responder, now, Input::Interfaces(interfaces.clone()));
+                    outputs = at(now, step(&mut responder, now, Input::Interfaces(interfaces.clone())));
                 }
                 Op::Wait(milliseconds) => {
                     let end = now + Duration::from_millis(milliseconds.into());
-                    while let Some(at) = responder.poll_timeout().filter(|at| *at <= end) {
-                        prop_assert!(at > now, "a timeout that was handed in does not stay due");
-                        now = at;
-                        outputs.extend(step(&mut responder, now, Input::Timeout));
+                    while let Some(due) = responder.poll_timeout().filter(|due| *due <= end) {
+                        prop_assert!(due > now, "a timeout that was handed in does not stay due");
+                        now = due;
+                        outputs.extend(at(now, step(&mut responder, now, Input::Timeout)));
                     }
                     now = end;
                 }
@@ -94,7 +98,7 @@ proptest! {
                     let answers = step(&mut responder, now, Input::Frame { interface, protocol, received: now, bytes: &bytes });
                     let owned = interfaces
                         .get(&interface)
-                        .filter(|found| table.get(&vip).is_some_and(|scope| scope.includes(&found.name)));
+                        .filter(|found| table.get(&vip).is_some_and(|scope| found.is_in(scope)));
                     match (owned, answers.as_slice()) {
                         (None, [Output::Ignored { .. }]) => {}
                         (Some(found), [Output::Asked { .. }, Output::Send { interface: on, purpose: Purpose::Answer, frame, .. }]) => {
@@ -106,7 +110,7 @@ proptest! {
             }
             let model = || {
                 table.iter().flat_map(|(vip, scope)| {
-                    let on = interfaces.iter().filter(|(_, interface)| scope.includes(&interface.name));
+                    let on = interfaces.iter().filter(|(_, interface)| interface.is_in(scope));
                     on.map(|(index, interface)| ((*vip, *index), interface.mac))
                 })
             };
@@ -115,20 +119,20 @@ proptest! {
             for served in model() {
                 let new = !since.contains_key(&served);
                 since.entry(served).or_insert(now);
-                let at_once = outputs.iter().any(|output| matches!(output,
+                let at_once = outputs.iter().any(|(_, output)| matches!(output,
                     Output::Send { interface, address, .. } if (*address, *interface) == served.0));
                 prop_assert!(!new || at_once, "{:?} is told at once", served);
             }
-            for output in &outputs {
+            for (told, output) in &outputs {
                 let Output::Send { interface, address, purpose: Purpose::Gratuitous, frame, .. } = output else {
                     panic!("{output:?}");
                 };
                 let begun = since.get(&((*address, *interface), carried(frame)));
-                prop_assert!(begun.is_some_and(|begun| now - *begun <= GRATUITOUS_FOR));
+                prop_assert!(begun.is_some_and(|begun| *told - *begun <= GRATUITOUS_FOR));
             }
             // However many changes came before, at most one step is pending for each.
             prop_assert!(responder.timers.len() <= responder.served.len());
-            prop_assert!(responder.timers.iter().all(|(at, key)| responder.served[key].next == Some(*at)));
+            prop_assert!(responder.timers.iter().all(|(due, key)| responder.served[key].next == Some(*due)));
         }
     }
 }
