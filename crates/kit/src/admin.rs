@@ -155,3 +155,6 @@ fn ready(readiness: &Readiness) -> (StatusCode, String) {
         missing.iter().map(|what| format!("waiting: {what}\n")).collect(),
     )
 }
+
+#[cfg(test)]
+mod tests;

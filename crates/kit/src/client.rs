@@ -127,3 +127,6 @@ fn stack(config: Config) -> Result<Client, kube::Error> {
         .service(http);
     Ok(Client::new(service, config.default_namespace))
 }
+
+#[cfg(test)]
+mod tests;

@@ -194,3 +194,6 @@ impl Recorder {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

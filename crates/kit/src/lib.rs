@@ -24,3 +24,6 @@ pub mod metrics;
 pub mod shutdown;
 pub mod watch;
 pub mod write;
+
+#[cfg(test)]
+mod fake;

@@ -201,3 +201,6 @@ impl Visit for Fields<'_> {
         self.put(field, chain(value));
     }
 }
+
+#[cfg(test)]
+mod tests;

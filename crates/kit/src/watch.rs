@@ -103,3 +103,6 @@ fn stripped<K: Resource>(mut object: K) -> K {
     object.meta_mut().managed_fields = None;
     object
 }
+
+#[cfg(test)]
+mod tests;

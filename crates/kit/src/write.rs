@@ -145,3 +145,6 @@ pub enum Refusal {
         source: Box<kube::Error>,
     },
 }
+
+#[cfg(test)]
+mod tests;

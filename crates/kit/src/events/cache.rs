@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::{Note, REPEAT, Severity};
 
 /// client-go's cache size. An entry is below 1 KiB, so 4 MiB at most.
-const ENTRIES: usize = 4096;
+pub(super) const ENTRIES: usize = 4096;
 
 /// An Event that the API server has.
 #[derive(Clone, Debug, PartialEq, Eq)]

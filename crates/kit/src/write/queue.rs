@@ -116,6 +116,12 @@ impl<K: Clone + Eq + Hash> Queue<K> {
         self.make_ready(key);
     }
 
+    /// Whether nothing waits and nothing is in hand.
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.objects.is_empty()
+    }
+
     /// Puts an object in the line of its highest priority, if it is not there yet.
     fn make_ready(&mut self, key: &K) {
         let object = self

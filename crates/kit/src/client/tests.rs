@@ -1,0 +1,48 @@
+use axum::{Router, http::HeaderMap, routing::get};
+use kube::Config;
+use serde_json::json;
+use tokio::net::TcpListener;
+
+use super::{ConnectError, connect_with_kubeconfig, with_config};
+
+#[tokio::test]
+async fn requests_arrive_and_say_who_sent_them() {
+    let version = get(async |headers: HeaderMap| {
+        let agent = headers["user-agent"].to_str().unwrap().to_owned();
+        json!({ "major": "1", "minor": "36", "gitVersion": agent, "gitCommit": "", "gitTreeState": "",
+            "buildDate": "", "goVersion": "", "compiler": "", "platform": "" })
+        .to_string()
+    });
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async { axum::serve(listener, Router::new().route("/version", version)).await });
+    let client = with_config(Config::new(url.parse().unwrap()), "cortenlb-controller").unwrap();
+    let agent = client.apiserver_version().await.unwrap().git_version;
+    assert!(agent.starts_with("cortenlb-controller/"), "{agent}");
+}
+
+/// TLS needs one crypto provider, chosen by the features of the whole build: two would panic here.
+#[tokio::test]
+async fn a_client_for_https_is_made_without_a_request() {
+    let mut config = Config::new("https://127.0.0.1:1".parse().unwrap());
+    config.root_cert = Some(Vec::new());
+    let client = with_config(config, "test").unwrap();
+    let error = client
+        .apiserver_version()
+        .await
+        .expect_err("nobody listens on port 1");
+    assert!(
+        crate::logs::chain(&error).to_lowercase().contains("refused"),
+        "{}",
+        crate::logs::chain(&error)
+    );
+}
+
+#[tokio::test]
+async fn a_kubeconfig_that_is_not_there_is_named() {
+    let Err(error) = connect_with_kubeconfig("/nowhere/config", "test").await else {
+        panic!("there is no file")
+    };
+    assert!(matches!(&error, ConnectError::Kubeconfig { path, .. } if path == "/nowhere/config"));
+    assert!(error.to_string().contains("/nowhere/config"), "{error}");
+}

@@ -1,0 +1,130 @@
+use std::{
+    io,
+    sync::{Arc, Mutex},
+};
+
+use serde_json::Value;
+use thiserror::Error;
+use tracing_subscriber::{Layer as _, fmt::MakeWriter, layer::SubscriberExt};
+
+use super::{Json, LogLevel, UnknownLevel, chain};
+
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Lines {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+/// What `speak` logs at `level`, a JSON object a line.
+fn logged(level: LogLevel, speak: impl FnOnce()) -> Vec<Value> {
+    let lines = Lines::default();
+    let layer = tracing_subscriber::fmt::layer()
+        .event_format(Json)
+        .with_writer(lines.clone());
+    let subscriber = tracing_subscriber::registry().with(layer.with_filter(level.targets()));
+    tracing::subscriber::with_default(subscriber, speak);
+    let bytes = lines.0.lock().unwrap().clone();
+    String::from_utf8(bytes)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect()
+}
+
+#[derive(Debug, Error)]
+#[error("the pool is full")]
+struct Full;
+
+#[derive(Debug, Error)]
+#[error("no address for a/b")]
+struct NoAddress(#[source] Full);
+
+#[test]
+fn a_line_has_metallbs_fields() {
+    let lines = logged(LogLevel::Info, || {
+        let error: &(dyn std::error::Error + 'static) = &NoAddress(Full);
+        tracing::info!(service = "a/b", ports = 2, shared = true, error, "no \"address\"");
+    });
+    let [line] = lines.as_slice() else {
+        panic!("one line: {lines:?}")
+    };
+    assert_eq!(line["level"], "info");
+    assert_eq!(line["msg"], "no \"address\"");
+    assert_eq!(
+        (&line["service"], &line["ports"], &line["shared"]),
+        (&"a/b".into(), &2.into(), &true.into())
+    );
+    assert_eq!(line["error"], "no address for a/b: the pool is full");
+    let caller = line["caller"].as_str().unwrap();
+    assert!(caller.starts_with("logs/tests.rs:"), "{caller}");
+    let ts = line["ts"].as_str().unwrap();
+    assert!(
+        ts.parse::<k8s_openapi::jiff::Timestamp>().is_ok() && ts.ends_with('Z'),
+        "{ts}"
+    );
+}
+
+#[test]
+fn a_level_hides_what_is_below_it() {
+    for (name, ours, others) in [
+        ("all", 5, 4),
+        ("debug", 4, 2),
+        ("info", 3, 2),
+        ("warn", 2, 2),
+        ("error", 1, 1),
+        ("none", 0, 0),
+    ] {
+        let level: LogLevel = name.parse().unwrap();
+        assert_eq!(level.to_string(), name);
+        let count = logged(level, || {
+            tracing::error!("one");
+            tracing::warn!("two");
+            tracing::info!("three");
+            tracing::debug!("four");
+            tracing::trace!("five");
+        })
+        .len();
+        assert_eq!(count, ours, "{name}: ours");
+        let count = logged(level, || {
+            tracing::error!(target: "hyper", "one");
+            tracing::warn!(target: "hyper", "two");
+            tracing::info!(target: "hyper", "three");
+            tracing::debug!(target: "hyper", "four");
+            tracing::trace!(target: "hyper", "five");
+        })
+        .len();
+        assert_eq!(count, others, "{name}: others");
+    }
+}
+
+#[test]
+fn an_unknown_level_is_told_what_exists() {
+    let error: UnknownLevel = "verbose".parse::<LogLevel>().unwrap_err();
+    assert!(
+        error.to_string().contains("verbose") && error.to_string().contains("all, debug, info"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_cause_that_its_error_repeats_is_not_said_twice() {
+    #[derive(Debug, Error)]
+    #[error("no address: {0}")]
+    struct Repeats(#[source] Full);
+    assert_eq!(chain(&Repeats(Full)), "no address: the pool is full");
+}

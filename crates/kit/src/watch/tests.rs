@@ -1,0 +1,133 @@
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::{Api, ResourceExt};
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+use super::{Change, Config, watch};
+use crate::fake::Fake;
+
+const COLLECTION: &str = "/api/v1/namespaces/default/configmaps";
+
+fn path(name: &str) -> String {
+    format!("{COLLECTION}/{name}")
+}
+
+fn mk_map(name: &str) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": { "name": name, "managedFields": [{ "manager": "somebody" }] },
+    })
+}
+
+/// `apply a`, `delete a`, `reset a b`: the change and the objects' names.
+fn told(change: Change<ConfigMap>) -> String {
+    let stripped = |object: ConfigMap| {
+        assert_eq!(object.metadata.managed_fields, None);
+        object.name_any()
+    };
+    match change {
+        Change::Apply(object) => format!("apply {}", stripped(object)),
+        Change::Delete(object) => format!("delete {}", stripped(object)),
+        Change::Reset(objects) => {
+            format!(
+                "reset {}",
+                objects.into_iter().map(stripped).collect::<Vec<_>>().join(" ")
+            )
+        }
+    }
+}
+
+fn start(fake: &Fake, queue: usize) -> mpsc::Receiver<Change<ConfigMap>> {
+    let (sender, receiver) = mpsc::channel(queue);
+    tokio::spawn(watch(
+        Api::default_namespaced(fake.client()),
+        Config::default(),
+        sender,
+    ));
+    receiver
+}
+
+async fn next(changes: &mut mpsc::Receiver<Change<ConfigMap>>) -> String {
+    told(changes.recv().await.expect("the watch goes on"))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_is_one_reset_and_changes_follow() {
+    let fake = Fake::new();
+    fake.put(&path("a"), mk_map("a"));
+    fake.put(&path("b"), mk_map("b"));
+    let mut changes = start(&fake, 8);
+    assert_eq!(next(&mut changes).await, "reset a b");
+    fake.put(&path("c"), mk_map("c"));
+    assert_eq!(next(&mut changes).await, "apply c");
+    fake.remove(&path("a"));
+    assert_eq!(next(&mut changes).await, "delete a");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_empty_list_is_told_too() {
+    let mut changes = start(&Fake::new(), 8);
+    assert_eq!(next(&mut changes).await, "reset ");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broken_watch_resumes_where_it_was() {
+    let fake = Fake::new();
+    fake.put(&path("a"), mk_map("a"));
+    let mut changes = start(&fake, 8);
+    assert_eq!(next(&mut changes).await, "reset a");
+    fake.put(&path("b"), mk_map("b"));
+    assert_eq!(next(&mut changes).await, "apply b");
+    fake.break_watches();
+    fake.put(&path("c"), mk_map("c"));
+    assert_eq!(next(&mut changes).await, "apply c");
+    assert_eq!(
+        fake.log()
+            .iter()
+            .filter(|request| request.starts_with("GET"))
+            .count(),
+        3,
+        "list, watch, watch"
+    );
+}
+
+/// After a restore of etcd the start of the watch is refused, which the watcher alone would repeat for ever.
+#[tokio::test(start_paused = true)]
+async fn a_watch_that_cannot_start_lists_again() {
+    let fake = Fake::new();
+    fake.put(&path("a"), mk_map("a"));
+    let mut changes = start(&fake, 8);
+    assert_eq!(next(&mut changes).await, "reset a");
+    fake.remove(&path("a"));
+    assert_eq!(next(&mut changes).await, "delete a");
+    fake.break_watches();
+    fake.put(&path("b"), mk_map("b"));
+    fake.compact();
+    assert_eq!(next(&mut changes).await, "reset b");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_channel_loses_nothing() {
+    let fake = Fake::new();
+    let mut changes = start(&fake, 1);
+    assert_eq!(next(&mut changes).await, "reset ");
+    for number in 0..100 {
+        fake.put(&path(&number.to_string()), mk_map(&number.to_string()));
+    }
+    for number in 0..100 {
+        assert_eq!(next(&mut changes).await, format!("apply {number}"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_ends_with_its_reader() {
+    let fake = Fake::new();
+    let (sender, changes) = mpsc::channel::<Change<ConfigMap>>(8);
+    let task = tokio::spawn(watch(
+        Api::default_namespaced(fake.client()),
+        Config::default(),
+        sender,
+    ));
+    drop(changes);
+    task.await.unwrap();
+}
