@@ -68,3 +68,6 @@ impl Claim {
         self.held && self.until.is_none_or(|until| now < until)
     }
 }
+
+#[cfg(test)]
+mod tests;

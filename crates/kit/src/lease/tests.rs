@@ -1,0 +1,289 @@
+//! Tables for the state machine and its task; the simulation is in `sim`.
+
+mod sim;
+
+use std::time::Duration;
+
+use k8s_openapi::api::coordination::v1::LeaseSpec;
+use serde_json::{Value, json};
+use tokio::{sync::watch, time::Instant};
+use tokio_util::sync::CancellationToken;
+
+use super::{Action, Candidate, Claim, LeaseState, Predecessor, Timing, run};
+use crate::fake::{Fake, Fault};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn mk_spec(holder: &str, transitions: i32) -> LeaseSpec {
+    LeaseSpec {
+        holder_identity: Some(holder.to_owned()),
+        lease_duration_seconds: Some(15),
+        lease_transitions: Some(transitions),
+        ..LeaseSpec::default()
+    }
+}
+
+/// A candidate that has just read a Lease of version 1.
+fn mk_state(now: Instant, lease: Option<LeaseSpec>) -> LeaseState {
+    let mut state = LeaseState::new("me", Timing::default());
+    assert_eq!(state.poll(now), Action::Read);
+    state.read(now, lease.map(|spec| ("1".to_owned(), spec)));
+    state
+}
+
+/// The transitions of the update that `action` is.
+fn taken(action: &Action) -> Option<i32> {
+    match action {
+        Action::Update {
+            resource_version,
+            spec,
+        } => {
+            assert_eq!(resource_version, "1");
+            assert_eq!(spec.holder_identity.as_deref(), Some("me"));
+            spec.lease_transitions
+        }
+        _ => None,
+    }
+}
+
+fn accept(state: &mut LeaseState, now: Instant, action: Action) {
+    match action {
+        Action::Create(spec) | Action::Update { spec, .. } => state.written(now, "1".to_owned(), spec),
+        other => panic!("a write: {other:?}"),
+    }
+}
+
+#[test]
+fn what_is_found_decides_how_the_lease_is_taken() {
+    let table = [
+        (None, 0, Predecessor::Fresh),
+        (Some(mk_spec("", 4)), 5, Predecessor::Released),
+        (Some(LeaseSpec::default()), 1, Predecessor::Released),
+        (Some(mk_spec("me", 4)), 5, Predecessor::Expired),
+    ];
+    for (found, transitions, predecessor) in table {
+        let now = Instant::now();
+        let mut state = mk_state(now, found.clone());
+        assert!(!state.claim().held);
+        let action = state.poll(now);
+        accept(&mut state, now, action);
+        let until = Some(now + 10 * SECOND);
+        assert_eq!(
+            state.claim(),
+            Claim {
+                held: true,
+                transitions,
+                predecessor,
+                until
+            },
+            "{found:?}"
+        );
+    }
+}
+
+#[test]
+fn a_silent_holder_is_followed_after_its_duration_as_we_saw_it() {
+    let start = Instant::now();
+    let mut state = mk_state(start, Some(mk_spec("other", 4)));
+    // A second look at the same Lease does not make the holder any younger.
+    for seconds in (2..14).step_by(2) {
+        let now = start + seconds * SECOND;
+        assert_eq!(state.poll(now), Action::Read);
+        state.read(now, Some(("1".to_owned(), mk_spec("other", 4))));
+        assert!(matches!(state.poll(now), Action::Wait(_)));
+    }
+    let action = state.poll(start + 15 * SECOND);
+    assert_eq!(taken(&action), Some(5));
+    accept(&mut state, start + 15 * SECOND, action);
+    assert_eq!(state.claim().predecessor, Predecessor::Expired);
+}
+
+#[test]
+fn a_renewal_starts_the_wait_anew_and_a_longer_duration_is_respected() {
+    let start = Instant::now();
+    let mut state = mk_state(start, Some(mk_spec("other", 4)));
+    let renewed = LeaseSpec {
+        lease_duration_seconds: Some(60),
+        ..mk_spec("other", 5)
+    };
+    state.read(start + 14 * SECOND, Some(("1".to_owned(), renewed.clone())));
+    assert_eq!(taken(&state.poll(start + 16 * SECOND)), None);
+    state.read(start + 73 * SECOND, Some(("1".to_owned(), renewed)));
+    assert_eq!(taken(&state.poll(start + 73 * SECOND)), None);
+    assert_eq!(taken(&state.poll(start + 74 * SECOND)), Some(6));
+}
+
+#[test]
+fn a_holder_renews_and_keeps_its_term() {
+    let start = Instant::now();
+    let mut state = mk_state(start, Some(mk_spec("", 4)));
+    let action = state.poll(start);
+    accept(&mut state, start, action);
+    assert_eq!(state.poll(start), Action::Wait(start + 2 * SECOND));
+    let action = state.poll(start + 2 * SECOND);
+    assert_eq!(taken(&action), Some(5), "a renewal is no transition");
+    accept(&mut state, start + 2 * SECOND, action);
+    assert_eq!(state.claim().until, Some(start + 12 * SECOND));
+}
+
+#[test]
+fn a_holder_that_cannot_renew_stops_and_comes_back_in_a_new_term() {
+    let start = Instant::now();
+    let mut state = mk_state(start, None);
+    let action = state.poll(start);
+    accept(&mut state, start, action);
+    for seconds in [2, 4, 6, 8] {
+        let now = start + seconds * SECOND;
+        assert_eq!(taken(&state.poll(now)), Some(0));
+        state.failed(now);
+        assert_eq!(state.poll(now), Action::Wait(now + 2 * SECOND));
+        assert!(state.claim().held);
+    }
+    let end = start + 10 * SECOND;
+    assert!(!state.claim().holds(end), "the claim ends by the clock");
+    assert_eq!(state.poll(end), Action::Read);
+    assert!(!state.claim().held, "and by word");
+    state.read(end, Some(("1".to_owned(), mk_spec("me", 0))));
+    let action = state.poll(end);
+    assert_eq!(taken(&action), Some(1));
+    accept(&mut state, end, action);
+    assert_eq!(state.claim().predecessor, Predecessor::Expired);
+}
+
+#[test]
+fn a_conflict_is_looked_into_at_once_and_may_end_the_term() {
+    let start = Instant::now();
+    let mut state = mk_state(start, None);
+    let action = state.poll(start);
+    accept(&mut state, start, action);
+    state.conflict();
+    assert_eq!(state.poll(start + 2 * SECOND), Action::Read);
+    assert!(state.claim().held, "somebody may only have put a label on it");
+    state.read(start + 2 * SECOND, Some(("7".to_owned(), mk_spec("other", 1))));
+    assert!(!state.claim().held);
+}
+
+#[test]
+fn a_release_names_nobody_and_happens_once() {
+    let start = Instant::now();
+    let mut state = mk_state(start, None);
+    assert_eq!(state.release(), None);
+    let action = state.poll(start);
+    accept(&mut state, start, action);
+    let Some(Action::Update { spec, .. }) = state.release() else {
+        panic!("a release is an update")
+    };
+    assert_eq!(spec.holder_identity.as_deref(), Some(""));
+    assert_eq!(spec.lease_transitions, Some(0));
+    assert!(!state.claim().held);
+    assert_eq!(state.release(), None);
+}
+
+const PATH: &str = "/apis/coordination.k8s.io/v1/namespaces/metallb-system/leases/cortenlb-controller";
+
+struct Running {
+    claims: watch::Receiver<Claim>,
+    shutdown: CancellationToken,
+    task: tokio::task::JoinHandle<()>,
+}
+
+fn start(fake: &Fake, identity: &str) -> Running {
+    let (sender, claims) = watch::channel(Claim::none());
+    let shutdown = CancellationToken::new();
+    let candidate = Candidate {
+        namespace: "metallb-system".to_owned(),
+        name: "cortenlb-controller".to_owned(),
+        identity: identity.to_owned(),
+        timing: Timing::default(),
+    };
+    let task = tokio::spawn(run(fake.client(), candidate, sender, shutdown.clone()));
+    Running {
+        claims,
+        shutdown,
+        task,
+    }
+}
+
+fn holder(fake: &Fake) -> Value {
+    fake.object(PATH).expect("the Lease exists")["spec"]["holderIdentity"].clone()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_released_lease_is_taken_within_a_retry() {
+    let fake = Fake::new();
+    let mut first = start(&fake, "first");
+    first.claims.wait_for(|claim| claim.held).await.unwrap();
+    assert_eq!(first.claims.borrow().predecessor, Predecessor::Fresh);
+    let mut second = start(&fake, "second");
+    // The candidate looks every two seconds: it has just looked.
+    tokio::time::sleep(61 * SECOND).await;
+    assert!(first.claims.borrow().holds(Instant::now()) && !second.claims.borrow().held);
+
+    first.shutdown.cancel();
+    first.task.await.unwrap();
+    assert_eq!(holder(&fake), "");
+    let released = Instant::now();
+    let claim = *second.claims.wait_for(|claim| claim.held).await.unwrap();
+    assert!(released.elapsed() <= 2 * SECOND);
+    assert_eq!((claim.transitions, claim.predecessor), (1, Predecessor::Released));
+    assert_eq!(holder(&fake), "second");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_holder_that_vanishes_is_followed_as_expired() {
+    let fake = Fake::new();
+    let mut first = start(&fake, "first");
+    first.claims.wait_for(|claim| claim.held).await.unwrap();
+    let mut second = start(&fake, "second");
+    tokio::time::sleep(5 * SECOND).await;
+    first.task.abort();
+    let gone = Instant::now();
+    let claim = *second.claims.wait_for(|claim| claim.held).await.unwrap();
+    assert!(
+        gone.elapsed() > 12 * SECOND && gone.elapsed() <= 17 * SECOND,
+        "{:?}",
+        gone.elapsed()
+    );
+    assert_eq!(claim.predecessor, Predecessor::Expired);
+    assert!(
+        !first.claims.borrow().holds(Instant::now()),
+        "the claim that it left behind has run out"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_holder_without_an_api_server_says_so_in_time() {
+    let fake = Fake::new();
+    let mut only = start(&fake, "only");
+    only.claims.wait_for(|claim| claim.held).await.unwrap();
+    let until = only.claims.borrow().until.unwrap();
+    fake.script([Some(Fault::Code(503)), Some(Fault::Silence), Some(Fault::Silence)]);
+    only.claims.wait_for(|claim| !claim.held).await.unwrap();
+    assert!(
+        Instant::now() <= until + SECOND / 100,
+        "{:?} late",
+        Instant::now() - until
+    );
+    only.claims
+        .wait_for(|claim| claim.held && claim.transitions == 1)
+        .await
+        .unwrap();
+}
+
+/// A renewal changes what is ours; labels on the Lease are somebody else's.
+#[tokio::test(start_paused = true)]
+async fn a_renewal_leaves_labels_alone() {
+    let fake = Fake::new();
+    let released = json!({ "holderIdentity": "", "leaseDurationSeconds": 1, "leaseTransitions": 3 });
+    fake.put(
+        PATH,
+        json!({ "metadata": { "name": "cortenlb-controller", "labels": { "a": "b" } }, "spec": released }),
+    );
+    let mut only = start(&fake, "only");
+    only.claims.wait_for(|claim| claim.held).await.unwrap();
+    tokio::time::sleep(10 * SECOND).await;
+    let lease = fake.object(PATH).unwrap();
+    assert_eq!(lease["metadata"]["labels"]["a"], "b");
+    assert_eq!(lease["spec"]["leaseTransitions"], 4);
+    assert!(lease["spec"]["renewTime"].as_str() > lease["spec"]["acquireTime"].as_str());
+}
