@@ -59,6 +59,11 @@ impl Root {
         Self(std::path::absolute(&path).unwrap_or(path))
     }
 
+    #[cfg(test)]
+    pub(crate) fn at(path: PathBuf) -> Self {
+        Self(path)
+    }
+
     pub(crate) fn servers(&self) -> PathBuf {
         self.0.join("servers")
     }

@@ -5,7 +5,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -109,25 +108,26 @@ fn layer(image: &Image) -> Result<Vec<u8>, FileError> {
 
 /// A tar of folders and files, both sorted, with nothing of this machine in it.
 fn tar(folders: &BTreeSet<String>, files: &BTreeMap<String, Vec<u8>>) -> Vec<u8> {
+    const NOTHING: &[u8] = &[];
     let mut builder = tar::Builder::new(Vec::new());
-    let mut append = |kind: tar::EntryType, path: &str, content: &[u8]| -> io::Result<()> {
+    let folders = folders
+        .iter()
+        .map(|path| (tar::EntryType::Directory, path, NOTHING));
+    let files = files
+        .iter()
+        .map(|(path, content)| (tar::EntryType::Regular, path, content.as_slice()));
+    for (kind, path, content) in folders.chain(files) {
         let mut header = tar::Header::new_ustar();
         header.set_entry_type(kind);
         header.set_mode(0o755);
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_mtime(0);
         header.set_size(content.len() as u64);
-        builder.append_data(&mut header, path, content)
-    };
-    let folders = folders
-        .iter()
-        .map(|path| append(tar::EntryType::Directory, path, &[]))
-        .collect::<io::Result<()>>();
-    folders.expect("writing to memory cannot fail");
-    let files = files
-        .iter()
-        .map(|(path, content)| append(tar::EntryType::Regular, path, content));
-    files
-        .collect::<io::Result<()>>()
-        .expect("writing to memory cannot fail");
+        builder
+            .append_data(&mut header, path, content)
+            .expect("writing to memory cannot fail");
+    }
     builder.into_inner().expect("writing to memory cannot fail")
 }
 

@@ -11,6 +11,7 @@ use crate::folder::{FileError, LabFolder, Root, write};
 use crate::host::{self, HostError};
 use crate::pki::PkiError;
 use crate::plan::{Host, LabName, MAX_NODES, NameError, Nics, Plan};
+use crate::probe::ProbeError;
 use crate::process::{Server, ServerError};
 use crate::servers::{BuildError, Servers};
 use crate::start::Start;
@@ -75,6 +76,9 @@ pub enum LabError {
     /// A server did not start or ended.
     #[error(transparent)]
     Server(#[from] ServerError),
+    /// The prober could not start.
+    #[error(transparent)]
+    Probe(#[from] ProbeError),
     /// Something in Kubernetes did not come about.
     #[error(transparent)]
     Wait(#[from] WaitError),
@@ -87,14 +91,14 @@ pub enum LabError {
         log: PathBuf,
         /// What was waited for.
         #[source]
-        source: WaitError,
+        source: Box<WaitError>,
     },
     /// The lab's own kubeconfig cannot be used.
     #[error("cannot use the lab's kubeconfig; `down` and `up` make it anew")]
     Kubeconfig {
         /// What kube says.
         #[source]
-        source: kube::config::KubeconfigError,
+        source: Box<kube::config::KubeconfigError>,
     },
     /// A request to the API server failed.
     #[error("{doing} failed")]
@@ -103,7 +107,7 @@ pub enum LabError {
         doing: &'static str,
         /// What kube says.
         #[source]
-        source: kube::Error,
+        source: Box<kube::Error>,
     },
     /// There is a lab of that name that looks different.
     #[error(

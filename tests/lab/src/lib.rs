@@ -12,6 +12,7 @@
 //! | `servers` | building and caching the programs of tests/servers |
 //! | `process` | detached servers, pid files, signals |
 //! | `start`, `teardown` | the order in which servers start; the end of everything |
+//! | [`probe`] | who answers for an address on the segment, and when |
 //! | [`image`] | container images as archives |
 //! | `wait` | deadlines |
 //! | `host`, `folder`, `command`, `progress` | the machine's programs, files on disk, child processes, lines for the user |
@@ -31,6 +32,7 @@ mod lab;
 mod network;
 mod pki;
 mod plan;
+pub mod probe;
 mod process;
 mod progress;
 mod servers;

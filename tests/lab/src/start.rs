@@ -146,7 +146,7 @@ impl Start<'_> {
         proxy.check()?;
         outcome.map_err(|error| LabError::Node {
             node: name,
-            source: error,
+            source: Box::new(error),
             log: self.folder.log(&kubelet.name),
         })?;
         Ok(())
@@ -173,7 +173,9 @@ async fn default_account(client: &kube::Client) -> Result<(), LabError> {
 
 /// A client with all rights, from the machine itself.
 pub(crate) async fn client(folder: &LabFolder) -> Result<kube::Client, LabError> {
-    let unreadable = |source: kube::config::KubeconfigError| LabError::Kubeconfig { source };
+    let unreadable = |source: kube::config::KubeconfigError| LabError::Kubeconfig {
+        source: Box::new(source),
+    };
     let file = kube::config::Kubeconfig::read_from(folder.kubeconfig("admin")).map_err(unreadable)?;
     let mut config = kube::Config::from_custom_kubeconfig(file, &Default::default())
         .await
@@ -181,7 +183,7 @@ pub(crate) async fn client(folder: &LabFolder) -> Result<kube::Client, LabError>
     config.proxy_url = None;
     kube::Client::try_from(config).map_err(|source| LabError::Api {
         doing: "making a client",
-        source,
+        source: Box::new(source),
     })
 }
 
@@ -205,7 +207,7 @@ async fn apply(client: &kube::Client, object: Value) -> Result<(), LabError> {
     let applied = api.patch(&name, &PatchParams::apply("lab").force(), &patch).await;
     applied.map(|_| ()).map_err(|source| LabError::Api {
         doing: "applying the lab's own objects",
-        source,
+        source: Box::new(source),
     })
 }
 

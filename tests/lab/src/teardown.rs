@@ -21,6 +21,7 @@ pub(crate) async fn remove(root: &Root, name: &LabName) -> Result<(), LabError> 
         .collect();
     end_processes(&folder, &namespaces).await?;
     let containers = containers(&folder);
+    remove_traces(&folder, &containers);
     unmount(&folder).await?;
     for namespace in &namespaces {
         command::run("ip", &["netns", "del", namespace]).await?;
@@ -29,7 +30,6 @@ pub(crate) async fn remove(root: &Root, name: &LabName) -> Result<(), LabError> 
         // The interface goes with the control plane's namespace, but the kernel takes its time over that.
         command::output("ip", &["link", "del", &plan.access_interface()]).await?;
     }
-    remove_traces(&folder, &containers);
     if folder.path().exists() {
         fs::remove_dir_all(folder.path()).map_err(FileError::new("remove", folder.path()))?;
     }
@@ -86,13 +86,12 @@ fn pod_namespaces(folder: &LabFolder) -> Vec<PathBuf> {
         .collect()
 }
 
-/// The ids of the lab's containers.
-fn containers(folder: &LabFolder) -> Vec<String> {
-    let tasks = node_folders(folder)
+/// The folders that the lab's containers' shims run in; each is named by the container's id.
+fn containers(folder: &LabFolder) -> Vec<PathBuf> {
+    let tasks = "containerd/state/io.containerd.runtime.v2.task/k8s.io";
+    node_folders(folder)
         .into_iter()
-        .flat_map(|node| entries(&node.join("containerd/state/io.containerd.runtime.v2.task/k8s.io")));
-    tasks
-        .filter_map(|task| Some(task.file_name()?.to_str()?.to_owned()))
+        .flat_map(|node| entries(&node.join(tasks)))
         .collect()
 }
 
@@ -120,16 +119,22 @@ fn mounts_below(table: &str, folder: &Path) -> Vec<String> {
     points
 }
 
-/// Empty cgroups of dead containers, and the links that kubelets leave in the one folder that they cannot choose.
+/// What dead containers leave in places that the lab cannot choose: empty cgroups, shims' sockets, kubelets' links.
 ///
 /// Of no harm to anybody, so no failure either.
-fn remove_traces(folder: &LabFolder, containers: &[String]) {
-    for controller in entries(Path::new("/sys/fs/cgroup"))
-        .iter()
-        .chain([&PathBuf::from("/sys/fs/cgroup")])
-    {
-        for container in containers {
-            let _left_for_the_machine = fs::remove_dir(controller.join("k8s.io").join(container));
+fn remove_traces(folder: &LabFolder, containers: &[PathBuf]) {
+    let hierarchies = entries(Path::new("/sys/fs/cgroup"));
+    for container in containers {
+        let id = container.file_name().expect("a listed folder has a name");
+        for hierarchy in hierarchies
+            .iter()
+            .map(PathBuf::as_path)
+            .chain([Path::new("/sys/fs/cgroup")])
+        {
+            let _left_for_the_machine = fs::remove_dir(hierarchy.join("k8s.io").join(id));
+        }
+        if let Some(socket) = shim_socket(&fs::read(container.join("bootstrap.json")).unwrap_or_default()) {
+            let _left_for_the_machine = fs::remove_file(socket);
         }
     }
     for link in entries(Path::new("/var/log/containers")) {
@@ -137,6 +142,15 @@ fn remove_traces(folder: &LabFolder, containers: &[String]) {
             let _left_for_the_machine = fs::remove_file(link);
         }
     }
+}
+
+/// The socket named in a shim's bootstrap.json (containerd, core/runtime/v2/README.md).
+fn shim_socket(bootstrap: &[u8]) -> Option<PathBuf> {
+    let bootstrap: serde_json::Value = serde_json::from_slice(bootstrap).ok()?;
+    bootstrap["address"]
+        .as_str()?
+        .strip_prefix("unix://")
+        .map(PathBuf::from)
 }
 
 fn node_folders(folder: &LabFolder) -> Vec<PathBuf> {

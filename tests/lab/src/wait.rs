@@ -38,7 +38,7 @@ pub enum WaitError {
         name: String,
         /// What kube says.
         #[source]
-        source: kube::runtime::wait::Error,
+        source: Box<kube::runtime::wait::Error>,
     },
 }
 
@@ -62,7 +62,7 @@ where
         Ok(Err(source)) => Err(WaitError::Watch {
             kind,
             name: name.to_owned(),
-            source,
+            source: Box::new(source),
         }),
         Err(_) => {
             let (name, what) = (name.to_owned(), what.to_owned());

@@ -1,0 +1,154 @@
+//! What a prober saw, and what follows from it. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::time::Duration;
+
+use cortenlb_wire::mac::MacAddr;
+
+/// How a frame speaks about an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// An ARP reply or a solicited neighbour advertisement to the prober.
+    Answer,
+    /// An ARP request in which sender and target are the address (RFC 5227 §2.3).
+    GratuitousRequest,
+    /// An ARP reply in which sender and target are the address.
+    GratuitousReply,
+    /// A neighbour advertisement that nobody asked for (RFC 4861 §7.2.6).
+    Unsolicited,
+}
+
+/// One answer to the prober.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Since the prober started.
+    pub at: Duration,
+    /// Which question was the last before it, counted from 1.
+    pub question: usize,
+    /// Who has the address, by this answer.
+    pub mac: MacAddr,
+}
+
+/// One frame that told everybody who has the address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Announcement {
+    /// Since the prober started.
+    pub at: Duration,
+    /// Of which kind; never [`Kind::Answer`].
+    pub kind: Kind,
+    /// Who has the address, by this frame.
+    pub mac: MacAddr,
+}
+
+/// Everything that a prober saw.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// The time between two questions.
+    pub period: Duration,
+    /// From the start to the end of the questions.
+    pub length: Duration,
+    /// When each question was asked, since the start.
+    pub asked: Vec<Duration>,
+    /// Every answer, in order.
+    pub answers: Vec<Answer>,
+    /// Every gratuitous ARP packet or unsolicited advertisement, in order.
+    pub announcements: Vec<Announcement>,
+}
+
+impl Report {
+    pub(super) fn new(period: Duration) -> Self {
+        let (asked, answers, announcements) = (Vec::new(), Vec::new(), Vec::new());
+        Self {
+            period,
+            length: Duration::ZERO,
+            asked,
+            answers,
+            announcements,
+        }
+    }
+
+    /// Each change of the answering MAC address: when, and to whom; the first answer is the first change.
+    pub fn changes(&self) -> Vec<(Duration, MacAddr)> {
+        let mut changes: Vec<(Duration, MacAddr)> = Vec::new();
+        for answer in &self.answers {
+            if changes.last().is_none_or(|(_, mac)| *mac != answer.mac) {
+                changes.push((answer.at, answer.mac));
+            }
+        }
+        changes
+    }
+
+    /// Times without an answer longer than `least`, as (start, end) since the start; those before the first answer and
+    /// after the last count too.
+    pub fn gaps(&self, least: Duration) -> Vec<(Duration, Duration)> {
+        let answers = self.answers.iter().map(|answer| answer.at);
+        let ends: Vec<Duration> = answers.clone().chain([self.length]).collect();
+        let starts = std::iter::once(Duration::ZERO).chain(answers);
+        starts
+            .zip(ends)
+            .filter(|(start, end)| end.saturating_sub(*start) > least)
+            .collect()
+    }
+
+    /// The longest time without an answer; the whole length if there was none.
+    pub fn longest_gap(&self) -> Duration {
+        let gaps = self.gaps(Duration::ZERO);
+        gaps.iter()
+            .map(|(start, end)| end.saturating_sub(*start))
+            .max()
+            .unwrap_or_default()
+    }
+
+    /// How long two or more answered at once: the number of questions to which different MAC addresses answered, times
+    /// the period.
+    pub fn two_answerers(&self) -> Duration {
+        let mut answerers: BTreeMap<usize, BTreeSet<MacAddr>> = BTreeMap::new();
+        for answer in &self.answers {
+            answerers.entry(answer.question).or_default().insert(answer.mac);
+        }
+        let doubled = answerers.values().filter(|macs| macs.len() > 1).count();
+        self.period * u32::try_from(doubled).unwrap_or(u32::MAX)
+    }
+
+    /// The time from a question to its answer that `percent` of the answers did not exceed; `None` without answers.
+    pub fn delay(&self, percent: usize) -> Option<Duration> {
+        let since = |answer: &Answer| {
+            Some(
+                answer
+                    .at
+                    .saturating_sub(*self.asked.get(answer.question.checked_sub(1)?)?),
+            )
+        };
+        let mut delays: Vec<Duration> = self.answers.iter().filter_map(since).collect();
+        delays.sort_unstable();
+        delays
+            .get((delays.len() * percent / 100).min(delays.len().checked_sub(1)?))
+            .copied()
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "{} questions, {} answers, longest gap {:?}, two answerers for {:?}, delay p50 {:?} p99 {:?}",
+            self.asked.len(),
+            self.answers.len(),
+            self.longest_gap(),
+            self.two_answerers(),
+            self.delay(50).unwrap_or_default(),
+            self.delay(99).unwrap_or_default(),
+        )?;
+        for (at, mac) in self.changes() {
+            writeln!(f, "{at:>12.1?} answered by {mac}")?;
+        }
+        for Announcement { at, kind, mac } in &self.announcements {
+            writeln!(f, "{at:>12.1?} {kind:?} from {mac}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;
