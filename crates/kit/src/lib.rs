@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | [`client`] | the connection to the API server: keep-alive, no hidden retries |
 //! | [`watch`] | a watch stream as [`Change`](watch::Change)s on a bounded channel |
-//! | [`write`] | the one task that writes: order per object, priorities, retries, the gate |
+//! | [`mod@write`] | the one task that writes: order per object, priorities, retries, the gate |
 //! | [`lease`] | leader election; publishes a [`Claim`](lease::Claim) |
 //! | [`events`] | core/v1 Events: aggregated, never in the way of a status |
 //! | [`admin`] | `/healthz`, `/readyz`, `/metrics` |
