@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | [`addr`] | addresses, ranges, sets of free addresses |
 //! | [`announce`] | which node announces which address, and why |
+//! | [`ipam`] | which Service holds which address, and who waits for one |
 //! | [`name`] | the names of objects |
 //! | [`placement`] | which of several able nodes |
 //! | [`pool`] | pools: validity, overlap, whom they serve |
@@ -15,6 +16,7 @@
 
 pub mod addr;
 pub mod announce;
+pub mod ipam;
 pub mod name;
 pub mod placement;
 pub mod pool;

@@ -102,7 +102,8 @@ fn admission_is_and_between_the_lists_and_or_within() {
     let web = mk_labels(&[("app", "web")]);
     let dns = mk_labels(&[("app", "dns")]);
     let none = Labels::new();
-    let rows: &[(&str, &Pool, &str, Option<&Labels>, &Labels, bool)] = &[
+    type Row<'a> = (&'a str, &'a Pool, &'a str, Option<&'a Labels>, &'a Labels, bool);
+    let rows: &[Row<'_>] = &[
         ("no allocation", &open, "x", None, &none, true),
         ("empty allocation", &empty, "x", None, &none, true),
         ("namespace listed", &by_name, "prod", None, &none, true),

@@ -1,0 +1,174 @@
+//! Why a Service gets no address.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::IpAddr;
+
+use super::request::Port;
+use crate::addr::Family;
+use crate::name::ServiceKey;
+
+/// Why a request cannot be met. What the Service holds already is untouched by it.
+///
+/// The texts begin with MetalLB's own (`Failed to allocate IP for "ns/name": …`), and go on with what it does not say.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The addresses asked for are not one of each family that the Service has.
+    #[error("requested loadBalancer IP(s) {} does not match the ipFamily of the service", Quoted(.addresses))]
+    Families {
+        /// The addresses asked for.
+        addresses: Vec<IpAddr>,
+    },
+    /// No pool has all addresses asked for.
+    #[error("{} is not allowed in config: no valid IPAddressPool contains it", Quoted(.addresses))]
+    NotInPools {
+        /// The addresses asked for.
+        addresses: Vec<IpAddr>,
+    },
+    /// The addresses asked for lie in another pool than the one asked for.
+    #[error(
+        "requested loadBalancer IP(s) {} is not compatible with requested address pool {asked}: it belongs to pool {pool}",
+        Quoted(.addresses)
+    )]
+    OtherPool {
+        /// The addresses asked for.
+        addresses: Vec<IpAddr>,
+        /// The pool asked for.
+        asked: String,
+        /// The pool that has them.
+        pool: String,
+    },
+    /// The pool asked for, or that of the addresses asked for, does not serve this Service.
+    #[error(
+        "pool {pool} not compatible for ip assignment: its serviceAllocation does not select this service"
+    )]
+    NotSelected {
+        /// The pool.
+        pool: String,
+    },
+    /// An address asked for is held by somebody else.
+    #[error(transparent)]
+    InUse(InUse),
+    /// The pool asked for does not exist, or is ignored as invalid.
+    #[error("unknown pool {pool:?}")]
+    UnknownPool {
+        /// The pool.
+        pool: String,
+    },
+    /// The pool asked for has no free address of a family.
+    #[error("no available IPs in pool {pool} for {family} IPFamily")]
+    Exhausted {
+        /// The pool.
+        pool: String,
+        /// The family.
+        family: Family,
+    },
+    /// The Service asks for nothing special, and no pool can serve it.
+    #[error("no available IPs{}", Explained(.pools))]
+    NoneAvailable {
+        /// What is in the way, for each pool.
+        pools: BTreeMap<String, Unsuitable>,
+    },
+}
+
+/// Why a pool cannot serve a Service that asks for nothing special.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unsuitable {
+    /// `autoAssign` is false.
+    #[error("is not assigned automatically (autoAssign)")]
+    AutoAssignOff,
+    /// `serviceAllocation` does not select it.
+    #[error("is not for this service (serviceAllocation)")]
+    NotSelected,
+    /// All its addresses of this family are taken.
+    #[error("has no free {0} address")]
+    Full(Family),
+    /// It never had addresses of this family.
+    #[error("has no {0} addresses")]
+    NoFamily(Family),
+}
+
+/// Why an address that others hold cannot be shared with them.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InUse {
+    /// No common sharing key, or another backend.
+    #[error("can't change sharing key for \"{service}\", address also in use by {}", Listed(.others))]
+    Sharing {
+        /// Who asks.
+        service: ServiceKey,
+        /// Who holds the address.
+        others: Vec<ServiceKey>,
+    },
+    /// A port is taken.
+    #[error("port {port} is already in use on \"{address}\"")]
+    Port {
+        /// The port.
+        port: Port,
+        /// The address.
+        address: IpAddr,
+    },
+}
+
+impl Refusal {
+    /// The reason in a condition.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Families { .. } => "FamilyMismatch",
+            Self::NotInPools { .. } => "AddressNotInPools",
+            Self::OtherPool { .. } => "AddressInOtherPool",
+            Self::NotSelected { .. } => "PoolNotForService",
+            Self::InUse(_) => "AddressInUse",
+            Self::UnknownPool { .. } => "UnknownPool",
+            Self::Exhausted { .. } => "PoolExhausted",
+            Self::NoneAvailable { .. } => "NoAddressAvailable",
+        }
+    }
+}
+
+/// How many pools a message lists at most.
+const LISTED: usize = 8;
+
+struct Explained<'a>(&'a BTreeMap<String, Unsuitable>);
+
+impl fmt::Display for Explained<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return f.write_str(": there is no valid IPAddressPool");
+        }
+        for (place, (pool, unsuitable)) in self.0.iter().take(LISTED).enumerate() {
+            write!(
+                f,
+                "{} pool {pool:?} {unsuitable}",
+                if place == 0 { ":" } else { ";" }
+            )?;
+        }
+        match self.0.len().checked_sub(LISTED) {
+            None | Some(0) => Ok(()),
+            Some(more) => write!(f, "; and {more} more"),
+        }
+    }
+}
+
+/// A list of addresses as Go's `%q` prints it: `["192.0.2.1" "2001:db8::1"]`, which MetalLB's texts contain.
+pub struct Quoted<'a>(pub &'a [IpAddr]);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[")?;
+        for (place, address) in self.0.iter().enumerate() {
+            write!(f, "{}\"{address}\"", if place == 0 { "" } else { " " })?;
+        }
+        f.write_str("]")
+    }
+}
+
+struct Listed<'a>(&'a [ServiceKey]);
+
+impl fmt::Display for Listed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, service) in self.0.iter().enumerate() {
+            write!(f, "{}{service}", if place == 0 { "" } else { "," })?;
+        }
+        Ok(())
+    }
+}

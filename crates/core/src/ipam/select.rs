@@ -1,0 +1,372 @@
+//! The choice: which pool, which address (MetalLB's rules), and what could help where there is none.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use super::refusal::{InUse, Refusal, Unsuitable};
+use super::request::{Assignment, Families, Request, Terms};
+use super::space::Space;
+use super::waiting::Wait;
+use super::{Allocator, Held};
+use crate::addr::Family;
+use crate::name::ServiceKey;
+
+impl Allocator {
+    /// What `service` is to hold: what it holds already, if that meets the request, else something new.
+    pub(super) fn decide(
+        &self,
+        service: &ServiceKey,
+        request: &Request,
+        held: Option<&Held>,
+    ) -> Result<Assignment, Refusal> {
+        if let Some(kept) = held.and_then(|held| self.keep(service, request, held)) {
+            return Ok(kept);
+        }
+        if !request.addresses.is_empty() {
+            return self.choose_addresses(service, request);
+        }
+        if let Some(name) = &request.pool {
+            return self.choose_in_pool(service, request, name);
+        }
+        self.choose_any(service, request)
+    }
+
+    /// Whether `held` could go on under `terms` beside the other holders.
+    pub(super) fn may_keep(&self, service: &ServiceKey, held: &Held, terms: &Terms) -> bool {
+        held.assignment
+            .addresses
+            .iter()
+            .all(|address| self.available(*address, service, terms).is_ok())
+    }
+
+    /// What `service` holds, less the family that it no longer has, plus the one it now has as well. None if the
+    /// user asks for something else. A pool that no longer admits the Service, or no longer exists, changes nothing.
+    fn keep(&self, service: &ServiceKey, request: &Request, held: &Held) -> Option<Assignment> {
+        let Assignment { addresses, pool } = &held.assignment;
+        let other_pool = request.pool.as_ref().is_some_and(|asked| asked != pool);
+        if other_pool || !self.may_keep(service, held, &request.terms) {
+            return None;
+        }
+        if !request.addresses.is_empty() {
+            let same = addresses.len() == request.addresses.len()
+                && addresses
+                    .iter()
+                    .all(|address| request.addresses.contains(address));
+            return (same && self.check_asked(request).is_ok()).then(|| held.assignment.clone());
+        }
+        let wanted = request.families.wanted();
+        let mut kept: Vec<IpAddr> = addresses
+            .iter()
+            .filter(|address| wanted.contains(&Family::of(**address)))
+            .copied()
+            .collect();
+        if kept.is_empty() {
+            return None;
+        }
+        for family in missing(wanted, &kept) {
+            match (
+                self.pools
+                    .get(pool)
+                    .and_then(|space| self.pick(space, family, service, request)),
+                request.families,
+            ) {
+                (Some(address), _) => kept.push(address),
+                (None, Families::Prefer { .. }) => {}
+                (None, _) => return None,
+            }
+            kept.sort();
+        }
+        Some(Assignment {
+            addresses: kept,
+            pool: pool.clone(),
+        })
+    }
+
+    /// What does not depend on who holds what: families, pool and admission of the addresses asked for.
+    fn check_asked(&self, request: &Request) -> Result<(), Refusal> {
+        let addresses = &request.addresses;
+        if !missing(request.families.wanted(), addresses).is_empty()
+            || addresses.len() != request.families.wanted().len()
+        {
+            return Err(Refusal::Families {
+                addresses: addresses.clone(),
+            });
+        }
+        Ok(())
+    }
+
+    fn choose_addresses(&self, service: &ServiceKey, request: &Request) -> Result<Assignment, Refusal> {
+        self.check_asked(request)?;
+        let addresses = &request.addresses;
+        let not_in_pools = || Refusal::NotInPools {
+            addresses: addresses.clone(),
+        };
+        let mut pool = None;
+        for address in addresses {
+            let cover = self.covering(*address).ok_or_else(not_in_pools)?;
+            let space = &self.pools[&cover.pool];
+            let usable = space.position(cover.place, *address).is_some();
+            if !usable || pool.is_some_and(|pool: &Space| pool.pool.name() != cover.pool) {
+                return Err(not_in_pools());
+            }
+            pool = Some(space);
+        }
+        let pool = pool.ok_or_else(not_in_pools)?;
+        if !self.admits(pool, service, request) {
+            return Err(Refusal::NotSelected {
+                pool: pool.pool.name().to_owned(),
+            });
+        }
+        let name = pool.pool.name().to_owned();
+        if let Some(asked) = request.pool.as_ref().filter(|asked| **asked != name) {
+            return Err(Refusal::OtherPool {
+                addresses: addresses.clone(),
+                asked: asked.clone(),
+                pool: name,
+            });
+        }
+        for address in addresses {
+            self.available(*address, service, &request.terms)
+                .map_err(Refusal::InUse)?;
+        }
+        Ok(Assignment {
+            addresses: addresses.clone(),
+            pool: name,
+        })
+    }
+
+    fn choose_in_pool(
+        &self,
+        service: &ServiceKey,
+        request: &Request,
+        name: &str,
+    ) -> Result<Assignment, Refusal> {
+        let Some(space) = self.pools.get(name) else {
+            return Err(Refusal::UnknownPool {
+                pool: name.to_owned(),
+            });
+        };
+        if !self.admits(space, service, request) {
+            return Err(Refusal::NotSelected {
+                pool: name.to_owned(),
+            });
+        }
+        self.choose_among(&[space], service, request).ok_or_else(|| {
+            let family = self.first_missing(space, service, request);
+            Refusal::Exhausted {
+                pool: name.to_owned(),
+                family,
+            }
+        })
+    }
+
+    /// Pinned pools by rank, then those open to everybody by name.
+    fn choose_any(&self, service: &ServiceKey, request: &Request) -> Result<Assignment, Refusal> {
+        let mut unsuitable = BTreeMap::new();
+        let (mut pinned, mut open) = (Vec::new(), Vec::new());
+        for (name, space) in &self.pools {
+            if !self.admits(space, service, request) {
+                unsuitable.insert(name.clone(), Unsuitable::NotSelected);
+            } else if !space.pool.auto_assign() {
+                unsuitable.insert(name.clone(), Unsuitable::AutoAssignOff);
+            } else if space.pool.is_pinned() {
+                pinned.push(space);
+            } else {
+                open.push(space);
+            }
+        }
+        pinned.sort_by(|a, b| a.pool.rank().cmp(&b.pool.rank()));
+        let chosen = self
+            .choose_among(&pinned, service, request)
+            .or_else(|| self.choose_among(&open, service, request));
+        chosen.ok_or_else(|| {
+            for space in pinned.into_iter().chain(open) {
+                let family = self.first_missing(space, service, request);
+                let total = space.usage(family).total;
+                let reason = if total == 0 {
+                    Unsuitable::NoFamily(family)
+                } else {
+                    Unsuitable::Full(family)
+                };
+                unsuitable.insert(space.pool.name().to_owned(), reason);
+            }
+            Refusal::NoneAvailable { pools: unsuitable }
+        })
+    }
+
+    /// The first pool that has every family wanted; for `PreferDualStack` else the first with the primary family,
+    /// else the first with the other.
+    fn choose_among(&self, pools: &[&Space], service: &ServiceKey, request: &Request) -> Option<Assignment> {
+        let mut single: Option<(bool, Assignment)> = None;
+        for space in pools {
+            let pool = space.pool.name();
+            let picked: Vec<IpAddr> = request
+                .families
+                .wanted()
+                .iter()
+                .filter_map(|family| self.pick(space, *family, service, request))
+                .collect();
+            let first = picked.first().copied();
+            if picked.len() == request.families.wanted().len() {
+                return Some(Assignment {
+                    addresses: picked,
+                    pool: pool.to_owned(),
+                });
+            }
+            if let (Families::Prefer { primary }, Some(address)) = (request.families, first) {
+                let is_primary = Family::of(address) == primary;
+                if single
+                    .as_ref()
+                    .is_none_or(|(has_primary, _)| is_primary && !has_primary)
+                {
+                    single = Some((
+                        is_primary,
+                        Assignment {
+                            addresses: picked,
+                            pool: pool.to_owned(),
+                        },
+                    ));
+                }
+            }
+        }
+        single.map(|(_, assignment)| assignment)
+    }
+
+    /// The address of `family` in this pool that `service` holds already, else the first in the pool's order that it
+    /// may hold: one that is free, or one that it may share.
+    fn pick(&self, space: &Space, family: Family, service: &ServiceKey, request: &Request) -> Option<IpAddr> {
+        let here = |address: IpAddr| {
+            let cover = self.covering(address)?;
+            let matches = Family::of(address) == family && cover.pool == space.pool.name();
+            let position = matches.then(|| space.position(cover.place, address)).flatten()?;
+            self.available(address, service, &request.terms)
+                .is_ok()
+                .then_some((position, address))
+        };
+        let own = self
+            .assignment(service)
+            .into_iter()
+            .flat_map(|held| &held.addresses);
+        if let Some((_, address)) = own.copied().find_map(here) {
+            return Some(address);
+        }
+        let shared = request.terms.key.as_ref().and_then(|key| self.shared.get(key));
+        let shareable = shared.into_iter().flatten().copied().filter_map(here);
+        shareable
+            .chain(space.first(family))
+            .min()
+            .map(|(_, address)| address)
+    }
+
+    fn admits(&self, space: &Space, service: &ServiceKey, request: &Request) -> bool {
+        let namespace = &service.namespace;
+        space
+            .pool
+            .admits(namespace, self.namespaces.get(namespace), &request.labels)
+    }
+
+    /// Whether `service` may hold `address` beside those who hold it.
+    pub(super) fn available(
+        &self,
+        address: IpAddr,
+        service: &ServiceKey,
+        terms: &Terms,
+    ) -> Result<(), InUse> {
+        let Some(holders) = self.holders.get(&address) else {
+            return Ok(());
+        };
+        let others: Vec<&ServiceKey> = holders.iter().filter(|holder| *holder != service).collect();
+        let held = |other: &ServiceKey| self.services.get(other).and_then(|entry| entry.held.as_ref());
+        for their in others
+            .iter()
+            .filter_map(|other| held(other))
+            .map(|held| &held.terms)
+        {
+            if terms.key.is_none() || their.key != terms.key || their.backend != terms.backend {
+                let others = others.into_iter().cloned().collect();
+                return Err(InUse::Sharing {
+                    service: service.clone(),
+                    others,
+                });
+            }
+            if let Some(port) = their.ports.intersection(&terms.ports).next() {
+                return Err(InUse::Port { port: *port, address });
+            }
+        }
+        Ok(())
+    }
+
+    fn first_missing(&self, space: &Space, service: &ServiceKey, request: &Request) -> Family {
+        let wanted = request.families.wanted();
+        let missing = wanted
+            .iter()
+            .find(|family| self.pick(space, **family, service, request).is_none());
+        *missing.unwrap_or(&wanted[0])
+    }
+
+    /// What could turn `refusal` into an address.
+    pub(super) fn waits(&self, request: &Request, refusal: &Refusal) -> Vec<Wait> {
+        // Who needs both families waits for the one that is missing, who needs either for both.
+        let free = |pool: &str, missing: Family| {
+            let families = match request.families {
+                Families::Prefer { .. } => request.families.wanted().to_vec(),
+                _ => vec![missing],
+            };
+            let pool = pool.to_owned();
+            families
+                .into_iter()
+                .map(move |family| Wait::Free(pool.clone(), family))
+        };
+        let mut waits: Vec<Wait> = match refusal {
+            // Only the Service itself can mend that.
+            Refusal::Families { .. } => Vec::new(),
+            Refusal::NotInPools { addresses } | Refusal::OtherPool { addresses, .. } => {
+                addresses.iter().copied().map(Wait::Address).collect()
+            }
+            Refusal::InUse(_) => request.addresses.iter().copied().map(Wait::Address).collect(),
+            Refusal::NotSelected { pool } | Refusal::UnknownPool { pool } => vec![Wait::Pool(pool.clone())],
+            Refusal::Exhausted { pool, family } => [Wait::Pool(pool.clone())]
+                .into_iter()
+                .chain(free(pool, *family))
+                .collect(),
+            Refusal::NoneAvailable { pools } => {
+                let full = pools.iter().filter_map(|(pool, unsuitable)| match unsuitable {
+                    Unsuitable::Full(family) => Some(free(pool, *family)),
+                    _ => None,
+                });
+                full.flatten().chain([Wait::AnyPool]).collect()
+            }
+        };
+        if request.addresses.is_empty() {
+            waits.extend(request.terms.key.clone().map(Wait::Sharing));
+        } else {
+            // The pool that has the addresses may come to admit the Service, or to leave them to another.
+            let pools = request
+                .addresses
+                .iter()
+                .filter_map(|address| self.pool_of(*address));
+            waits.extend(pools.map(|pool| Wait::Pool(pool.to_owned())));
+        }
+        waits
+    }
+
+    /// What could give `service` the family that it lacks beside what it holds, from the same pool.
+    pub(super) fn incomplete(&self, request: &Request, held: &Assignment) -> Vec<Wait> {
+        let missing = missing(request.families.wanted(), &held.addresses);
+        if missing.is_empty() || !request.addresses.is_empty() {
+            return Vec::new();
+        }
+        let free = missing
+            .into_iter()
+            .map(|family| Wait::Free(held.pool.clone(), family));
+        let sharing = request.terms.key.clone().map(Wait::Sharing);
+        free.chain([Wait::Pool(held.pool.clone())])
+            .chain(sharing)
+            .collect()
+    }
+}
+
+fn missing(wanted: &[Family], addresses: &[IpAddr]) -> Vec<Family> {
+    let has = |family: &Family| addresses.iter().any(|address| Family::of(*address) == *family);
+    wanted.iter().filter(|family| !has(family)).copied().collect()
+}

@@ -1,0 +1,249 @@
+//! Sequences of operations, judged by the promises themselves after each step.
+
+use proptest::prelude::*;
+
+use super::*;
+
+#[derive(Clone, Debug)]
+enum Op {
+    Ask(usize, Box<Request>),
+    Withdraw(usize),
+    Release(usize),
+    Pools(Vec<usize>),
+}
+
+const SERVICES: usize = 8;
+
+/// Pools that may be present together, in three shapes each.
+fn pool_shapes() -> Vec<PoolSpec> {
+    vec![
+        mk_spec("a", &["10.0.0.0/30"]),
+        mk_spec("a", &["10.0.0.2-10.0.0.5", "fd00:a::/127"]),
+        PoolSpec {
+            avoid_buggy_ips: true,
+            ..mk_spec("a", &["10.0.0.0/30"])
+        },
+        mk_spec("b", &["10.0.1.0/31", "fd00:b::/127"]),
+        PoolSpec {
+            auto_assign: false,
+            ..mk_spec("b", &["10.0.1.0/31"])
+        },
+    ]
+}
+
+fn chosen_pools(shapes: &[usize]) -> BTreeMap<String, Pool> {
+    let all = pool_shapes();
+    mk_pools(shapes.iter().map(|shape| all[shape % all.len()].clone()))
+}
+
+fn request() -> impl Strategy<Value = Request> {
+    let families = prop_oneof![
+        4 => Just(Families::Single(Family::V4)),
+        1 => Just(Families::Single(Family::V6)),
+        1 => Just(Families::Dual),
+        1 => Just(Families::Prefer { primary: Family::V6 }),
+    ];
+    let addresses = prop_oneof![
+        4 => Just(vec![]),
+        1 => (0..6u8).prop_map(|last| vec![IpAddr::from([10, 0, 0, last])]),
+    ];
+    let pool = prop_oneof![4 => Just(None), 1 => Just(Some("a".to_owned())), 1 => Just(Some("b".to_owned()))];
+    let sharing =
+        prop_oneof![2 => Just(None), 1 => Just(Some("k".to_owned())), 1 => Just(Some("l".to_owned()))];
+    (families, addresses, pool, sharing, 80..82u16, 0..3i64).prop_map(
+        |(families, addresses, pool, key, port, created)| Request {
+            created,
+            families,
+            addresses,
+            pool,
+            terms: Terms {
+                key,
+                backend: String::new(),
+                ports: [tcp(port)].into(),
+            },
+            ..mk_request()
+        },
+    )
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        6 => (0..SERVICES, request()).prop_map(|(service, request)| Op::Ask(service, Box::new(request))),
+        1 => (0..SERVICES).prop_map(Op::Withdraw),
+        2 => (0..SERVICES).prop_map(Op::Release),
+        2 => proptest::collection::vec(0..5usize, 0..3).prop_map(Op::Pools),
+    ]
+}
+
+fn service(number: usize) -> ServiceKey {
+    key(&number.to_string())
+}
+
+fn holdings(allocator: &Allocator) -> BTreeMap<ServiceKey, Assignment> {
+    (0..SERVICES)
+        .map(service)
+        .filter_map(|service| Some((service.clone(), allocator.assignment(&service)?.clone())))
+        .collect()
+}
+
+fn may_share(a: &Terms, b: &Terms) -> bool {
+    a.key.is_some() && a.key == b.key && a.backend == b.backend && a.ports.is_disjoint(&b.ports)
+}
+
+/// The promises that hold after every step.
+fn check(allocator: &Allocator, pools: &BTreeMap<String, Pool>) -> Result<(), TestCaseError> {
+    let held: BTreeMap<&ServiceKey, &Held> = allocator
+        .services
+        .iter()
+        .filter_map(|(key, entry)| Some((key, entry.held.as_ref()?)))
+        .collect();
+    for (a, a_held) in &held {
+        for (b, b_held) in held.iter().filter(|(b, _)| *b != a) {
+            let common = a_held
+                .assignment
+                .addresses
+                .iter()
+                .any(|address| b_held.assignment.addresses.contains(address));
+            prop_assert!(
+                !common || may_share(&a_held.terms, &b_held.terms),
+                "{a} and {b} hold one address"
+            );
+        }
+    }
+    let distinct: BTreeSet<IpAddr> = held
+        .values()
+        .flat_map(|held| held.assignment.addresses.iter().copied())
+        .collect();
+    for (name, pool) in pools {
+        for family in Family::ALL {
+            // Nothing lost: what is not held can be taken, address by address.
+            let usage = allocator.usage(name, family).unwrap();
+            let usable = |address: &IpAddr| {
+                let edge = matches!(address, IpAddr::V4(address) if matches!(address.octets()[3], 0 | 255));
+                !(pool.avoid_buggy_ips() && edge)
+            };
+            let inside = |address: &&IpAddr| {
+                Family::of(**address) == family && pool.ranges().iter().any(|range| range.contains(**address))
+            };
+            let assigned = distinct
+                .iter()
+                .filter(inside)
+                .filter(|address| usable(address))
+                .count();
+            prop_assert_eq!(usage.assigned, assigned as u128, "{} {}", name, family);
+            let has_free = allocator.pools[name].first(family).map(|(_, address)| address);
+            prop_assert_eq!(has_free.is_some(), usage.assigned < usage.total);
+            prop_assert!(has_free.is_none_or(|address| !distinct.contains(&address)));
+        }
+    }
+    // Nobody waits for what it could have.
+    for (key, entry) in &allocator.services {
+        if let (Some(request), Some(_)) = (&entry.request, &entry.refusal) {
+            let could = allocator.decide(key, request, entry.held.as_ref());
+            prop_assert!(could.is_err(), "{key} waits though it could have {could:?}");
+        }
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_promises_hold_after_every_step(ops in proptest::collection::vec(op(), 1..60)) {
+        let mut pools = chosen_pools(&[0, 3]);
+        let mut allocator = Allocator::default();
+        allocator.set_pools(pools.clone());
+        for op in ops {
+            let before = holdings(&allocator);
+            allocator.take_changed();
+            match op {
+                Op::Ask(number, request) => {
+                    let service = service(number);
+                    let lost = allocator.services.get(&service).and_then(|entry| entry.held.clone())
+                        .is_some_and(|held| !allocator.may_keep(&service, &held, &request.terms));
+                    let failed = allocator.decide(
+                        &service, &request, allocator.services.get(&service).and_then(|entry| entry.held.as_ref()),
+                    ).is_err();
+                    allocator.request(&service, *request);
+                    if failed && !lost {
+                        // Others may gain, if its ports have changed; nobody loses.
+                        let after = holdings(&allocator);
+                        prop_assert_eq!(before.get(&service), after.get(&service));
+                        prop_assert!(before.keys().all(|key| after.contains_key(key)));
+                    }
+                }
+                Op::Withdraw(number) => allocator.withdraw(&service(number)),
+                Op::Release(number) => allocator.release(&service(number)),
+                Op::Pools(shapes) => {
+                    let content: Vec<ServiceKey> =
+                        before.keys().filter(|service| allocator.refusal(service).is_none()).cloned().collect();
+                    pools = chosen_pools(&shapes);
+                    allocator.set_pools(pools.clone());
+                    let after = holdings(&allocator);
+                    // Nobody loses its address; only who asked for another one in vain may move.
+                    prop_assert!(before.keys().all(|service| after.contains_key(service)));
+                    for service in content {
+                        let kept = before[&service].addresses.iter().all(|address| {
+                            after[&service].addresses.contains(address)
+                        });
+                        prop_assert!(kept, "{service} moved");
+                    }
+                }
+            }
+            check(&allocator, &pools)?;
+            let after = holdings(&allocator);
+            let changed = allocator.take_changed();
+            for service in (0..SERVICES).map(service) {
+                let differs = before.get(&service) != after.get(&service);
+                prop_assert!(!differs || changed.contains(&service), "{service} changed silently");
+            }
+        }
+    }
+
+    #[test]
+    fn a_restart_moves_nothing(
+        ops in proptest::collection::vec(op(), 1..60),
+        order in any::<u64>(),
+    ) {
+        let mut pools = chosen_pools(&[0, 3]);
+        let mut allocator = Allocator::default();
+        allocator.set_pools(pools.clone());
+        for op in ops {
+            match op {
+                Op::Ask(number, request) => allocator.request(&service(number), *request),
+                Op::Withdraw(number) => allocator.withdraw(&service(number)),
+                Op::Release(number) => allocator.release(&service(number)),
+                Op::Pools(shapes) => {
+                    pools = chosen_pools(&shapes);
+                    allocator.set_pools(pools.clone());
+                }
+            }
+        }
+        let before = holdings(&allocator);
+        let mut again = Allocator::default();
+        again.set_pools(pools);
+        let claims = allocator.services.iter().filter_map(|(key, entry)| {
+            let held = entry.held.clone()?;
+            // The rank is arbitrary, so that the claims are adopted in any order.
+            let rank = order.rotate_left(u32::from(key.name.as_bytes()[0])) as i64;
+            Some((key.clone(), Claim {
+                explicit: rank & 1 == 0,
+                annotated: rank & 2 == 0,
+                created: rank,
+                addresses: held.assignment.addresses,
+                pool: held.assignment.pool,
+                terms: held.terms,
+            }))
+        });
+        prop_assert_eq!(again.adopt(claims.collect()), vec![]);
+        prop_assert_eq!(&holdings(&again), &before);
+        // Then every Service asks for what it has asked for.
+        for (key, entry) in &allocator.services {
+            if let Some(request) = &entry.request {
+                again.request(key, request.clone());
+            }
+        }
+        prop_assert_eq!(holdings(&again), before);
+    }
+}
