@@ -1,1 +1,31 @@
-//! Scenarios against the lab.
+//! Scenarios against the lab: what a user does, on a real Kubernetes, with our image and our manifests.
+//!
+//! | module | owns |
+//! | --- | --- |
+//! | [`cluster`] | a lab as scenarios use it: objects, waiting, requests from the client host |
+//! | [`objects`] | builders of the objects that scenarios create |
+//! | [`runner`] | the order, the clean-up between scenarios, the count |
+//! | `scenarios` | the scenarios, by area |
+//!
+//! Never imports the code under test apart from the API types: a scenario sees what a user sees.
+
+use std::path::PathBuf;
+
+pub mod cluster;
+pub mod objects;
+pub mod runner;
+mod scenarios;
+
+pub use runner::{Scenario, Stage, Summary, run};
+pub use scenarios::all;
+
+/// What is installed: an image archive and the manifest that names the image.
+#[derive(Clone, Debug)]
+pub struct Product {
+    /// OCI image archive of the controller and the speaker.
+    pub image: PathBuf,
+    /// The manifest; applying it is the whole install.
+    pub manifest: PathBuf,
+    /// The example objects of the API types, accepted and rejected.
+    pub examples: PathBuf,
+}

@@ -1,0 +1,42 @@
+//! The scenarios, by area.
+
+mod addresses;
+mod announce;
+mod install;
+mod lifecycle;
+
+use crate::runner::{Scenario, Stage};
+
+/// Writes one row of the table: the scenario's name is its function's.
+macro_rules! scenario {
+    ($stage:ident, $area:ident :: $name:ident) => {
+        Scenario {
+            name: stringify!($name),
+            stage: Stage::$stage,
+            run: |cluster| Box::pin($area::$name(cluster)),
+        }
+    };
+}
+
+/// Every scenario, in the order in which they run.
+pub fn all() -> Vec<Scenario> {
+    vec![
+        scenario!(Bare, install::invalid_objects_are_rejected_without_us),
+        scenario!(Bare, install::webhook_left_behind_blocks_nothing),
+        scenario!(Bare, install::pools_right_after_install),
+        scenario!(Installed, addresses::external_ip_answers),
+        scenario!(Installed, addresses::twelfth_service_waits_for_a_free_address),
+        scenario!(Installed, addresses::requested_addresses),
+        scenario!(Installed, addresses::foreign_address_is_replaced),
+        scenario!(Installed, announce::ipv6_through_ndp),
+        scenario!(Installed, announce::no_ready_endpoints),
+        scenario!(Installed, announce::local_traffic_policy),
+        scenario!(Installed, announce::advertisement_selectors),
+        scenario!(Installed, announce::bgp_peer_is_told),
+        scenario!(Installed, lifecycle::pool_deleted_keeps_addresses),
+        scenario!(Installed, lifecycle::controller_restart_moves_nothing),
+        scenario!(Installed, lifecycle::applied_again_changes_no_address),
+        scenario!(Installed, announce::owner_cut_off),
+        scenario!(Single, announce::one_node_and_the_exclude_label),
+    ]
+}

@@ -1,0 +1,134 @@
+//! Installing: what the API server alone accepts and rejects, and that nothing can block a pool.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail, ensure};
+use serde_json::json;
+
+use crate::cluster::{Cluster, RANGE, SYSTEM};
+use crate::objects::mk_service;
+
+/// How often the race between install and first pool is run.
+const ROUNDS: usize = 20;
+
+/// With our CRDs and admission policy, and no pod of ours, each accepted example is accepted and each rejected one
+/// rejected with its message.
+pub(super) async fn invalid_objects_are_rejected_without_us(cluster: &Cluster) -> anyhow::Result<()> {
+    cluster.apply_product().await?;
+    cluster
+        .kubectl(&[
+            "delete",
+            "-n",
+            SYSTEM,
+            "deployment/controller",
+            "daemonset/speaker",
+        ])
+        .await?;
+    cluster.crds_established().await?;
+    let mut wrong = Vec::new();
+    for file in examples(&cluster.product.examples.join("accepted"))? {
+        if let Err(error) = cluster
+            .kubectl(&["apply", "--dry-run=server", "-f", utf8(&file)?])
+            .await
+        {
+            wrong.push(format!("{} should be accepted: {error:#}", file.display()));
+        }
+    }
+    for file in examples(&cluster.product.examples.join("rejected"))? {
+        let text = std::fs::read_to_string(&file)?;
+        let message = text.lines().find_map(|line| line.strip_prefix("# message: "));
+        let message = message.with_context(|| format!("{} has no line `# message: …`", file.display()))?;
+        match cluster
+            .kubectl(&["apply", "--dry-run=server", "-f", utf8(&file)?])
+            .await
+        {
+            Ok(_) => wrong.push(format!("{} should be rejected", file.display())),
+            Err(error) if format!("{error:#}").contains(message) => {}
+            Err(error) => wrong.push(format!("{} should say {message:?}: {error:#}", file.display())),
+        }
+    }
+    cluster.uninstall().await?;
+    ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Ok(())
+}
+
+/// A ValidatingWebhookConfiguration as MetalLB leaves it behind, with nobody to answer: pools are accepted as soon as
+/// our controller is there.
+pub(super) async fn webhook_left_behind_blocks_nothing(cluster: &Cluster) -> anyhow::Result<()> {
+    let webhook = json!({
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingWebhookConfiguration",
+        "metadata": { "name": "metallb-webhook-configuration" },
+        "webhooks": [{
+            "name": "ipaddresspoolvalidationwebhook.metallb.io",
+            "admissionReviewVersions": ["v1"],
+            "sideEffects": "None",
+            "failurePolicy": "Fail",
+            "clientConfig": { "service": {
+                "name": "metallb-webhook-service",
+                "namespace": SYSTEM,
+                "path": "/validate-metallb-io-v1beta1-ipaddresspool",
+            } },
+            "rules": [{
+                "apiGroups": ["metallb.io"],
+                "apiVersions": ["v1beta1"],
+                "operations": ["CREATE", "UPDATE"],
+                "resources": ["ipaddresspools"],
+            }],
+        }],
+    });
+    let file = cluster
+        .lab
+        .scratch_file("webhook.json", &webhook.to_string())
+        .await?;
+    cluster.kubectl(&["apply", "-f", &file]).await?;
+    cluster.install().await?;
+    crate::cluster::wait::eventually(crate::cluster::SOON, || {
+        cluster.pool("default-addresspool", &[RANGE])
+    })
+    .await?;
+    cluster.create(mk_service("web")).await?;
+    cluster.expect_address("web", "172.21.5.240").await?;
+    cluster.delete(cluster.services(), "web").await?;
+    cluster.uninstall().await
+}
+
+/// Install, then a pool as soon as its kind is there and before any pod of ours runs: always accepted, always served.
+pub(super) async fn pools_right_after_install(cluster: &Cluster) -> anyhow::Result<()> {
+    for round in 1..=ROUNDS {
+        one_install(cluster)
+            .await
+            .with_context(|| format!("round {round} of {ROUNDS}"))?;
+    }
+    Ok(())
+}
+
+async fn one_install(cluster: &Cluster) -> anyhow::Result<()> {
+    cluster.apply_product().await?;
+    cluster.crds_established().await?;
+    cluster.pool("default-addresspool", &[RANGE]).await?;
+    cluster.advertise("default", json!({})).await?;
+    cluster.create(mk_service("web")).await?;
+    cluster.expect_address("web", "172.21.5.240").await?;
+    cluster.announced_from("web").await?;
+    cluster.curl("http://172.21.5.240/").await?;
+    cluster.delete(cluster.services(), "web").await?;
+    cluster.uninstall().await
+}
+
+fn examples(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))?;
+    let mut files = entries
+        .map(|entry| Ok(entry?.path()))
+        .collect::<std::io::Result<Vec<_>>>()?;
+    files.sort();
+    if files.is_empty() {
+        bail!("{} holds no examples", folder.display());
+    }
+    Ok(files)
+}
+
+fn utf8(path: &Path) -> anyhow::Result<&str> {
+    path.to_str()
+        .with_context(|| format!("{} is not UTF-8", path.display()))
+}
