@@ -2,8 +2,10 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::{CustomResource, KubeSchema};
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
+
+use crate::rules::{COMMUNITY_SYNTAX, IS_COMMUNITY, NAME_LENGTH, add, bound_names, rule};
 
 /// The desired state of a BGPAdvertisement.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -32,14 +34,22 @@ use serde::{Deserialize, Serialize};
     )
 )]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = (
+    "!has(self.serviceSelectors) || self.serviceSelectors.size() == 0 || \
+     ((!has(self.aggregationLength) || self.aggregationLength == 32) && \
+     (!has(self.aggregationLengthV6) || self.aggregationLengthV6 == 128))",
+    "serviceSelectors and aggregationLength are mutually exclusive, can only be used together with default \
+     aggregationLength (32) and aggregationLengthV6 (128)"
+))]
 pub struct BGPAdvertisementSpec {
     /// Announce IPv4 addresses as prefixes of this length, up to 32.
     #[serde(default = "ipv4_host")]
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = 32))]
     pub aggregation_length: i32,
 
     /// Announce IPv6 addresses as prefixes of this length, up to 128.
     #[serde(default = "ipv6_host", rename = "aggregationLengthV6")]
+    #[schemars(range(max = 128))]
     pub aggregation_length_v6: i32,
 
     /// LOCAL_PREF (RFC 4271 section 5.1.5): peers of the same AS prefer the path with the highest.
@@ -54,10 +64,12 @@ pub struct BGPAdvertisementSpec {
 
     /// Communities to attach: 1234:1234, large:1234:1234:1234, or the name of an alias from a Community.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(transform = communities)]
     pub communities: Vec<String>,
 
     /// Names of the pools to announce.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(transform = crate::rules::pool_names)]
     pub ip_address_pools: Vec<String>,
 
     /// Selectors of pools to announce, in addition to those named. If neither names nor selectors are given, all pools
@@ -73,6 +85,7 @@ pub struct BGPAdvertisementSpec {
 
     /// Names of the BGPPeers to announce to. Left out, all peers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(transform = peers)]
     pub peers: Vec<String>,
 
     /// Selectors of Services to announce. Left out, all Services of the pools are announced. Cannot be combined with
@@ -97,6 +110,25 @@ impl Default for BGPAdvertisementSpec {
             service_selectors: Vec::new(),
         }
     }
+}
+
+/// Names of aliases are judged when they are looked up; what has a colon must be a community.
+fn communities(schema: &mut Schema) {
+    bound_names(schema, "community", 256, NAME_LENGTH);
+    let mut entry =
+        Schema::try_from(schema.ensure_object()["items"].take()).expect("a list of strings has items");
+    add(
+        &mut entry,
+        [rule(
+            format!("!self.contains(':') || {IS_COMMUNITY}"),
+            format!("'invalid community \"' + self + '\" in BGP advertisement: {COMMUNITY_SYNTAX}'"),
+        )],
+    );
+    schema.insert("items".to_owned(), entry.to_value());
+}
+
+fn peers(schema: &mut Schema) {
+    bound_names(schema, "peers", 256, NAME_LENGTH);
 }
 
 fn ipv4_host() -> i32 {

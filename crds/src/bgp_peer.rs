@@ -1,5 +1,6 @@
 //! `BGPPeer`, version v1beta2, which is the stored one.
 
+mod rules;
 pub mod v1beta1;
 
 use k8s_openapi::api::core::v1::SecretReference;
@@ -26,10 +27,19 @@ use serde::{Deserialize, Serialize};
     printcolumn(name = "Multi Hops", type_ = "string", json_path = ".spec.ebgpMultiHop")
 )]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = rules::asn_or_dynamic(),
+    validation = rules::multi_hop(),
+    validation = rules::address_or_interface(),
+    validation = rules::hold_time(),
+    validation = rules::derived_hold_time(),
+    validation = rules::keepalive_time(),
+    validation = rules::one_password()
+)]
 pub struct BGPPeerSpec {
     /// The AS number of our end of the session.
     #[serde(rename = "myASN")]
-    #[schemars(range(min = 0, max = 4_294_967_295_u32), transform = crate::schema::int64)]
+    #[schemars(range(min = 0, max = 4_294_967_295_u32), transform = crate::schema::int64, transform = rules::my_asn)]
     pub my_asn: u32,
 
     /// The AS number that the peer must have; either this or dynamicASN.
@@ -48,6 +58,7 @@ pub struct BGPPeerSpec {
 
     /// The address of the peer; either this or interface.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = rules::peer_address)]
     pub peer_address: Option<String>,
 
     /// The interface of the node behind which an unnumbered peer is.
@@ -61,6 +72,7 @@ pub struct BGPPeerSpec {
 
     /// The address from which to connect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = rules::source_address)]
     pub source_address: Option<String>,
 
     /// The hold time to propose (RFC 4271 section 4.2), such as 90s: 0s, or at least 3s.
@@ -73,10 +85,21 @@ pub struct BGPPeerSpec {
 
     /// How long to wait between attempts to connect, such as 10s.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(
+        validation = (
+            "duration(self).getSeconds() >= 1 && duration(self).getSeconds() <= 65535",
+            "connect time should be between 1 seconds to 65535"
+        ),
+        validation = (
+            "duration(self).getMilliseconds() % 1000 == 0",
+            "connect time should contain a whole number of seconds"
+        )
+    )]
     pub connect_time: Option<String>,
 
     /// The BGP identifier to announce, an IPv4 address.
     #[serde(default, rename = "routerID", skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = rules::router_id)]
     pub router_id: Option<String>,
 
     /// Selectors of nodes that connect to the peer. Left out, all do.
@@ -99,6 +122,7 @@ pub struct BGPPeerSpec {
 
     /// Whether the peer keeps our routes while a speaker restarts (RFC 4724).
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = ("self == oldSelf", "EnableGracefulRestart cannot be changed after creation"))]
     pub enable_graceful_restart: Option<bool>,
 
     /// Whether the peer is more than one hop away.

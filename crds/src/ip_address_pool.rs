@@ -1,5 +1,7 @@
 //! `IPAddressPool`: which addresses may be given out, and to whom.
 
+mod rules;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, LabelSelector};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -29,6 +31,7 @@ use serde::{Deserialize, Serialize};
 pub struct IPAddressPoolSpec {
     /// The addresses: each entry is a CIDR (10.1.0.0/24, fd00::/120) or a range of addresses of one family, its ends
     /// included (10.1.0.5-10.1.0.20). Addresses are given out in this order.
+    #[schemars(schema_with = "rules::addresses")]
     pub addresses: Vec<String>,
 
     /// Whether Services that do not ask for this pool may get addresses from it.
@@ -59,6 +62,7 @@ pub struct ServiceAllocation {
 
     /// Names of namespaces whose Services may use the pool.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(transform = rules::namespaces)]
     pub namespaces: Vec<String>,
 
     /// Selectors of namespaces whose Services may use the pool, in addition to those named.

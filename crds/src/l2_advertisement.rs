@@ -35,6 +35,7 @@ use serde::{Deserialize, Serialize};
 pub struct L2AdvertisementSpec {
     /// Names of the pools to announce.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(transform = crate::rules::pool_names)]
     pub ip_address_pools: Vec<String>,
 
     /// Selectors of pools to announce, in addition to those named. If neither names nor selectors are given, all pools
@@ -50,6 +51,7 @@ pub struct L2AdvertisementSpec {
 
     /// Soft preferences among the nodes that may announce.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 1024))]
     pub preferred_node_selectors: Vec<PreferredNodeSelector>,
 
     /// Names of the interfaces to announce from. Left out, all suitable interfaces of the node are used.

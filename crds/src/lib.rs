@@ -9,7 +9,7 @@
 //! | [`configuration_state`] | `ConfigurationState`: whether the configuration is sound |
 //! | [`names`] | annotations, labels, condition types |
 //! | [`translate`] | these objects and Kubernetes' own as the facts that `core` decides by |
-//! | [`definitions`] | the CustomResourceDefinitions, as `crds/yaml/` holds them |
+//! | [`definitions`], [`admission`] | what the API server checks: the CustomResourceDefinitions and an admission policy |
 //!
 //! The schemas accept every object that MetalLB v0.16.2 accepts; `tests/metallb.rs` compares them field by field.
 //! This crate never imports a Kubernetes client, kube's runtime or tokio.
@@ -23,6 +23,7 @@
     reason = "each printcolumn(…) has a type; they are not one attribute"
 )]
 
+pub mod admission;
 pub mod bfd_profile;
 pub mod bgp_advertisement;
 pub mod bgp_peer;
@@ -32,6 +33,7 @@ pub mod definitions;
 pub mod ip_address_pool;
 pub mod l2_advertisement;
 pub mod names;
+mod rules;
 mod schema;
 pub mod service_bgp_status;
 pub mod service_l2_status;

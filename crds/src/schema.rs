@@ -1,10 +1,39 @@
 //! Pieces of OpenAPI schema that several kinds share, as MetalLB's generator (controller-gen) writes them.
 
 use schemars::{Schema, SchemaGenerator, json_schema};
+use serde_json::{Value, json};
+
+use crate::rules::rule;
+
+/// The most selectors in a list. People list one for each node; 1,024 of 64 requirements keep the rules below a fifth of
+/// their cost limit.
+const SELECTORS: u32 = 1024;
+
+/// The syntax of a label's key: an optional prefix (RFC 1123 subdomain), and a name of at most 63 characters.
+const LABEL_KEY: &str = "^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?\
+                         [A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$";
+
+/// The syntax of a label's value.
+fn label_value() -> Value {
+    json!({ "type": "string", "maxLength": 63, "pattern": "^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$" })
+}
+
+/// In and NotIn need values, Exists and DoesNotExist have none.
+fn requirement_rules() -> Value {
+    let needed = rule(
+        "!(self.operator in ['In', 'NotIn']) || (has(self.values) && self.values.size() > 0)",
+        "'operator ' + self.operator + ' on label \"' + self.key + '\" needs values'",
+    );
+    let none = rule(
+        "!(self.operator in ['Exists', 'DoesNotExist']) || !has(self.values) || self.values.size() == 0",
+        "'operator ' + self.operator + ' on label \"' + self.key + '\" has no values'",
+    );
+    json!([needed, none])
+}
 
 /// A list of label selectors (`metav1.LabelSelector`).
 pub(crate) fn label_selectors(generator: &mut SchemaGenerator) -> Schema {
-    json_schema!({ "type": "array", "items": label_selector(generator) })
+    json_schema!({ "type": "array", "maxItems": SELECTORS, "items": label_selector(generator) })
 }
 
 /// One label selector (`metav1.LabelSelector`).
@@ -18,24 +47,35 @@ pub(crate) fn label_selector(_: &mut SchemaGenerator) -> Schema {
             "matchLabels": {
                 "description": "Labels that must have exactly these values.",
                 "type": "object",
-                "additionalProperties": { "type": "string" },
+                "additionalProperties": label_value(),
             },
             "matchExpressions": {
                 "description": "Requirements that must all hold.",
                 "type": "array",
                 "x-kubernetes-list-type": "atomic",
+                "maxItems": 64,
                 "items": {
                     "description": "A requirement on one label.",
                     "type": "object",
                     "required": ["key", "operator"],
+                    "x-kubernetes-validations": requirement_rules(),
                     "properties": {
-                        "key": { "description": "The label.", "type": "string" },
-                        "operator": { "description": "In, NotIn, Exists or DoesNotExist.", "type": "string" },
+                        "key": {
+                            "description": "The label.",
+                            "type": "string",
+                            "maxLength": 317,
+                            "pattern": LABEL_KEY,
+                        },
+                        "operator": {
+                            "description": "In, NotIn, Exists or DoesNotExist.",
+                            "type": "string",
+                            "enum": ["In", "NotIn", "Exists", "DoesNotExist"],
+                        },
                         "values": {
                             "description": "The values for In and NotIn; empty for Exists and DoesNotExist.",
                             "type": "array",
                             "x-kubernetes-list-type": "atomic",
-                            "items": { "type": "string" },
+                            "items": label_value(),
                         },
                     },
                 },

@@ -1,6 +1,7 @@
 //! `BGPPeer`, version v1beta1: served and deprecated. Its fields are a subset of v1beta2's, so that the API server
 //! converts between them by writing the version.
 
+use super::rules;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -26,18 +27,25 @@ use std::collections::BTreeMap;
     printcolumn(name = "Multi Hops", type_ = "string", json_path = ".spec.ebgpMultiHop")
 )]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = rules::multi_hop(),
+    validation = rules::hold_time(),
+    validation = rules::derived_hold_time(),
+    validation = rules::keepalive_time()
+)]
 pub struct BGPPeerSpec {
     /// The AS number of our end of the session.
     #[serde(rename = "myASN")]
-    #[schemars(range(min = 0, max = 4_294_967_295_u32), transform = crate::schema::int64)]
+    #[schemars(range(min = 0, max = 4_294_967_295_u32), transform = crate::schema::int64, transform = rules::my_asn)]
     pub my_asn: u32,
 
     /// The AS number that the peer must have.
     #[serde(rename = "peerASN")]
-    #[schemars(range(min = 0, max = 4_294_967_295_u32), transform = crate::schema::int64)]
+    #[schemars(range(min = 0, max = 4_294_967_295_u32), transform = crate::schema::int64, transform = rules::peer_asn)]
     pub peer_asn: u32,
 
     /// The address of the peer.
+    #[schemars(transform = rules::required_address)]
     pub peer_address: String,
 
     /// The port of the peer; 0 is 179.
@@ -47,6 +55,7 @@ pub struct BGPPeerSpec {
 
     /// The address from which to connect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = rules::source_address)]
     pub source_address: Option<String>,
 
     /// The hold time to propose (RFC 4271 section 4.2), such as 90s: 0s, or at least 3s.
@@ -59,6 +68,7 @@ pub struct BGPPeerSpec {
 
     /// The BGP identifier to announce, an IPv4 address.
     #[serde(default, rename = "routerID", skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = rules::router_id)]
     pub router_id: Option<String>,
 
     /// Selectors of nodes that connect to the peer. Left out, all do.
