@@ -1,0 +1,182 @@
+//! Layer 2 on real interfaces: one thread of its own answers, whatever else the process is busy with.
+//!
+//! | module | owns |
+//! | --- | --- |
+//! | [`eligible`] | which interfaces announce, and which family |
+//! | [`driver`] | the thread: sockets, filters and group memberships around [`cortenlb_proto::l2::Responder`] |
+//! | [`metrics`] | `metallb_layer2_*`, and what was not answered |
+//!
+//! The outside says what to announce by [`Handle::set_table`], which never blocks: the thread takes the newest
+//! table when it wakes, a moment later. Nothing is queued, so nothing can overflow. Interfaces reach the thread the
+//! same way, from netlink notifications.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use cortenlb_netio::link::{self, LinkWatch};
+use cortenlb_netio::poll::{Poller, Waker};
+use cortenlb_proto::l2::{Interfaces, Table};
+use prometheus_client::registry::Registry;
+use tokio::sync::{mpsc, watch};
+
+mod driver;
+mod eligible;
+mod metrics;
+
+pub use eligible::{Exclusions, LoadError};
+
+/// Why nothing is, or soon nothing will be, announced on layer 2: the process is of no use any more.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The interfaces are not known, or no longer followed.
+    #[error("cannot follow the node's interfaces")]
+    Links(#[source] link::Error),
+    /// The thread could not be started.
+    #[error("cannot start the thread that answers on layer 2")]
+    Start(#[source] io::Error),
+    /// The thread cannot wait for frames; it has ended, and its sockets are closed.
+    #[error("the thread that answers on layer 2 cannot wait for frames")]
+    Wait(#[source] io::Error),
+}
+
+/// The running responder. Dropping it falls silent soon; [`Handle::stop`] does before it returns.
+#[derive(Debug)]
+pub struct Handle {
+    mailbox: Arc<Mailbox>,
+    thread: Option<JoinHandle<()>>,
+    names: watch::Receiver<BTreeSet<String>>,
+    failures: mpsc::Receiver<Failure>,
+}
+
+/// Starts to follow the interfaces and to answer. It announces nothing until it has a table. Needs a tokio runtime
+/// and the capability `NET_RAW`.
+///
+/// # Errors
+/// [`Failure`]; nothing is left running.
+pub async fn spawn(registry: &mut Registry, exclusions: Exclusions) -> Result<Handle, Failure> {
+    let links = LinkWatch::open().await.map_err(Failure::Links)?;
+    let poller = Poller::new().map_err(Failure::Start)?;
+    let mailbox = Arc::new(Mailbox {
+        desired: Mutex::default(),
+        waker: poller.waker(),
+    });
+    // One for the task that follows the links and one for the thread: neither tells more than one.
+    let (failures, told) = mpsc::channel(2);
+
+    let driver = driver::Driver::new(poller, Arc::clone(&mailbox), metrics::Metrics::register(registry));
+    let failed = failures.clone();
+    let thread = thread::Builder::new()
+        .name("layer2".into())
+        .spawn(move || {
+            if let Err(error) = driver.run() {
+                // A failure that nobody waits for is of no consequence.
+                let _ = failed.try_send(Failure::Wait(error));
+            }
+        })
+        .map_err(Failure::Start)?;
+
+    let mut changes = links.subscribe();
+    let names = watch::Sender::new(exclusions.names(&changes.borrow_and_update()));
+    let handle = Handle {
+        names: names.subscribe(),
+        mailbox: Arc::clone(&mailbox),
+        thread: Some(thread),
+        failures: told,
+    };
+    tokio::spawn(async move {
+        let _ = failures.try_send(Failure::Links(links.run().await));
+    });
+    // Ends with the task above, which owns the sender of the changes.
+    tokio::spawn(async move {
+        loop {
+            let links = Arc::clone(&changes.borrow_and_update());
+            mailbox.post(|desired| desired.interfaces = Some(eligible::interfaces(&links, &exclusions)));
+            names.send_if_modified(|known| {
+                let names = exclusions.names(&links);
+                let changed = *known != names;
+                *known = names;
+                changed
+            });
+            if changes.changed().await.is_err() {
+                return;
+            }
+        }
+    });
+    Ok(handle)
+}
+
+impl Handle {
+    /// From now on answers for these addresses and no others. What is new is announced at once, what is gone is
+    /// answered no more.
+    pub fn set_table(&self, table: Table) {
+        self.mailbox.post(|desired| desired.table = Some(table));
+    }
+
+    /// The names that an L2Advertisement's `interfaces` can mean: all interfaces of the node, down ones too, apart
+    /// from the excluded ones (MetalLB's list).
+    pub fn interface_names(&self) -> watch::Receiver<BTreeSet<String>> {
+        self.names.clone()
+    }
+
+    /// Waits for what ends the responder; for ever, if nothing does.
+    pub async fn failure(&mut self) -> Failure {
+        match self.failures.recv().await {
+            Some(failure) => failure,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Falls silent: when this returns, no frame goes out any more.
+    pub fn stop(mut self) {
+        self.end();
+        if let Some(thread) = self.thread.take() {
+            // It has nothing to tell that `failure` would not have told.
+            let _ = thread.join();
+        }
+    }
+
+    fn end(&self) {
+        self.mailbox.post(|desired| desired.stop = true);
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// What the outside wants and the thread has not taken yet: the newest of each, not a queue.
+#[derive(Debug)]
+struct Mailbox {
+    desired: Mutex<Desired>,
+    waker: Waker,
+}
+
+#[derive(Debug, Default)]
+struct Desired {
+    table: Option<Table>,
+    interfaces: Option<Interfaces>,
+    stop: bool,
+}
+
+impl Mailbox {
+    fn post(&self, change: impl FnOnce(&mut Desired)) {
+        change(&mut self.lock());
+        self.waker.wake();
+    }
+
+    fn take(&self) -> Desired {
+        std::mem::take(&mut self.lock())
+    }
+
+    /// A holder that panicked has left whole values behind: each change is one assignment.
+    fn lock(&self) -> MutexGuard<'_, Desired> {
+        self.desired.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests;

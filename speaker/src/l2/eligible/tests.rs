@@ -1,0 +1,173 @@
+use cortenlb_wire::mac::MacAddr;
+
+use super::*;
+
+const MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
+
+fn mk_link() -> Link {
+    Link {
+        index: 2,
+        name: "eth0".into(),
+        mac: Some(MAC),
+        up: true,
+        carrier: true,
+        broadcast: true,
+        noarp: false,
+        master: None,
+        addresses: vec![
+            "172.21.5.11".parse().unwrap(),
+            "fd00:5::11".parse().unwrap(),
+            "fe80::11".parse().unwrap(),
+        ],
+    }
+}
+
+fn exclusions(text: &str) -> Exclusions {
+    Exclusions::parse(Path::new("excludel2.yaml"), text).unwrap()
+}
+
+#[test]
+fn an_ordinary_interface_announces_both_families() {
+    let ndp = Some("fe80::11".parse().unwrap());
+    let expected = Interface {
+        name: "eth0".into(),
+        mac: MAC,
+        arp: true,
+        ndp,
+    };
+    assert_eq!(interface(&mk_link()), Some(expected));
+}
+
+#[test]
+fn some_interfaces_announce_one_family() {
+    let without_link_local = Link {
+        addresses: vec!["fd00:5::11".parse().unwrap()],
+        ..mk_link()
+    };
+    let found = interface(&without_link_local).unwrap();
+    assert_eq!((found.arp, found.ndp), (true, None));
+    let without_broadcast = Link {
+        broadcast: false,
+        ..mk_link()
+    };
+    let found = interface(&without_broadcast).unwrap();
+    assert!(!found.arp && found.ndp.is_some());
+}
+
+#[test]
+fn some_interfaces_announce_nothing() {
+    let cases = [
+        (
+            "down",
+            Link {
+                up: false,
+                ..mk_link()
+            },
+        ),
+        (
+            "without carrier",
+            Link {
+                carrier: false,
+                ..mk_link()
+            },
+        ),
+        (
+            "a port",
+            Link {
+                master: Some(7),
+                ..mk_link()
+            },
+        ),
+        (
+            "NOARP",
+            Link {
+                noarp: true,
+                ..mk_link()
+            },
+        ),
+        (
+            "without MAC",
+            Link {
+                mac: None,
+                ..mk_link()
+            },
+        ),
+        (
+            "loopback's MAC",
+            Link {
+                mac: Some(MacAddr::ZERO),
+                ..mk_link()
+            },
+        ),
+        (
+            "neither broadcast nor link-local",
+            Link {
+                broadcast: false,
+                addresses: vec![],
+                ..mk_link()
+            },
+        ),
+    ];
+    for (case, link) in cases {
+        assert_eq!(interface(&link), None, "{case}");
+    }
+}
+
+#[test]
+fn excluded_interfaces_are_not_there() {
+    let link = |index, name: &str| {
+        (
+            index,
+            Link {
+                index,
+                name: name.into(),
+                up: index != 3,
+                ..mk_link()
+            },
+        )
+    };
+    let links = Links::from([
+        link(2, "eth0"),
+        link(3, "eth1"),
+        link(4, "veth12"),
+        link(5, "mycali"),
+    ]);
+    let some = exclusions("announcedInterfacesToExclude: [\"^veth.*\", \"cali\"]\n");
+    assert_eq!(interfaces(&links, &some).into_keys().collect::<Vec<_>>(), [2]);
+    assert_eq!(
+        some.names(&links),
+        BTreeSet::from(["eth0".to_owned(), "eth1".to_owned()]),
+        "down ones too"
+    );
+    assert_eq!(
+        interfaces(&links, &Exclusions::default())
+            .into_keys()
+            .collect::<Vec<_>>(),
+        [2, 4, 5]
+    );
+}
+
+#[test]
+fn the_file_as_metallb_writes_it() {
+    let text = "announcedInterfacesToExclude:\n- ^docker.*\n- ^lo$\n- ^veth.*\n";
+    let some = exclusions(text);
+    assert!(some.exclude("lo") && some.exclude("docker0") && !some.exclude("lo1"));
+    assert!(!exclusions("announcedInterfacesToExclude: []").exclude(""));
+    let none = Exclusions::load(Path::new("/nonexistent/excludel2.yaml")).unwrap();
+    assert!(!none.exclude("lo"));
+}
+
+#[test]
+fn a_file_that_makes_no_sense_is_an_error() {
+    let parse = |text| Exclusions::parse(Path::new("excludel2.yaml"), text);
+    assert!(matches!(
+        parse("announcedInterfacesToExclude: 3"),
+        Err(LoadError::Parse { .. })
+    ));
+    let error = parse("announcedInterfacesToExclude: ['(']").unwrap_err();
+    assert!(matches!(error, LoadError::Pattern { .. }));
+    assert!(
+        error.to_string().starts_with("excludel2.yaml has an expression"),
+        "{error}"
+    );
+}

@@ -1,0 +1,115 @@
+//! Metrics of the layer 2 thread, by MetalLB's names where it has one.
+
+use std::net::IpAddr;
+use std::sync::atomic::AtomicU64;
+
+use cortenlb_proto::l2::DropReason;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+/// A number that only rises. OpenMetrics would have a counter's name end in `_total`, and MetalLB's do not: as
+/// gauges they keep the names that dashboards ask for.
+type Rising = Family<Ip, Gauge<u64, AtomicU64>>;
+
+/// What the thread counts. Each value is shared with the registry.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Metrics {
+    requests: Rising,
+    responses: Rising,
+    gratuitous: Rising,
+    claims: Family<Ip, Counter>,
+    ignored: Family<Reason, Counter>,
+    /// Frames that the kernel had no room for in a socket's queue.
+    pub(super) overflowed: Counter,
+    /// Frames that could not be sent.
+    pub(super) unsent: Counter,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Ip {
+    ip: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Reason {
+    reason: &'static str,
+}
+
+impl Metrics {
+    /// Makes them part of `registry`.
+    pub(super) fn register(registry: &mut Registry) -> Self {
+        let metrics = Self::default();
+        registry.register(
+            "metallb_layer2_requests_received",
+            "Number of layer2 requests received for owned IPs",
+            metrics.requests.clone(),
+        );
+        registry.register(
+            "metallb_layer2_responses_sent",
+            "Number of layer2 responses sent for owned IPs in response to requests",
+            metrics.responses.clone(),
+        );
+        registry.register(
+            "metallb_layer2_gratuitous_sent",
+            "Number of gratuitous layer2 packets sent for owned IPs as a result of failovers",
+            metrics.gratuitous.clone(),
+        );
+        registry.register(
+            "cortenlb_layer2_foreign_claims",
+            "Number of frames in which another station claimed an IP that this node owns",
+            metrics.claims.clone(),
+        );
+        registry.register(
+            "cortenlb_layer2_ignored",
+            "Number of frames that passed the socket's filter and were not answered",
+            metrics.ignored.clone(),
+        );
+        registry.register(
+            "cortenlb_layer2_overflowed",
+            "Number of frames lost because the receive queue was full",
+            metrics.overflowed.clone(),
+        );
+        registry.register(
+            "cortenlb_layer2_unsent",
+            "Number of frames that the interface did not take",
+            metrics.unsent.clone(),
+        );
+        metrics
+    }
+
+    pub(super) fn asked(&self, address: IpAddr) {
+        self.requests.get_or_create(&Ip::of(address)).inc();
+    }
+
+    pub(super) fn answered(&self, address: IpAddr) {
+        self.responses.get_or_create(&Ip::of(address)).inc();
+    }
+
+    pub(super) fn told(&self, address: IpAddr) {
+        self.gratuitous.get_or_create(&Ip::of(address)).inc();
+    }
+
+    /// Returns how often somebody has claimed this address, this time included.
+    pub(super) fn claimed(&self, address: IpAddr) -> u64 {
+        self.claims.get_or_create(&Ip::of(address)).inc() + 1
+    }
+
+    pub(super) fn ignored(&self, reason: DropReason) {
+        self.ignored
+            .get_or_create(&Reason {
+                reason: reason.label(),
+            })
+            .inc();
+    }
+}
+
+impl Ip {
+    fn of(address: IpAddr) -> Self {
+        Self {
+            ip: address.to_string(),
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! The whole of it on real interfaces, in a network namespace of its own.
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+use std::os::fd::AsFd as _;
+use std::process::Command;
+use std::time::Duration;
+
+use cortenlb_core::announce::Interfaces as Scope;
+use cortenlb_netio::packet::PacketSocket;
+use cortenlb_wire::ethernet::EtherType;
+use cortenlb_wire::mac::MacAddr;
+use cortenlb_wire::ndp::{self, Solicitation};
+use cortenlb_wire::{arp, filter};
+
+use super::*;
+
+const INSIDE: &str = "CORTENLB_TEST_INSIDE_NAMESPACE";
+const DEADLINE: Duration = Duration::from_secs(10);
+const NODE_MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 0x0a]);
+const CLIENT_MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 0x0b]);
+const VIP: Ipv4Addr = Ipv4Addr::new(172, 21, 5, 240);
+const CLIENT: Ipv4Addr = Ipv4Addr::new(172, 21, 5, 100);
+
+/// Runs this test again in a process with a network namespace of its own, with `NET_RAW` as its only capability
+/// while `body` runs; skips with a printed reason when not root.
+fn in_namespace(name: &str, set_up: &str, body: impl AsyncFnOnce()) {
+    if std::env::var_os(INSIDE).is_some() {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        return runtime.block_on(body());
+    }
+    let possible = Command::new("unshare").args(["--net", "true"]).status();
+    if !possible.as_ref().is_ok_and(|status| status.success()) {
+        eprintln!("SKIPPED {name}: a network namespace needs root and unshare(1): {possible:?}");
+        return;
+    }
+    let script = format!(
+        "set -e\n{set_up}\nexec setpriv --bounding-set=-all,+net_raw \"$0\" --exact {name} --nocapture"
+    );
+    let program = std::env::current_exe().unwrap();
+    let mut child = Command::new("unshare");
+    child
+        .args(["--net", "--mount", "--", "sh", "-c", &script])
+        .arg(program)
+        .env(INSIDE, "1");
+    let output = child.output().unwrap();
+    let told = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    assert!(
+        output.status.success() && told[0].contains("1 passed"),
+        "inside of the namespace:\n{}{}",
+        told[0],
+        told[1]
+    );
+}
+
+const SET_UP: &str = "
+ip link add name node address 02:00:00:00:00:0a type veth peer name client address 02:00:00:00:00:0b
+ip link set node addrgenmode none
+ip link set node up
+ip link set client up
+ip -6 address add fe80::a/64 dev node nodad";
+
+/// The next frame on the client's side for which `read` has a value.
+fn next<T>(socket: &PacketSocket, mut read: impl FnMut(&[u8]) -> Option<T>) -> T {
+    let mut poller = Poller::new().unwrap();
+    let mut buffer = [0; 2048];
+    loop {
+        match socket.receive(&mut buffer) {
+            Ok(received) => {
+                if let Some(value) = read(&buffer[..received.length]) {
+                    return value;
+                }
+            }
+            Err(error) => {
+                assert_eq!(error.kind(), io::ErrorKind::WouldBlock, "{error}");
+                let ready = poller.wait([socket.as_fd()], Some(DEADLINE)).unwrap();
+                assert_eq!(ready, [0], "no frame came");
+            }
+        }
+    }
+}
+
+fn table(addresses: &[&str]) -> Table {
+    addresses
+        .iter()
+        .map(|address| (address.parse().unwrap(), Scope::All))
+        .collect()
+}
+
+#[test]
+fn announces_answers_and_falls_silent() {
+    in_namespace(
+        "l2::tests::announces_answers_and_falls_silent",
+        SET_UP,
+        async || {
+            let links = LinkWatch::open().await.unwrap();
+            let client_index = links
+                .subscribe()
+                .borrow()
+                .values()
+                .find(|link| link.name == "client")
+                .unwrap()
+                .index;
+            let vip6 = "fd00:5::240".parse().unwrap();
+            let arp_socket = PacketSocket::open(client_index, EtherType::Arp, &filter::arp([VIP])).unwrap();
+            let ndp_socket = PacketSocket::open(client_index, EtherType::Ipv6, &filter::ndp([vip6])).unwrap();
+
+            let mut registry = Registry::default();
+            let exclusions = Exclusions::parse(
+                "excludel2.yaml".as_ref(),
+                "announcedInterfacesToExclude: [client]",
+            )
+            .unwrap();
+            let handle = spawn(&mut registry, exclusions).await.unwrap();
+            let names = handle.interface_names().borrow().clone();
+            assert_eq!(names, BTreeSet::from(["lo", "node"].map(str::to_owned)));
+
+            handle.set_table(table(&["172.21.5.240", "fd00:5::240"]));
+            for expected in arp::Repr::gratuitous(NODE_MAC, VIP) {
+                assert_eq!(next(&arp_socket, |frame| arp::Repr::parse(frame).ok()), expected);
+            }
+            let told = next(&ndp_socket, |frame| ndp::Repr::parse(frame).ok());
+            assert!(matches!(told, ndp::Repr::Advertisement(told) if told.target == vip6 && !told.solicited));
+
+            let request = arp::Repr::request(CLIENT_MAC, CLIENT, VIP);
+            arp_socket.send(&request.emit()).unwrap();
+            let unicast = |frame: &[u8]| {
+                arp::Repr::parse(frame)
+                    .ok()
+                    .filter(|packet| packet.destination == CLIENT_MAC)
+            };
+            assert_eq!(next(&arp_socket, unicast), request.answer(NODE_MAC));
+
+            let solicitation = Solicitation::multicast(CLIENT_MAC, "fd00:5::100".parse().unwrap(), vip6);
+            ndp_socket.send(&solicitation.emit()).unwrap();
+            let answer = next(&ndp_socket, |frame| match ndp::Repr::parse(frame) {
+                Ok(ndp::Repr::Advertisement(advertisement)) if advertisement.solicited => Some(advertisement),
+                _ => None,
+            });
+            assert_eq!(answer, solicitation.answer(NODE_MAC, "fe80::a".parse().unwrap()));
+
+            handle.stop();
+            while arp_socket.receive(&mut [0; 64]).is_ok() {}
+            arp_socket.send(&request.emit()).unwrap();
+            assert_eq!(
+                arp_socket.receive(&mut [0; 64]).unwrap_err().kind(),
+                io::ErrorKind::WouldBlock,
+                "silent"
+            );
+
+            let mut text = String::new();
+            prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+            assert!(
+                text.contains("metallb_layer2_requests_received{ip=\"172.21.5.240\"} 1\n"),
+                "{text}"
+            );
+            assert!(
+                text.contains("metallb_layer2_responses_sent{ip=\"fd00:5::240\"} 1\n"),
+                "{text}"
+            );
+            assert!(
+                text.contains("metallb_layer2_gratuitous_sent{ip=\"fd00:5::240\"} "),
+                "{text}"
+            );
+        },
+    );
+}
