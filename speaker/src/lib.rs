@@ -1,1 +1,20 @@
-//! Services and pools in, ARP and NDP out.
+//! Services and pools in, ARP and NDP out: the pod on every node.
+//!
+//! | module | owns |
+//! | --- | --- |
+//! | [`args`] | flags and environment, and what MetalLB's mean here |
+//! | [`index`] | what this node announces, as values: pure |
+//! | [`statuses`] | the `ServiceL2Status` objects, and the writes that make them right: pure |
+//! | [`metrics`] | `metallb_speaker_announced` and its company |
+//! | [`run`] | the watches, the task that owns the index, and the end of it all |
+//! | [`l2`] | the thread that answers on the wire |
+//!
+//! Decides nothing by itself: who announces what is [`cortenlb_core::announce`]'s, what is answered is
+//! `cortenlb_proto`'s. While the API server is away the last decision stands.
+
+pub mod args;
+pub mod index;
+pub mod l2;
+pub mod metrics;
+pub mod run;
+pub mod statuses;

@@ -1,2 +1,7 @@
-//! Entry point.
-fn main() {}
+//! The speaker's process.
+
+use clap::Parser as _;
+
+fn main() -> anyhow::Result<()> {
+    cortenlb_speaker::args::Args::parse().run()
+}

@@ -1,0 +1,65 @@
+use super::*;
+
+fn parse(args: &[&str]) -> Args {
+    let required = ["speaker", "--node-name=n1", "--pod-name=speaker-1"];
+    Args::try_parse_from(required.iter().chain(args)).unwrap()
+}
+
+#[test]
+fn the_flags_of_metallbs_manifests_start_it() {
+    let args = parse(&[
+        "--port=7472",
+        "--log-level=info",
+        "--lb-class=",
+        "--health-probe-port=7473",
+    ]);
+    assert_eq!(
+        (args.port, args.health_probe_port, args.log_level),
+        (7472, 7473, LogLevel::Info)
+    );
+    assert!(args.without_effect.given().is_empty());
+}
+
+#[test]
+fn flags_without_effect_are_accepted_and_named() {
+    let flags = [
+        "--ml-bindaddr=1.2.3.4",
+        "--ml-bindport=7946",
+        "--ml-secret-key-path=/etc/ml_secret_key",
+        "--ml-wan-config",
+        "--gratuitous-arp-interval=10",
+        "--pprof-bind-address=:6060",
+        "--bgp-debounce-timeout=3000",
+        "--frrk8s-namespace=frr",
+        "--frrk8s-secret-passthrough=true",
+        "--tls-min-version=VersionTLS12",
+        "--tls-cipher-suites=a,b",
+        "--tls-curve-preferences=29",
+        "--metrics-cert-dir=/certs",
+    ];
+    let names: Vec<_> = flags.iter().map(|flag| flag.split('=').next().unwrap()).collect();
+    assert_eq!(parse(&flags).without_effect.given(), names);
+    assert_eq!(parse(&["--ml-wan-config=false"]).without_effect.given(), [""; 0]);
+}
+
+#[test]
+fn switches_take_a_value_as_gos_do() {
+    assert!(!parse(&[]).ignore_exclude_lb);
+    assert!(parse(&["--ignore-exclude-lb"]).ignore_exclude_lb);
+    assert!(parse(&["--ignore-exclude-lb=true"]).ignore_exclude_lb);
+    assert!(!parse(&["--ignore-exclude-lb=false"]).ignore_exclude_lb);
+}
+
+#[test]
+fn probes_are_local_and_metrics_follow_the_nodes_family() {
+    let texts = |host: Option<&str>, metrics| {
+        let addresses = admin_addresses(host.map(|host| host.parse().unwrap()), 17472, metrics);
+        addresses.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        texts(Some("172.21.5.11"), 9120),
+        ["127.0.0.1:17472", "0.0.0.0:9120"]
+    );
+    assert_eq!(texts(Some("fd00:5::11"), 9120), ["127.0.0.1:17472", "[::]:9120"]);
+    assert_eq!(texts(None, 0), ["127.0.0.1:17472"]);
+}

@@ -1,0 +1,333 @@
+//! What this node announces: watches and links in, effects out. Pure, and silent until it knows everything.
+//!
+//! [`Index::handle`] takes in one input and only notes which Services it concerns; [`Index::settle`] decides
+//! them. The task calls it once for all inputs that were waiting, so that a burst is decided once.
+
+mod input;
+
+use crate::statuses::{Me, Statuses};
+use cortenlb_core::announce::{Decision, Fact, Interfaces, Kind, World};
+use cortenlb_core::name::ServiceKey;
+use cortenlb_crds::translate::announce as translate;
+use cortenlb_kit::events::{Note, Severity};
+use cortenlb_kit::watch::Change;
+use cortenlb_kit::write::Write;
+use cortenlb_proto::l2::Table;
+use k8s_openapi::api::core::v1::{ObjectReference, Pod, Service};
+use kube::ResourceExt;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+pub use input::Input;
+
+/// What is to be done, in this order.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// From now on answer for these addresses and no others.
+    Table(Table),
+    /// An address of a Service is announced from here.
+    Announced {
+        /// The Service.
+        service: ServiceKey,
+        /// One of its addresses.
+        address: IpAddr,
+    },
+    /// It is not any more.
+    Withdrawn {
+        /// The Service.
+        service: ServiceKey,
+        /// The address.
+        address: IpAddr,
+        /// Why, in one word; for the log.
+        reason: &'static str,
+    },
+    /// Tell the user.
+    Note(Note),
+    /// Write to the API server.
+    Write(Write<ServiceKey>),
+}
+
+/// All that the speaker knows.
+#[derive(Debug)]
+pub struct Index {
+    me: Me,
+    class: Option<String>,
+    world: World,
+    statuses: Statuses,
+    statuses_listed: bool,
+    /// Names of the node's interfaces that may be announced on; `None` until they are known.
+    links: Option<BTreeSet<String>>,
+    /// UIDs of our Services: Events are found by them.
+    uids: BTreeMap<ServiceKey, String>,
+    /// L2Advertisements that cannot be used.
+    ignored: BTreeSet<String>,
+    roles: BTreeMap<ServiceKey, Role>,
+    pending: BTreeSet<ServiceKey>,
+    settled_before: bool,
+}
+
+/// What this node does for one Service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Role {
+    addresses: BTreeSet<IpAddr>,
+    interfaces: Interfaces,
+    /// None of the listed interfaces exists here, so that nothing is announced until one appears.
+    blind: bool,
+}
+
+impl Index {
+    /// Knows nothing yet. `class` is `--lb-class`.
+    pub fn new(me: Me, class: Option<String>) -> Self {
+        Self {
+            statuses: Statuses::new(me.clone()),
+            me,
+            class,
+            world: World::default(),
+            statuses_listed: false,
+            links: None,
+            uids: BTreeMap::new(),
+            ignored: BTreeSet::new(),
+            roles: BTreeMap::new(),
+            pending: BTreeSet::new(),
+            settled_before: false,
+        }
+    }
+
+    /// Whether every watch has been listed and the links are known. Nothing is announced before.
+    pub fn is_ready(&self) -> bool {
+        self.world.is_synced() && self.statuses_listed && self.links.is_some()
+    }
+
+    /// The names of the L2Advertisements that are ignored because they cannot be used.
+    pub fn ignored(&self) -> &BTreeSet<String> {
+        &self.ignored
+    }
+
+    /// Takes in one input.
+    pub fn handle(&mut self, input: Input) {
+        let affected = match input {
+            Input::Services(change) => self.services(&change),
+            Input::Slices(change) => self.feed(Kind::Slice, &change, translate::slice),
+            Input::Nodes(change) => self.feed(Kind::Node, &change, translate::node),
+            Input::Pools(change) => self.feed(Kind::Pool, &change, translate::pool),
+            Input::Advertisements(change) => {
+                let mut ignored = std::mem::take(&mut self.ignored);
+                if matches!(change, Change::Reset(_)) {
+                    ignored.clear();
+                }
+                let affected = self.feed(Kind::Advertisement, &change, |object| {
+                    ignored.remove(&object.name_any());
+                    translate::advertisement(object).unwrap_or_else(|error| {
+                        let error = cortenlb_kit::logs::chain(&error);
+                        tracing::error!(op = "setConfig", error, "L2Advertisement ignored");
+                        ignored.insert(object.name_any());
+                        Fact::Advertisement(object.name_any(), None)
+                    })
+                });
+                self.ignored = ignored;
+                affected
+            }
+            Input::Speakers(change) => self.speakers(&change),
+            Input::Statuses(change) => {
+                self.statuses_listed |= matches!(change, Change::Reset(_));
+                self.statuses.apply(change)
+            }
+            Input::Links(names) => {
+                self.links = Some(names);
+                let listed = self
+                    .roles
+                    .iter()
+                    .filter(|(_, role)| role.interfaces != Interfaces::All);
+                listed.map(|(key, _)| key.clone()).collect()
+            }
+            Input::Written(outcome) => self.statuses.written(&outcome).into_iter().collect(),
+        };
+        self.pending.extend(affected);
+    }
+
+    /// Decides all Services that inputs concerned since the last call.
+    pub fn settle(&mut self) -> Vec<Effect> {
+        if !self.is_ready() {
+            return Vec::new();
+        }
+        let before = self.table();
+        let mut effects = Vec::new();
+        for key in std::mem::take(&mut self.pending) {
+            self.decide(&key, &mut effects);
+        }
+        self.settled_before = true;
+        let table = self.table();
+        if table != before {
+            // Answers and silence come before the talk about them.
+            effects.insert(0, Effect::Table(table));
+        }
+        effects
+    }
+
+    fn decide(&mut self, key: &ServiceKey, effects: &mut Vec<Effect>) {
+        let decision = self.world.decide(key);
+        let new = decision.as_ref().and_then(|decision| self.role(decision));
+        let old = match &new {
+            Some(role) => self.roles.insert(key.clone(), role.clone()),
+            None => self.roles.remove(key),
+        };
+        let announced = |role: &Option<Role>| {
+            role.as_ref()
+                .filter(|role| !role.blind)
+                .map(|role| role.addresses.clone())
+                .unwrap_or_default()
+        };
+        for address in &announced(&old) - &announced(&new) {
+            let reason = withdrawal(decision.as_ref(), new.as_ref());
+            effects.push(Effect::Withdrawn {
+                service: key.clone(),
+                address,
+                reason,
+            });
+        }
+        for address in &announced(&new) - &announced(&old) {
+            effects.push(Effect::Announced {
+                service: key.clone(),
+                address,
+            });
+        }
+        if let Some(role) = &new {
+            let is_news = old.is_none_or(|old| (&old.addresses, old.blind) != (&role.addresses, role.blind));
+            // After a restart that changed nothing the user need not be told again.
+            let is_restart = !self.settled_before && self.statuses.is_claimed_by_me(key);
+            if is_news && (role.blind || !is_restart) {
+                effects.extend(self.notes(key, role).into_iter().map(Effect::Note));
+            }
+        }
+        let interfaces = new.filter(|role| !role.blind).map(|role| match role.interfaces {
+            Interfaces::All => BTreeSet::new(),
+            Interfaces::Listed(names) => names,
+        });
+        effects.extend(
+            self.statuses
+                .reconcile(key, interfaces.as_ref())
+                .into_iter()
+                .map(Effect::Write),
+        );
+    }
+
+    fn role(&self, decision: &Decision) -> Option<Role> {
+        let interfaces = decision.role_of(&self.me.node)?.clone();
+        let blind = match (&interfaces, &self.links) {
+            (Interfaces::Listed(names), Some(links)) => names.is_disjoint(links),
+            _ => false,
+        };
+        Some(Role {
+            addresses: decision.addresses.iter().copied().collect(),
+            interfaces,
+            blind,
+        })
+    }
+
+    /// The texts are MetalLB's.
+    fn notes(&self, key: &ServiceKey, role: &Role) -> Vec<Note> {
+        let note = |severity, reason: &str, message| Note {
+            involved: ObjectReference {
+                api_version: Some("v1".to_owned()),
+                kind: Some("Service".to_owned()),
+                namespace: Some(key.namespace.clone()),
+                name: Some(key.name.clone()),
+                uid: self.uids.get(key).cloned(),
+                ..ObjectReference::default()
+            },
+            severity,
+            reason: reason.to_owned(),
+            message,
+        };
+        let node = &self.me.node;
+        if !role.blind {
+            let message = format!("announcing from node {node:?} with protocol \"layer2\"");
+            return vec![note(Severity::Normal, "nodeAssigned", message)];
+        }
+        let failed = role.addresses.iter().map(|address| {
+            let message = format!(
+                "the interfaces specified by LB IP \"{address}\" doesn't exist in assigned node {node:?} with \
+                 protocol \"layer2\""
+            );
+            note(Severity::Warning, "announceFailed", message)
+        });
+        failed.collect()
+    }
+
+    /// Services that share an address are announced where any of them is.
+    fn table(&self) -> Table {
+        let mut table = Table::new();
+        for role in self.roles.values().filter(|role| !role.blind) {
+            for address in &role.addresses {
+                let merged = match (table.remove(address), &role.interfaces) {
+                    (None, interfaces) => interfaces.clone(),
+                    (Some(Interfaces::Listed(a)), Interfaces::Listed(b)) => Interfaces::Listed(&a | b),
+                    (Some(_), _) => Interfaces::All,
+                };
+                table.insert(*address, merged);
+            }
+        }
+        table
+    }
+
+    fn services(&mut self, change: &Change<Service>) -> BTreeSet<ServiceKey> {
+        if matches!(change, Change::Reset(_)) {
+            self.uids.clear();
+        }
+        let class = self.class.clone();
+        let mut uids = std::mem::take(&mut self.uids);
+        let affected = self.feed(Kind::Service, change, |object| {
+            let fact = translate::service(object, class.as_deref());
+            if let (Fact::Service(key, Some(_)), Some(uid)) = (&fact, object.uid()) {
+                uids.insert(key.clone(), uid);
+            }
+            fact
+        });
+        self.uids = uids;
+        if let Change::Delete(object) = change {
+            self.uids.remove(&translate::key(object));
+        }
+        affected
+    }
+
+    fn speakers(&mut self, change: &Change<Pod>) -> BTreeSet<ServiceKey> {
+        let pods = match change {
+            Change::Apply(pod) => std::slice::from_ref(pod),
+            Change::Reset(pods) => pods.as_slice(),
+            Change::Delete(_) => &[],
+        };
+        let mut affected = BTreeSet::new();
+        if let Some(own) = pods.iter().find(|pod| pod.name_any() == self.me.pod) {
+            affected = self.statuses.set_pod_uid(own.uid());
+        }
+        affected.extend(self.feed(Kind::Speaker, change, translate::speaker));
+        affected
+    }
+
+    fn feed<K>(
+        &mut self,
+        kind: Kind,
+        change: &Change<K>,
+        mut fact: impl FnMut(&K) -> Fact,
+    ) -> BTreeSet<ServiceKey> {
+        match change {
+            Change::Apply(object) => self.world.apply(fact(object)),
+            Change::Delete(object) => self.world.apply(fact(object).gone()),
+            Change::Reset(objects) => self.world.reset(kind, objects.iter().map(fact).collect()),
+        }
+    }
+}
+
+/// Why an address is no longer announced, although perhaps its Service is; MetalLB's words where it has one.
+fn withdrawal(decision: Option<&Decision>, role: Option<&Role>) -> &'static str {
+    match (role, decision.map(Decision::summary)) {
+        (Some(role), _) if role.blind => "noInterface",
+        (Some(_), _) => "loadBalancerIPChanged",
+        (None, None) => "serviceDeleted",
+        (None, Some(Ok(_))) => "notOwner",
+        (None, Some(Err(summary))) => summary.reason,
+    }
+}
+
+#[cfg(test)]
+mod tests;

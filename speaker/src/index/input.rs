@@ -1,0 +1,52 @@
+//! What the speaker's index is told.
+
+use cortenlb_core::name::ServiceKey;
+use cortenlb_crds::{IPAddressPool, L2Advertisement, ServiceL2Status};
+use cortenlb_kit::watch::Change;
+use cortenlb_kit::write::Outcome;
+use k8s_openapi::api::core::v1::{Node, Pod, Service};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use std::collections::BTreeSet;
+
+/// One thing that happened. The large kinds are boxed: most inputs are one changed object.
+#[derive(Debug)]
+pub enum Input {
+    /// The watch of Services.
+    Services(Box<Change<Service>>),
+    /// The watch of EndpointSlices.
+    Slices(Change<EndpointSlice>),
+    /// The watch of Nodes.
+    Nodes(Box<Change<Node>>),
+    /// The watch of IPAddressPools.
+    Pools(Change<IPAddressPool>),
+    /// The watch of L2Advertisements.
+    Advertisements(Change<L2Advertisement>),
+    /// The watch of speaker pods.
+    Speakers(Box<Change<Pod>>),
+    /// The watch of ServiceL2Statuses.
+    Statuses(Change<ServiceL2Status>),
+    /// The names of this node's interfaces, excluded ones left out.
+    Links(BTreeSet<String>),
+    /// What became of a write.
+    Written(Outcome<ServiceKey>),
+}
+
+macro_rules! from_watch {
+    ($($kind:ty => $variant:ident),* $(,)?) => {$(
+        impl From<Change<$kind>> for Input {
+            fn from(change: Change<$kind>) -> Self {
+                Self::$variant(change.into())
+            }
+        }
+    )*};
+}
+
+from_watch! {
+    Service => Services,
+    EndpointSlice => Slices,
+    Node => Nodes,
+    IPAddressPool => Pools,
+    L2Advertisement => Advertisements,
+    Pod => Speakers,
+    ServiceL2Status => Statuses,
+}

@@ -1,0 +1,243 @@
+//! The running speaker: watches feed one task, which owns the index and hands its effects on.
+//!
+//! Tasks: one for each watch, the writer, the recorder of Events, the admin server, and [`Speaker`] itself. All
+//! end with the runtime, which ends with [`run`]. [`Speaker::run`] waits in one `select!` on receivers only, all
+//! of them cancel safe (`recv`, `recv_many`, `changed`), and holds no other state across an await.
+
+use crate::index::{Effect, Index, Input};
+use crate::l2;
+use crate::metrics::Metrics;
+use crate::statuses::Me;
+use anyhow::Context;
+use cortenlb_core::name::ServiceKey;
+use cortenlb_crds::{IPAddressPool, L2Advertisement, ServiceL2Status};
+use cortenlb_kit::admin::{Admin, Readiness, ReadyHandle};
+use cortenlb_kit::events::{EventHandle, Recorder};
+use cortenlb_kit::lease::Claim;
+use cortenlb_kit::watch::{Change, Config, watch};
+use cortenlb_kit::write::{Outcome, WriteHandle, Writer};
+use cortenlb_kit::{client, metrics, shutdown};
+use k8s_openapi::api::core::v1::{Node, Pod, Service};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use kube::core::NamespaceResourceScope;
+use kube::{Api, Client, Resource};
+use serde::de::DeserializeOwned;
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use tokio::sync::{mpsc, watch as state};
+use tokio_util::sync::CancellationToken;
+
+/// The component in Events and in the audit log.
+const COMPONENT: &str = "metallb-speaker";
+
+/// Where the ConfigMap `metallb-excludel2` is mounted.
+const EXCLUDED_INTERFACES: &str = "/etc/metallb/excludel2.yaml";
+
+/// The queue `inputs`, and how many of them are decided at once: a list is one input, so that the first lists
+/// need 7 places; the rest lets a burst of changes (a rollout of 200 pods) be decided in one go. When it is
+/// full the watches wait.
+const INPUTS: usize = 256;
+
+/// What the flags say, parsed.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// This speaker.
+    pub me: Me,
+    /// Label selector of the speaker pods.
+    pub speaker_labels: String,
+    /// `--lb-class`.
+    pub class: Option<String>,
+    /// A kubeconfig, in place of the pod's service account.
+    pub kubeconfig: Option<String>,
+    /// Where the admin server listens.
+    pub admin: Vec<SocketAddr>,
+}
+
+/// Runs until SIGTERM, then falls silent and returns.
+///
+/// # Errors
+/// Something that it cannot do without is not there (the API server may be away), or failed later.
+pub async fn run(settings: Settings) -> anyhow::Result<()> {
+    let Settings {
+        me,
+        speaker_labels,
+        class,
+        kubeconfig,
+        admin,
+    } = settings;
+    let shutdown = shutdown::on_signal().context("cannot wait for signals")?;
+    let client = match kubeconfig {
+        Some(path) => client::connect_with_kubeconfig(&path, COMPONENT).await?,
+        None => client::connect(COMPONENT).await?,
+    };
+    let admin = Admin::bind(&admin).await?;
+    let readiness = Readiness::default();
+    let listed = readiness.handle("the watches are listed");
+
+    let mut registry = metrics::registry();
+    let metrics = Metrics::register(&mut registry);
+    let layer2 = l2::spawn(
+        &mut registry,
+        l2::Exclusions::load(Path::new(EXCLUDED_INTERFACES))?,
+    )
+    .await?;
+    let (events, recorder) = Recorder::new(client.clone(), COMPONENT, &mut registry);
+    // Each speaker writes only what is its own: there is nothing to elect.
+    let (_, claim) = state::channel(Claim::unconditional());
+    let (writes, outcomes, writer) = Writer::new(client.clone(), COMPONENT, claim, &mut registry);
+
+    tokio::spawn(recorder.run());
+    tokio::spawn(writer.run(shutdown.clone()));
+    tokio::spawn(admin.serve(readiness, Arc::new(registry), shutdown.clone()));
+    let (inputs, received) = mpsc::channel(INPUTS);
+    watch_all(&client, &me.namespace, &speaker_labels, &inputs);
+    Speaker {
+        node: me.node.clone(),
+        index: Index::new(me, class),
+        inputs: received,
+        outcomes,
+        links: layer2.interface_names(),
+        layer2,
+        events,
+        writes,
+        metrics,
+        waiting: Some(listed),
+    }
+    .run(shutdown)
+    .await
+}
+
+/// Cluster-wide kinds, and the configuration in our namespace.
+fn watch_all(client: &Client, namespace: &str, speaker_labels: &str, inputs: &mpsc::Sender<Input>) {
+    fn spawn<K>(api: Api<K>, config: Config, inputs: &mpsc::Sender<Input>)
+    where
+        K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
+        Input: From<Change<K>>,
+    {
+        tokio::spawn(watch(api, config, inputs.clone()));
+    }
+    fn ours<K>(client: &Client, namespace: &str) -> Api<K>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+    {
+        Api::namespaced(client.clone(), namespace)
+    }
+    spawn(Api::<Service>::all(client.clone()), Config::default(), inputs);
+    spawn(
+        Api::<EndpointSlice>::all(client.clone()),
+        Config::default(),
+        inputs,
+    );
+    spawn(Api::<Node>::all(client.clone()), Config::default(), inputs);
+    spawn(
+        ours::<IPAddressPool>(client, namespace),
+        Config::default(),
+        inputs,
+    );
+    spawn(
+        ours::<L2Advertisement>(client, namespace),
+        Config::default(),
+        inputs,
+    );
+    spawn(
+        ours::<ServiceL2Status>(client, namespace),
+        Config::default(),
+        inputs,
+    );
+    spawn(
+        ours::<Pod>(client, namespace),
+        Config::default().labels(speaker_labels),
+        inputs,
+    );
+}
+
+/// The task that owns the index.
+#[derive(Debug)]
+struct Speaker {
+    node: String,
+    index: Index,
+    inputs: mpsc::Receiver<Input>,
+    outcomes: mpsc::UnboundedReceiver<Outcome<ServiceKey>>,
+    links: state::Receiver<BTreeSet<String>>,
+    layer2: l2::Handle,
+    events: EventHandle,
+    writes: WriteHandle<ServiceKey>,
+    metrics: Metrics,
+    waiting: Option<ReadyHandle>,
+}
+
+impl Speaker {
+    async fn run(mut self, shutdown: CancellationToken) -> anyhow::Result<()> {
+        // The links are known before the thread runs; their changes come below.
+        let names = self.links.borrow_and_update().clone();
+        self.index.handle(Input::Links(names));
+        let mut batch = Vec::with_capacity(INPUTS);
+        loop {
+            tokio::select! {
+                () = shutdown.cancelled() => {
+                    self.layer2.stop();
+                    tracing::info!(op = "shutdown", "no address is announced from here any more");
+                    return Ok(());
+                }
+                failure = self.layer2.failure() => return Err(failure.into()),
+                _ = self.inputs.recv_many(&mut batch, INPUTS) => {}
+                Some(outcome) = self.outcomes.recv() => batch.push(Input::Written(outcome)),
+                Ok(()) = self.links.changed() => {
+                    batch.push(Input::Links(self.links.borrow_and_update().clone()));
+                }
+            }
+            self.metrics.updates.inc_by(batch.len() as u64);
+            for input in batch.drain(..) {
+                self.index.handle(input);
+            }
+            self.settle();
+        }
+    }
+
+    fn settle(&mut self) {
+        for effect in self.index.settle() {
+            match effect {
+                Effect::Table(table) => self.layer2.set_table(table),
+                Effect::Announced { service, address } => {
+                    tracing::info!(
+                        event = "serviceAnnounced",
+                        %service,
+                        ip = %address,
+                        protocol = "layer2",
+                        "service has IP, announcing"
+                    );
+                    self.metrics.set_announced(&service, address, &self.node, true);
+                }
+                Effect::Withdrawn {
+                    service,
+                    address,
+                    reason,
+                } => {
+                    tracing::info!(
+                        event = "serviceWithdrawn",
+                        %service,
+                        ip = %address,
+                        reason,
+                        "withdrawing service announcement"
+                    );
+                    self.metrics.set_announced(&service, address, &self.node, false);
+                }
+                Effect::Note(note) => self.events.publish(note),
+                Effect::Write(write) => self.writes.send(write),
+            }
+        }
+        self.metrics
+            .config_stale
+            .set((!self.index.ignored().is_empty()).into());
+        if self.index.is_ready()
+            && let Some(waiting) = self.waiting.take()
+        {
+            tracing::info!("every watch is listed");
+            self.metrics.config_loaded.set(1);
+            waiting.ready();
+        }
+    }
+}

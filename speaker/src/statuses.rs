@@ -1,0 +1,362 @@
+//! `ServiceL2Status` objects: one for each Service that is announced, written by the node that announces it.
+//!
+//! MetalLB's life cycle: the owner creates the object, writes its status, and deletes every other object about
+//! the Service; a node that is not the owner deletes only its own. An object belongs to the speaker's Pod, so
+//! that those of a lost node are collected with it.
+//!
+//! Between a write and its outcome nothing more is written about that Service: the watch may not have shown the
+//! write yet, and a second decision from the same facts would write it twice.
+
+use cortenlb_core::name::ServiceKey;
+use cortenlb_crds::{MetalLBServiceL2Status, ServiceL2Status, names};
+use cortenlb_kit::watch::Change;
+use cortenlb_kit::write::{Op, Outcome, Priority, Refusal, Target, Write};
+use kube::ResourceExt;
+use kube::api::Preconditions;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The speaker, as its objects name it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Me {
+    /// The node.
+    pub node: String,
+    /// The namespace of the pod, and of the objects.
+    pub namespace: String,
+    /// The name of the pod.
+    pub pod: String,
+}
+
+/// All `ServiceL2Status` objects, and what this node still has to write.
+#[derive(Debug)]
+pub struct Statuses {
+    me: Me,
+    /// Known once the pod itself was seen; until then objects have no owner.
+    pod_uid: Option<String>,
+    objects: BTreeMap<String, Object>,
+    by_service: BTreeMap<ServiceKey, BTreeSet<String>>,
+    in_flight: BTreeMap<ServiceKey, usize>,
+}
+
+/// One object, as far as it matters here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Object {
+    service: ServiceKey,
+    node: String,
+    uid: Option<String>,
+    /// 0 if it cannot be read.
+    version: u64,
+    owner: Option<String>,
+    status: Option<Status>,
+}
+
+/// A [`MetalLBServiceL2Status`], comparable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Status {
+    node: String,
+    service: ServiceKey,
+    interfaces: BTreeSet<String>,
+}
+
+impl Statuses {
+    /// No objects yet.
+    pub fn new(me: Me) -> Self {
+        Self {
+            me,
+            pod_uid: None,
+            objects: BTreeMap::new(),
+            by_service: BTreeMap::new(),
+            in_flight: BTreeMap::new(),
+        }
+    }
+
+    /// The UID of this speaker's own Pod. Returns the Services whose objects must be looked at again.
+    pub fn set_pod_uid(&mut self, uid: Option<String>) -> BTreeSet<ServiceKey> {
+        if self.pod_uid == uid {
+            return BTreeSet::new();
+        }
+        self.pod_uid = uid;
+        self.by_service.keys().cloned().collect()
+    }
+
+    /// Takes in what the watch says. Returns the Services concerned.
+    pub fn apply(&mut self, change: Change<ServiceL2Status>) -> BTreeSet<ServiceKey> {
+        match change {
+            Change::Apply(object) => self.insert(&object).into_iter().collect(),
+            Change::Delete(object) => self.remove(&object.name_any()).into_iter().collect(),
+            Change::Reset(objects) => {
+                let listed: BTreeSet<String> = objects.iter().map(ResourceExt::name_any).collect();
+                let gone: Vec<String> = self
+                    .objects
+                    .keys()
+                    .filter(|name| !listed.contains(*name))
+                    .cloned()
+                    .collect();
+                let mut affected: BTreeSet<_> = gone.iter().filter_map(|name| self.remove(name)).collect();
+                affected.extend(objects.iter().filter_map(|object| self.insert(object)));
+                affected
+            }
+        }
+    }
+
+    /// Takes in the outcome of a write. Returns the Service, unless the API server would refuse again.
+    pub fn written(&mut self, outcome: &Outcome<ServiceKey>) -> Option<ServiceKey> {
+        let service = &outcome.write.key;
+        if let Some(count) = self.in_flight.get_mut(service) {
+            *count -= 1;
+            if *count == 0 {
+                self.in_flight.remove(service);
+            }
+        }
+        match (&outcome.result, &outcome.write.op) {
+            (Ok(Some(object)), _) => {
+                let object = serde_json::to_value(object).and_then(serde_json::from_value::<ServiceL2Status>);
+                // An answer that cannot be read loses nothing: the watch shows the object too.
+                if let Ok(object) = object {
+                    self.insert(&object);
+                }
+            }
+            (Ok(None), _) | (Err(Refusal::NotFound { .. }), Op::Patch { .. } | Op::Delete { .. }) => {
+                let gone = self.of(service).map(|(name, _)| name.clone());
+                let gone = gone
+                    .filter(|name| self.target(name) == outcome.write.target)
+                    .collect::<Vec<_>>();
+                for name in gone {
+                    self.remove(&name);
+                }
+            }
+            (Err(refusal), _) => {
+                let error = cortenlb_kit::logs::chain(refusal);
+                tracing::error!(%service, error, "ServiceL2Status not written");
+                return None;
+            }
+        }
+        Some(service.clone())
+    }
+
+    /// Whether an object says that this node announces the Service.
+    pub fn is_claimed_by_me(&self, service: &ServiceKey) -> bool {
+        self.of(service).any(|(_, object)| object.node == self.me.node)
+    }
+
+    /// The writes that make the objects about a Service right: with the interfaces (none: all) if this node
+    /// announces it, else without any of this node's. Nothing while earlier writes are under way.
+    pub fn reconcile(
+        &mut self,
+        service: &ServiceKey,
+        interfaces: Option<&BTreeSet<String>>,
+    ) -> Vec<Write<ServiceKey>> {
+        if self.in_flight.contains_key(service) {
+            return Vec::new();
+        }
+        let writes = match interfaces {
+            Some(interfaces) => self.assert(service, interfaces),
+            None => {
+                let own = self.of(service).filter(|(_, object)| object.node == self.me.node);
+                own.map(|(name, object)| self.delete(name, object)).collect()
+            }
+        };
+        if !writes.is_empty() {
+            self.in_flight.insert(service.clone(), writes.len());
+        }
+        writes
+    }
+
+    fn assert(&self, service: &ServiceKey, interfaces: &BTreeSet<String>) -> Vec<Write<ServiceKey>> {
+        let wanted = Status {
+            node: self.me.node.clone(),
+            service: service.clone(),
+            interfaces: interfaces.clone(),
+        };
+        // Node and Service are immutable in the schema: an object that has them wrong is not mine.
+        let is_mine = |object: &Object| {
+            object.node == self.me.node
+                && object
+                    .status
+                    .as_ref()
+                    .is_none_or(|status| (&status.node, &status.service) == (&wanted.node, &wanted.service))
+        };
+        let mine = self.of(service).find(|(_, object)| is_mine(object));
+        let others = self
+            .of(service)
+            .filter(|(name, _)| mine.is_none_or(|(mine, _)| mine != *name));
+        let mut writes: Vec<_> = others.map(|(name, object)| self.delete(name, object)).collect();
+        match mine {
+            None => writes.push(self.create(service)),
+            Some((name, object)) => {
+                if self.pod_uid.is_some() && object.owner != self.pod_uid {
+                    let body = json!({ "metadata": { "ownerReferences": self.owner_references() } });
+                    writes.push(self.write(
+                        service,
+                        name,
+                        Op::Patch {
+                            subresource: None,
+                            body,
+                        },
+                    ));
+                }
+                if object.status.as_ref() != Some(&wanted) {
+                    let body = json!({ "status": wanted.to_json() });
+                    writes.push(self.write(
+                        service,
+                        name,
+                        Op::Patch {
+                            subresource: Some("status"),
+                            body,
+                        },
+                    ));
+                }
+            }
+        }
+        writes
+    }
+
+    fn create(&self, service: &ServiceKey) -> Write<ServiceKey> {
+        let body = json!({
+            "apiVersion": "metallb.io/v1beta1",
+            "kind": "ServiceL2Status",
+            "metadata": {
+                "generateName": "l2-",
+                "namespace": self.me.namespace,
+                "labels": {
+                    names::ANNOUNCE_NODE: self.me.node,
+                    names::SERVICE_NAME: service.name,
+                    names::SERVICE_NAMESPACE: service.namespace,
+                },
+                "ownerReferences": self.owner_references(),
+            },
+            "spec": {},
+        });
+        self.write(service, "l2-", Op::Create { body })
+    }
+
+    fn delete(&self, name: &str, object: &Object) -> Write<ServiceKey> {
+        let preconditions = Preconditions {
+            uid: object.uid.clone(),
+            resource_version: None,
+        };
+        self.write(
+            &object.service,
+            name,
+            Op::Delete {
+                preconditions: Some(preconditions),
+            },
+        )
+    }
+
+    fn write(&self, service: &ServiceKey, name: &str, op: Op) -> Write<ServiceKey> {
+        let target = self.target(name);
+        Write {
+            key: service.clone(),
+            priority: Priority::Normal,
+            supersede: false,
+            target,
+            op,
+        }
+    }
+
+    fn target(&self, name: &str) -> Target {
+        Target::of::<ServiceL2Status>(Some(&self.me.namespace), name)
+    }
+
+    fn owner_references(&self) -> Value {
+        let references = self
+            .pod_uid
+            .iter()
+            .map(|uid| json!({ "apiVersion": "v1", "kind": "Pod", "name": self.me.pod, "uid": uid }));
+        references.collect()
+    }
+
+    fn of(&self, service: &ServiceKey) -> impl Iterator<Item = (&String, &Object)> {
+        self.by_service
+            .get(service)
+            .into_iter()
+            .flatten()
+            .filter_map(|name| self.objects.get_key_value(name))
+    }
+
+    /// An object that does not say by its labels what it is about concerns nobody; MetalLB ignores it too. An
+    /// older form than the known one is a watch that lags behind the outcome of a write.
+    fn insert(&mut self, object: &ServiceL2Status) -> Option<ServiceKey> {
+        let name = object.name_any();
+        let object = Object::of(object)?;
+        if self
+            .objects
+            .get(&name)
+            .is_some_and(|known| known.uid == object.uid && known.version > object.version)
+        {
+            return None;
+        }
+        self.remove(&name);
+        let service = object.service.clone();
+        self.by_service
+            .entry(service.clone())
+            .or_default()
+            .insert(name.clone());
+        self.objects.insert(name, object);
+        Some(service)
+    }
+
+    fn remove(&mut self, name: &str) -> Option<ServiceKey> {
+        let object = self.objects.remove(name)?;
+        if let Some(names) = self.by_service.get_mut(&object.service) {
+            names.remove(name);
+            if names.is_empty() {
+                self.by_service.remove(&object.service);
+            }
+        }
+        Some(object.service)
+    }
+}
+
+impl Object {
+    fn of(object: &ServiceL2Status) -> Option<Self> {
+        let labels = object.labels();
+        Some(Self {
+            service: ServiceKey::new(
+                labels.get(names::SERVICE_NAMESPACE)?,
+                labels.get(names::SERVICE_NAME)?,
+            ),
+            node: labels.get(names::ANNOUNCE_NODE)?.clone(),
+            uid: object.uid(),
+            version: object
+                .resource_version()
+                .and_then(|version| version.parse().ok())
+                .unwrap_or(0),
+            owner: object.owner_references().first().map(|owner| owner.uid.clone()),
+            status: object.status.as_ref().map(Status::of),
+        })
+    }
+}
+
+impl Status {
+    fn of(status: &MetalLBServiceL2Status) -> Self {
+        Self {
+            node: status.node.clone(),
+            service: ServiceKey::new(&status.service_namespace, &status.service_name),
+            interfaces: status
+                .interfaces
+                .iter()
+                .map(|interface| interface.name.clone())
+                .collect(),
+        }
+    }
+
+    /// As a merge patch: `null` takes away the interfaces of an earlier status.
+    fn to_json(&self) -> Value {
+        let interfaces: Vec<_> = self
+            .interfaces
+            .iter()
+            .map(|name| json!({ "name": name }))
+            .collect();
+        json!({
+            "node": self.node,
+            "serviceName": self.service.name,
+            "serviceNamespace": self.service.namespace,
+            "interfaces": if interfaces.is_empty() { Value::Null } else { interfaces.into() },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;
