@@ -142,6 +142,14 @@ impl Repr {
             target_link_layer: link_layer,
         }))
     }
+
+    /// Writes a whole Ethernet frame.
+    pub fn emit(&self) -> Vec<u8> {
+        match self {
+            Self::Solicitation(solicitation) => solicitation.emit(),
+            Self::Advertisement(advertisement) => advertisement.emit(),
+        }
+    }
 }
 
 /// Walks all options, as RFC 4861 §7.1 demands even after the one that counts, and returns the first `wanted`.
