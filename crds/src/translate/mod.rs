@@ -3,7 +3,18 @@
 //! | module | owns |
 //! | --- | --- |
 //! | [`announce`] | the facts that decide who announces |
+//! | [`pool`] | pools, as the allocator reads them |
 //! | [`selector`] | label selectors |
+//! | [`service`] | Services, as the allocator reads them |
 
 pub mod announce;
+pub mod pool;
 pub mod selector;
+pub mod service;
+
+use kube::ResourceExt;
+
+/// `metadata.creationTimestamp` in seconds since 1970; 0 without one.
+fn created(object: &impl ResourceExt) -> i64 {
+    object.meta().creation_timestamp.as_ref().map_or(0, |time| time.0.as_second())
+}
