@@ -1,1 +1,3 @@
 //! Services and pools in, addresses out.
+
+pub mod announced;

@@ -1,0 +1,237 @@
+//! The condition `cortenlb.io/Announced` of each Service: does a node announce its address, and if not, why.
+//!
+//! The same decision as the speakers', from the same facts ([`cortenlb_core::announce`]): so the controller,
+//! which holds the Lease, can write the condition for all of them, and no speaker needs the right to write
+//! Services. For "yes" it relies on the `ServiceL2Status` that the announcing speaker wrote: its own record.
+//!
+//! Pure: [`Announced::handle`] takes in changes, [`Announced::settle`] says which conditions are new. Who owns
+//! the Service's list of conditions writes them.
+
+use cortenlb_core::announce::{Decision, Fact, Kind, Refusal, World};
+use cortenlb_core::name::ServiceKey;
+use cortenlb_crds::translate::announce as translate;
+use cortenlb_crds::{IPAddressPool, L2Advertisement, ServiceL2Status};
+use cortenlb_kit::watch::Change;
+use k8s_openapi::api::core::v1::{Node, Pod, Service};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use kube::ResourceExt;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A node announces the address.
+pub const ANNOUNCED: &str = "Announced";
+/// A node was chosen, and its speaker has not recorded yet that it announces.
+pub const WAITING_FOR_SPEAKER: &str = "WaitingForSpeaker";
+
+/// A change of a kind that nobody but this index watches.
+#[derive(Debug)]
+pub enum Input {
+    /// The watch of EndpointSlices.
+    Slices(Change<EndpointSlice>),
+    /// The watch of Nodes.
+    Nodes(Box<Change<Node>>),
+    /// The watch of L2Advertisements.
+    Advertisements(Change<L2Advertisement>),
+    /// The watch of speaker pods.
+    Speakers(Box<Change<Pod>>),
+    /// The watch of ServiceL2Statuses.
+    Statuses(Change<ServiceL2Status>),
+}
+
+/// The condition, without its time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Condition {
+    /// True or False.
+    pub status: bool,
+    /// A CamelCase word.
+    pub reason: &'static str,
+    /// A sentence for a person.
+    pub message: String,
+}
+
+/// What decides about announcing, and what was said last.
+#[derive(Debug)]
+pub struct Announced {
+    class: Option<String>,
+    world: World,
+    /// Which node announces which Service, by its own record; by the name of the record.
+    records: BTreeMap<String, (ServiceKey, String)>,
+    /// The same, by Service: two records may say the same for a moment.
+    announcers: BTreeMap<ServiceKey, BTreeSet<(String, String)>>,
+    records_listed: bool,
+    pending: BTreeSet<ServiceKey>,
+    said: BTreeMap<ServiceKey, Condition>,
+}
+
+impl Announced {
+    /// Knows nothing, and says nothing until every watch was listed. `class` is `--lb-class`.
+    pub fn new(class: Option<String>) -> Self {
+        Self {
+            class,
+            world: World::default(),
+            records: BTreeMap::new(),
+            announcers: BTreeMap::new(),
+            records_listed: false,
+            pending: BTreeSet::new(),
+            said: BTreeMap::new(),
+        }
+    }
+
+    /// Takes in a change that the controller's own watch of Services told.
+    pub fn services(&mut self, change: &Change<Service>) {
+        let class = self.class.clone();
+        self.feed(Kind::Service, change, |service| {
+            translate::service(service, class.as_deref())
+        });
+    }
+
+    /// Takes in a change that the controller's own watch of pools told.
+    pub fn pools(&mut self, change: &Change<IPAddressPool>) {
+        self.feed(Kind::Pool, change, translate::pool);
+    }
+
+    /// Takes in a change of the other kinds.
+    pub fn handle(&mut self, input: &Input) {
+        match input {
+            Input::Slices(change) => self.feed(Kind::Slice, change, translate::slice),
+            Input::Nodes(change) => self.feed(Kind::Node, change, translate::node),
+            Input::Advertisements(change) => self.feed(Kind::Advertisement, change, advertisement),
+            Input::Speakers(change) => self.feed(Kind::Speaker, change, translate::speaker),
+            Input::Statuses(change) => self.records(change),
+        }
+    }
+
+    /// The conditions that changed since the last call; `None` for a Service that has no address (any more), and
+    /// therefore no such condition.
+    pub fn settle(&mut self) -> Vec<(ServiceKey, Option<Condition>)> {
+        if !self.world.is_synced() || !self.records_listed {
+            return Vec::new();
+        }
+        let mut news = Vec::new();
+        for key in std::mem::take(&mut self.pending) {
+            let condition = self
+                .world
+                .decide(&key)
+                .and_then(|decision| self.condition(&key, &decision));
+            let said = match &condition {
+                Some(condition) => self.said.insert(key.clone(), condition.clone()),
+                None => self.said.remove(&key),
+            };
+            if said != condition {
+                news.push((key, condition));
+            }
+        }
+        news
+    }
+
+    fn condition(&self, key: &ServiceKey, decision: &Decision) -> Option<Condition> {
+        if decision.refusal == Some(Refusal::NoAddress) {
+            return None;
+        }
+        let owner = match decision.summary() {
+            Ok(owner) => owner,
+            Err(summary) => {
+                return Some(Condition {
+                    status: false,
+                    reason: summary.reason,
+                    message: summary.message,
+                });
+            }
+        };
+        let mut announcers = self.announcers.get(key).into_iter().flatten();
+        Some(if announcers.any(|(node, _)| node == owner) {
+            let message = format!("announcing from node {owner:?} with protocol \"layer2\"");
+            Condition {
+                status: true,
+                reason: ANNOUNCED,
+                message,
+            }
+        } else {
+            let message =
+                format!("node {owner:?} is to announce the address; its speaker has not confirmed it yet");
+            Condition {
+                status: false,
+                reason: WAITING_FOR_SPEAKER,
+                message,
+            }
+        })
+    }
+
+    fn feed<K>(&mut self, kind: Kind, change: &Change<K>, fact: impl Fn(&K) -> Fact) {
+        let affected = match change {
+            Change::Apply(object) => self.world.apply(fact(object)),
+            Change::Delete(object) => self.world.apply(fact(object).gone()),
+            Change::Reset(objects) => self.world.reset(kind, objects.iter().map(fact).collect()),
+        };
+        self.pending.extend(affected);
+    }
+
+    fn records(&mut self, change: &Change<ServiceL2Status>) {
+        match change {
+            Change::Apply(object) => self.record(object),
+            Change::Delete(object) => self.forget(&object.name_any()),
+            Change::Reset(objects) => {
+                self.records_listed = true;
+                for name in self.records.keys().cloned().collect::<Vec<_>>() {
+                    self.forget(&name);
+                }
+                objects.iter().for_each(|object| self.record(object));
+            }
+        }
+    }
+
+    /// An object whose status is still to be written says nothing.
+    fn record(&mut self, object: &ServiceL2Status) {
+        let name = object.name_any();
+        self.forget(&name);
+        if let Some(status) = object.status.as_ref().filter(|status| !status.node.is_empty()) {
+            let service = ServiceKey::new(&status.service_namespace, &status.service_name);
+            let announcers = self.announcers.entry(service.clone()).or_default();
+            announcers.insert((status.node.clone(), name.clone()));
+            self.pending.insert(service.clone());
+            self.records.insert(name, (service, status.node.clone()));
+        }
+    }
+
+    fn forget(&mut self, name: &str) {
+        let Some((service, node)) = self.records.remove(name) else {
+            return;
+        };
+        if let Some(announcers) = self.announcers.get_mut(&service) {
+            announcers.remove(&(node, name.to_owned()));
+            if announcers.is_empty() {
+                self.announcers.remove(&service);
+            }
+        }
+        self.pending.insert(service);
+    }
+}
+
+/// One that cannot be used is ignored alone; the speakers ignore it too.
+fn advertisement(object: &L2Advertisement) -> Fact {
+    translate::advertisement(object).unwrap_or_else(|error| {
+        let error = cortenlb_kit::logs::chain(&error);
+        tracing::error!(op = "setConfig", error, "L2Advertisement ignored");
+        Fact::Advertisement(object.name_any(), None)
+    })
+}
+
+macro_rules! from_watch {
+    ($($kind:ty => $variant:ident),* $(,)?) => {$(
+        impl From<Change<$kind>> for Input {
+            fn from(change: Change<$kind>) -> Self {
+                Self::$variant(change.into())
+            }
+        }
+    )*};
+}
+
+from_watch! {
+    EndpointSlice => Slices,
+    Node => Nodes,
+    L2Advertisement => Advertisements,
+    Pod => Speakers,
+    ServiceL2Status => Statuses,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,241 @@
+//! [`mk_cluster`] is two nodes that can announce Service `default/web`, of which the placement gives n1 its address.
+
+use super::*;
+use serde_json::{Value, json};
+
+const VIP: &str = "172.21.5.241";
+
+fn mk<T: serde::de::DeserializeOwned>(object: Value) -> T {
+    serde_json::from_value(object).unwrap()
+}
+
+fn web() -> ServiceKey {
+    ServiceKey::new("default", "web")
+}
+
+fn mk_service(addresses: &[&str]) -> Service {
+    let ingress: Vec<_> = addresses.iter().map(|ip| json!({ "ip": ip })).collect();
+    mk(json!({
+        "metadata": {
+            "namespace": "default", "name": "web",
+            "annotations": { "metallb.io/ip-allocated-from-pool": "pool" },
+        },
+        "spec": { "type": "LoadBalancer" },
+        "status": { "loadBalancer": { "ingress": ingress } },
+    }))
+}
+
+fn mk_slice(ready: bool) -> EndpointSlice {
+    mk(json!({
+        "metadata": {
+            "namespace": "default", "name": "web-1", "labels": { "kubernetes.io/service-name": "web" },
+        },
+        "addressType": "IPv4",
+        "endpoints": [{ "addresses": ["10.1.1.1"], "nodeName": "n2", "conditions": { "ready": ready } }],
+    }))
+}
+
+fn mk_node(name: &str, excluded: bool) -> Node {
+    let label = "node.kubernetes.io/exclude-from-external-load-balancers";
+    let labels = if excluded { json!({ label: "" }) } else { json!({}) };
+    mk(json!({ "metadata": { "name": name, "labels": labels } }))
+}
+
+fn mk_speaker(node: &str, ready: &str) -> Pod {
+    mk(json!({
+        "metadata": { "namespace": "metallb-system", "name": format!("speaker-{node}") },
+        "spec": { "nodeName": node, "containers": [] },
+        "status": { "conditions": [{ "type": "Ready", "status": ready }] },
+    }))
+}
+
+fn mk_advertisement(spec: Value) -> L2Advertisement {
+    mk(json!({
+        "apiVersion": "metallb.io/v1beta1", "kind": "L2Advertisement",
+        "metadata": { "namespace": "metallb-system", "name": "ad" }, "spec": spec,
+    }))
+}
+
+fn mk_status(name: &str, node: &str) -> ServiceL2Status {
+    mk(json!({
+        "apiVersion": "metallb.io/v1beta1", "kind": "ServiceL2Status",
+        "metadata": { "namespace": "metallb-system", "name": name },
+        "spec": {},
+        "status": { "node": node, "serviceName": "web", "serviceNamespace": "default" },
+    }))
+}
+
+fn first_lists() -> Vec<Input> {
+    vec![
+        Change::Reset(vec![mk_slice(true)]).into(),
+        Change::Reset(vec![mk_node("n1", false), mk_node("n2", false)]).into(),
+        Change::Reset(vec![mk_advertisement(json!({}))]).into(),
+        Change::Reset(vec![mk_speaker("n1", "True"), mk_speaker("n2", "True")]).into(),
+        Change::Reset(Vec::<ServiceL2Status>::new()).into(),
+    ]
+}
+
+/// The index after the first lists, its conditions taken.
+fn mk_cluster() -> Announced {
+    let mut announced = Announced::new(None);
+    announced.services(&Change::Reset(vec![mk_service(&[VIP])]));
+    announced.pools(&Change::Reset(vec![]));
+    first_lists().iter().for_each(|input| announced.handle(input));
+    announced.settle();
+    announced
+}
+
+/// The condition of `web` as `status reason`, or `-` if it is to have none; nothing if nothing is news.
+fn told(announced: &mut Announced) -> Vec<String> {
+    let tell = |(key, condition): (ServiceKey, Option<Condition>)| {
+        assert_eq!(key, web());
+        condition.map_or_else(
+            || "-".to_owned(),
+            |condition| format!("{} {}", condition.status, condition.reason),
+        )
+    };
+    announced.settle().into_iter().map(tell).collect()
+}
+
+fn after(announced: &mut Announced, input: impl Into<Input>) -> Vec<String> {
+    announced.handle(&input.into());
+    told(announced)
+}
+
+#[test]
+fn nothing_is_said_before_every_watch_was_listed() {
+    let mut announced = Announced::new(None);
+    announced.services(&Change::Reset(vec![mk_service(&[VIP])]));
+    assert_eq!(told(&mut announced), [""; 0]);
+    announced.pools(&Change::Reset(vec![]));
+    let mut inputs = first_lists();
+    let last = inputs.pop().unwrap();
+    for input in inputs {
+        assert_eq!(after(&mut announced, input), [""; 0]);
+    }
+    assert_eq!(after(&mut announced, last), ["false WaitingForSpeaker"]);
+    assert_eq!(
+        announced.said[&web()].message,
+        "node \"n1\" is to announce the address; its speaker has not confirmed it yet"
+    );
+}
+
+#[test]
+fn the_owners_record_makes_it_true() {
+    let mut announced = mk_cluster();
+    assert_eq!(
+        after(&mut announced, Change::Apply(mk_status("l2-a", "n2"))),
+        [""; 0]
+    );
+    assert_eq!(
+        after(&mut announced, Change::Apply(mk_status("l2-b", "n1"))),
+        ["true Announced"]
+    );
+    assert_eq!(
+        announced.said[&web()].message,
+        "announcing from node \"n1\" with protocol \"layer2\""
+    );
+    assert_eq!(
+        after(&mut announced, Change::Delete(mk_status("l2-a", "n2"))),
+        [""; 0]
+    );
+    assert_eq!(
+        after(&mut announced, Change::Delete(mk_status("l2-b", "n1"))),
+        ["false WaitingForSpeaker"]
+    );
+}
+
+#[test]
+fn a_record_without_status_says_nothing() {
+    let mut announced = mk_cluster();
+    let mut created = mk_status("l2-a", "n1");
+    created.status = None;
+    assert_eq!(after(&mut announced, Change::Apply(created)), [""; 0]);
+}
+
+#[test]
+fn two_records_of_one_node_count_until_both_are_gone() {
+    let mut announced = mk_cluster();
+    let both = vec![mk_status("l2-a", "n1"), mk_status("l2-b", "n1")];
+    assert_eq!(
+        after(&mut announced, Change::Reset(both.clone())),
+        ["true Announced"]
+    );
+    assert_eq!(after(&mut announced, Change::Reset(both)), [""; 0]);
+    assert_eq!(
+        after(&mut announced, Change::Delete(mk_status("l2-a", "n1"))),
+        [""; 0]
+    );
+    assert_eq!(
+        after(&mut announced, Change::Reset(Vec::<ServiceL2Status>::new())),
+        ["false WaitingForSpeaker"]
+    );
+}
+
+#[test]
+fn a_failover_is_confirmed_by_the_new_owner() {
+    let mut announced = mk_cluster();
+    after(&mut announced, Change::Apply(mk_status("l2-a", "n1")));
+    assert_eq!(
+        after(&mut announced, Change::Apply(mk_speaker("n1", "False"))),
+        ["false WaitingForSpeaker"]
+    );
+    assert_eq!(
+        after(&mut announced, Change::Apply(mk_status("l2-b", "n2"))),
+        ["true Announced"]
+    );
+}
+
+#[test]
+fn each_reason_arrives_and_goes() {
+    let excluded = |yes| Change::Reset(vec![mk_node("n1", yes), mk_node("n2", yes)]);
+    let speakers = |ready| Change::Reset(vec![mk_speaker("n1", ready), mk_speaker("n2", ready)]);
+    let rows: [(Input, Input, &str); 4] = [
+        (
+            Change::Apply(mk_slice(false)).into(),
+            Change::Apply(mk_slice(true)).into(),
+            "false NoEndpoints",
+        ),
+        (
+            Change::Apply(mk_advertisement(json!({ "ipAddressPools": ["other"] }))).into(),
+            Change::Apply(mk_advertisement(json!({}))).into(),
+            "false NoAdvertisement",
+        ),
+        (
+            excluded(true).into(),
+            excluded(false).into(),
+            "false AllNodesExcluded",
+        ),
+        (
+            speakers("False").into(),
+            speakers("True").into(),
+            "false NoEligibleNode",
+        ),
+    ];
+    let mut announced = mk_cluster();
+    after(&mut announced, Change::Apply(mk_status("l2-a", "n1")));
+    for (cause, cure, reason) in rows {
+        assert_eq!(after(&mut announced, cause), [reason]);
+        assert_eq!(after(&mut announced, cure), ["true Announced"]);
+    }
+}
+
+#[test]
+fn a_service_without_address_has_no_condition() {
+    let mut announced = mk_cluster();
+    announced.services(&Change::Apply(mk_service(&[])));
+    assert_eq!(told(&mut announced), ["-"]);
+    announced.services(&Change::Apply(mk_service(&[VIP])));
+    assert_eq!(told(&mut announced), ["false WaitingForSpeaker"]);
+    announced.services(&Change::Delete(mk_service(&[VIP])));
+    assert_eq!(told(&mut announced), ["-"]);
+    assert_eq!(told(&mut announced), [""; 0]);
+}
+
+#[test]
+fn the_same_news_again_says_nothing() {
+    let mut announced = mk_cluster();
+    for input in first_lists() {
+        assert_eq!(after(&mut announced, input), [""; 0]);
+    }
+}
