@@ -8,6 +8,9 @@ pub const GROUP: &str = "metallb.io";
 /// The namespace in which MetalLB's manifests, and ours, install; configuration outside it is rejected.
 pub const SYSTEM_NAMESPACE: &str = "metallb-system";
 
+/// The Lease of the controllers, in their own namespace.
+pub const LEASE: &str = "cortenlb-controller";
+
 /// On a Service: the pool from which its address must come.
 pub const ADDRESS_POOL: &str = "metallb.io/address-pool";
 /// The deprecated spelling of [`ADDRESS_POOL`].

@@ -5,9 +5,24 @@ use clap::Parser;
 /// The project's tasks.
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
-enum Task {}
+enum Task {
+    /// A Kubernetes on this machine: start it, look at it, break it.
+    Lab(crate::lab::LabTask),
+    Gen(crate::r#gen::Gen),
+    Check(crate::check::Check),
+    Image(crate::image::Image),
+}
 
 /// Parses the command line and runs the task that it names.
 pub(crate) fn run() -> anyhow::Result<()> {
-    match Task::parse() {}
+    let task = Task::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        match task {
+            Task::Lab(task) => task.run().await,
+            Task::Gen(task) => task.run(),
+            Task::Check(task) => task.run(),
+            Task::Image(task) => task.run(),
+        }
+    })
 }

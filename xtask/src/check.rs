@@ -1,0 +1,117 @@
+//! `cargo xtask check`: what holds for the source as such. All checks run; each says what to do.
+
+mod arrows;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, bail, ensure};
+use clap::Args;
+
+/// Check arrows between crates, formatting, clippy, generated files and file length.
+#[derive(Args)]
+pub(crate) struct Check {}
+
+/// A file of more lines is asking to be two.
+const AIM: usize = 300;
+
+/// A file of more lines is refused.
+const MOST: usize = 500;
+
+impl Check {
+    /// Runs all checks; fails after the last one if any failed.
+    pub(crate) fn run(self) -> anyhow::Result<()> {
+        let Self {} = self;
+        let mut failed = 0;
+        run(&mut |_, outcome| failed += usize::from(outcome.is_err()));
+        ensure!(failed == 0, "{failed} checks failed");
+        Ok(())
+    }
+}
+
+/// One check: its name, and what holds or what to do.
+type Named = (&'static str, fn() -> anyhow::Result<()>);
+
+/// Runs all checks, shows what came of each, and hands it to `report`.
+pub(crate) fn run(report: &mut dyn FnMut(&str, anyhow::Result<()>)) {
+    let checks: [Named; 5] = [
+        ("arrows", arrows::check),
+        ("rustfmt", rustfmt),
+        ("generated", crate::r#gen::check),
+        ("length", length),
+        ("clippy", clippy),
+    ];
+    for (name, check) in checks {
+        let outcome = check();
+        match &outcome {
+            Ok(()) => println!("check {name}: ok"),
+            Err(error) => println!("check {name}: FAILED: {error:#}"),
+        }
+        report(name, outcome);
+    }
+}
+
+fn rustfmt() -> anyhow::Result<()> {
+    cargo(&["fmt", "--all", "--check"]).context("mend it with `cargo fmt --all`")
+}
+
+fn clippy() -> anyhow::Result<()> {
+    cargo(&[
+        "clippy",
+        "--quiet",
+        "--locked",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "--deny",
+        "warnings",
+    ])
+}
+
+fn cargo(arguments: &[&str]) -> anyhow::Result<()> {
+    let mut command = Command::new(crate::cargo());
+    let status = command
+        .args(arguments)
+        .current_dir(crate::workspace_root())
+        .status()?;
+    ensure!(status.success(), "cargo {}: {status}", arguments.join(" "));
+    Ok(())
+}
+
+/// No Rust file above [`MOST`] lines; those above [`AIM`] are named.
+fn length() -> anyhow::Result<()> {
+    let mut refused = Vec::new();
+    for path in rust_files(&crate::workspace_root())? {
+        let lines = std::fs::read_to_string(&path)?.lines().count();
+        if lines > MOST {
+            refused.push(format!("{} has {lines} lines", path.display()));
+        } else if lines > AIM {
+            println!("  {} has {lines} lines: could it be two?", path.display());
+        }
+    }
+    if !refused.is_empty() {
+        bail!(
+            "{}; at most {MOST}: split by what the parts own",
+            refused.join(", ")
+        );
+    }
+    Ok(())
+}
+
+/// The Rust files below `folder`, without what is built.
+fn rust_files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        let name = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .unwrap_or_default();
+        if path.is_dir() && name != "target" && !name.starts_with('.') {
+            files.extend(rust_files(&path)?);
+        } else if name.ends_with(".rs") {
+            files.push(path);
+        }
+    }
+    Ok(files)
+}

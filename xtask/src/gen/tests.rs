@@ -1,0 +1,122 @@
+use super::*;
+
+const IMAGE: &str = "registry.example.com/cortenlb:1";
+
+fn manifest() -> Vec<Value> {
+    let files = files(IMAGE).unwrap();
+    let text = &files[&PathBuf::from("deploy/manifests/cortenlb.yaml")];
+    text.split("---\n")
+        .skip(1)
+        .map(|document| serde_saphyr::from_str(document).unwrap())
+        .collect()
+}
+
+fn find<'a>(documents: &'a [Value], kind: &str, name: &str) -> &'a Value {
+    let found = documents
+        .iter()
+        .find(|one| one["kind"] == kind && one["metadata"]["name"] == name);
+    found.unwrap_or_else(|| panic!("no {kind} {name}"))
+}
+
+#[test]
+fn the_same_every_time() {
+    assert_eq!(files(IMAGE).unwrap(), files(IMAGE).unwrap());
+}
+
+#[test]
+fn yaml_says_what_the_objects_say() {
+    let written = manifest();
+    let mut meant = vec![json(&manifests::namespace())];
+    meant.extend(cortenlb_crds::definitions::all().iter().map(json));
+    meant.extend(manifests::rest(IMAGE));
+    let written = written.into_iter().map(|mut document| {
+        if let Some(conversion) = document
+            .pointer_mut("/spec/conversion")
+            .and_then(Value::as_object_mut)
+        {
+            assert_eq!(conversion.remove("webhook"), Some(Value::Null));
+        }
+        document
+    });
+    assert_eq!(written.collect::<Vec<_>>(), meant);
+}
+
+#[test]
+fn what_is_namespaced_is_in_our_namespace() {
+    for document in manifest() {
+        let kind = document["kind"].as_str().unwrap();
+        let cluster =
+            kind.starts_with("Cluster") || kind.starts_with("ValidatingAdmission") || kind == "Namespace";
+        let expected = if cluster || kind == "CustomResourceDefinition" {
+            json!(null)
+        } else {
+            json!("metallb-system")
+        };
+        assert_eq!(document["metadata"]["namespace"], expected, "{kind}");
+    }
+}
+
+/// MetalLB's selectors cannot be changed on an object that exists, so ours must be the same, and must select our pods.
+#[test]
+fn selects_pods_as_metallb() {
+    let manifest = manifest();
+    for (kind, name) in [("Deployment", "controller"), ("DaemonSet", "speaker")] {
+        let workload = find(&manifest, kind, name);
+        let labels = json!({ "app": "metallb", "component": name });
+        assert_eq!(workload["metadata"]["labels"], labels);
+        assert_eq!(workload["spec"]["selector"], json!({ "matchLabels": labels }));
+        let pod = &workload["spec"]["template"]["metadata"]["labels"];
+        assert_eq!(
+            *pod,
+            json!({ "app": "metallb", "component": name, "cortenlb.io/component": name })
+        );
+    }
+}
+
+#[test]
+fn the_speaker_has_one_capability() {
+    let manifest = manifest();
+    let speaker = &find(&manifest, "DaemonSet", "speaker")["spec"]["template"]["spec"];
+    let container = &speaker["containers"][0];
+    assert_eq!(container["image"], IMAGE);
+    assert_eq!(
+        container["securityContext"]["capabilities"],
+        json!({ "drop": ["ALL"], "add": ["NET_RAW"] })
+    );
+    assert_eq!(container["securityContext"]["readOnlyRootFilesystem"], true);
+    assert_eq!(container["resources"]["limits"], Value::Null);
+    assert_eq!(speaker["hostNetwork"], true);
+}
+
+/// Least privilege: no wildcard, no Secret, and one write on Services.
+#[test]
+fn roles_allow_what_is_needed() {
+    let manifest = manifest();
+    let roles = manifest
+        .iter()
+        .filter(|one| one["kind"] == "Role" || one["kind"] == "ClusterRole");
+    let rules: Vec<&Value> = roles.flat_map(|role| role["rules"].as_array().unwrap()).collect();
+    assert!(!rules.is_empty());
+    for rule in &rules {
+        let words = ["apiGroups", "resources", "verbs"]
+            .iter()
+            .flat_map(|key| rule[key].as_array().unwrap());
+        assert!(
+            words.clone().all(|word| word != "*" && word != "secrets"),
+            "{rule}"
+        );
+    }
+    let resource = |rule: &Value, name: &str| rule["resources"].as_array().unwrap().contains(&json!(name));
+    let writes: Vec<_> = rules
+        .iter()
+        .filter(|rule| resource(rule, "services/status"))
+        .collect();
+    assert_eq!(writes.len(), 1);
+    assert_eq!(writes[0]["verbs"], json!(["patch"]));
+    assert!(
+        rules
+            .iter()
+            .filter(|rule| resource(rule, "services"))
+            .all(|rule| rule["verbs"] == json!(["get", "list", "watch"]))
+    );
+}

@@ -1,0 +1,168 @@
+//! `cargo xtask image`: the container image, static binaries and nothing else, the same bytes for the same source.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, bail, ensure};
+use clap::Args;
+use cortenlb_lab::Product;
+use cortenlb_lab::image::{Image as Archive, write_archive};
+use sha2::{Digest as _, Sha256};
+
+/// Build the container image of controller and speaker as an OCI archive.
+#[derive(Args)]
+pub(crate) struct Image {
+    /// The reference that the archive carries.
+    #[arg(long, default_value = REFERENCE)]
+    image: String,
+    /// Where to write the archive [default: target/image/cortenlb.tar].
+    #[arg(long, value_name = "PATH")]
+    out: Option<PathBuf>,
+}
+
+/// The reference of the image, unless a user names another one.
+pub(crate) const REFERENCE: &str = concat!("ghcr.io/cortenlb/cortenlb:", env!("CARGO_PKG_VERSION"));
+
+/// What the archive must stay below: a node on a slow line pulls it in seconds.
+const LIMIT: u64 = 25_000_000;
+
+const PROGRAMS: [&str; 2] = ["controller", "speaker"];
+
+impl Image {
+    /// Builds and says where the archive is, how large, and its digest.
+    pub(crate) fn run(self) -> anyhow::Result<()> {
+        let Self { image, out } = self;
+        let path = out.unwrap_or_else(default_path);
+        build(&image, &path)?;
+        let bytes = std::fs::read(&path)?;
+        let digest: String = Sha256::digest(&bytes)
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        println!(
+            "{} {:.1} MB sha256:{digest}",
+            path.display(),
+            bytes.len() as f64 / 1e6
+        );
+        Ok(())
+    }
+}
+
+/// Builds the image under its own name and returns it with the manifest that installs it.
+pub(crate) fn product() -> anyhow::Result<Product> {
+    let image = default_path();
+    build(REFERENCE, &image)?;
+    Ok(Product {
+        image,
+        manifest: crate::workspace_root().join("deploy/manifests/cortenlb.yaml"),
+    })
+}
+
+fn default_path() -> PathBuf {
+    crate::target_directory(&crate::workspace_root()).join("image/cortenlb.tar")
+}
+
+fn build(reference: &str, path: &Path) -> anyhow::Result<()> {
+    let platform = Platform::of_this_machine()?;
+    let folder = platform.build_programs()?;
+    let archive = Archive {
+        reference: reference.to_owned(),
+        architecture: platform.architecture.to_owned(),
+        files: PROGRAMS
+            .map(|program| (format!("/{program}"), folder.join(program)))
+            .into(),
+        entrypoint: vec!["/controller".to_owned()],
+        labels: BTreeMap::from([
+            (
+                "org.opencontainers.image.licenses".to_owned(),
+                "Apache-2.0".to_owned(),
+            ),
+            ("org.opencontainers.image.title".to_owned(), "CortenLB".to_owned()),
+            (
+                "org.opencontainers.image.version".to_owned(),
+                env!("CARGO_PKG_VERSION").to_owned(),
+            ),
+        ]),
+    };
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).with_context(|| format!("creating {}", folder.display()))?;
+    }
+    write_archive(&archive, path)?;
+    let size = std::fs::metadata(path)?.len();
+    ensure!(
+        size < LIMIT,
+        "{} has {size} bytes, and must have less than {LIMIT}",
+        path.display()
+    );
+    Ok(())
+}
+
+/// What to build for.
+struct Platform {
+    /// As Go and OCI name it.
+    architecture: &'static str,
+    /// As Rust names it.
+    triple: &'static str,
+}
+
+impl Platform {
+    /// Images are built where they run: cross-compiling would need another C compiler for aws-lc.
+    fn of_this_machine() -> anyhow::Result<Self> {
+        match std::env::consts::ARCH {
+            "x86_64" => Ok(Self {
+                architecture: "amd64",
+                triple: "x86_64-unknown-linux-gnu",
+            }),
+            "aarch64" => Ok(Self {
+                architecture: "arm64",
+                triple: "aarch64-unknown-linux-gnu",
+            }),
+            other => bail!("no image for the processor {other}: build on x86_64 or aarch64"),
+        }
+    }
+
+    /// Builds the programs for release, static, without the paths of this machine; returns their folder.
+    ///
+    /// Naming the target keeps these flags away from build scripts and from ordinary builds.
+    fn build_programs(&self) -> anyhow::Result<PathBuf> {
+        let root = crate::workspace_root();
+        let cargo_home = std::env::var_os("CARGO_HOME")
+            .map(PathBuf::from)
+            .or_else(default_cargo_home);
+        let cargo_home = cargo_home.context("neither CARGO_HOME nor HOME is set")?;
+        let prefixes = [(cargo_home, "/cargo"), (root.clone(), "/cortenlb")];
+        let map = |flag: &str| -> Vec<String> {
+            prefixes
+                .iter()
+                .map(|(from, to)| format!("{flag}={}={to}", from.display()))
+                .collect()
+        };
+        let variable = format!(
+            "CARGO_TARGET_{}_RUSTFLAGS",
+            self.triple.to_uppercase().replace('-', "_")
+        );
+        let rustflags = format!(
+            "-C target-feature=+crt-static {}",
+            map("--remap-path-prefix").join(" ")
+        );
+        let status = Command::new(crate::cargo())
+            .args(["build", "--release", "--locked", "--target", self.triple])
+            .args(PROGRAMS.iter().flat_map(|program| ["--bin", program]))
+            .env(variable, rustflags)
+            .env("CFLAGS", map("-ffile-prefix-map").join(" "))
+            .current_dir(&root)
+            .status()
+            .context("starting cargo build")?;
+        ensure!(
+            status.success(),
+            "cargo build --release --target {}: {status}",
+            self.triple
+        );
+        Ok(crate::target_directory(&root).join(self.triple).join("release"))
+    }
+}
+
+fn default_cargo_home() -> Option<PathBuf> {
+    Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo"))
+}
