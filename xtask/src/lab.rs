@@ -122,11 +122,23 @@ impl LabTask {
             LabCommand::Kubeconfig => println!("export KUBECONFIG={}", lab.kubeconfig().display()),
             LabCommand::Kubectl { arguments } => {
                 let (program, first) = lab.kubectl_command();
-                pass_on(tokio::process::Command::new(program).args(first).args(arguments).status().await)?;
+                pass_on(
+                    tokio::process::Command::new(program)
+                        .args(first)
+                        .args(arguments)
+                        .status()
+                        .await,
+                )?;
             }
             LabCommand::Exec { host, command } => {
                 let (program, first) = lab.exec_command(&host)?;
-                pass_on(tokio::process::Command::new(program).args(first).args(command).status().await)?;
+                pass_on(
+                    tokio::process::Command::new(program)
+                        .args(first)
+                        .args(command)
+                        .status()
+                        .await,
+                )?;
             }
             LabCommand::Load { image } => lab.load_image(&image).await?,
             LabCommand::Cut { node } => lab.cut(&node).await?,
@@ -148,15 +160,32 @@ async fn up(name: String, nodes: u8, nics: NicsArg, bare: bool) -> anyhow::Resul
         NicsArg::One => Nics::One,
         NicsArg::Two => Nics::Two,
     };
-    let product = if bare { None } else { Some(crate::image::product()?) };
-    let lab = Lab::up(LabOptions { name, nodes: nodes.into(), nics, product }).await?;
-    println!("lab {} is up; export KUBECONFIG={}", lab.name(), lab.kubeconfig().display());
+    let product = if bare {
+        None
+    } else {
+        Some(crate::image::product()?)
+    };
+    let lab = Lab::up(LabOptions {
+        name,
+        nodes: nodes.into(),
+        nics,
+        product,
+    })
+    .await?;
+    println!(
+        "lab {} is up; export KUBECONFIG={}",
+        lab.name(),
+        lab.kubeconfig().display()
+    );
     Ok(())
 }
 
 /// Ends this process with the exit code of the program that it stood in for.
 fn pass_on(status: std::io::Result<ExitStatus>) -> anyhow::Result<()> {
     let status = status.context("starting the program")?;
-    if status.success() { Ok(()) } else { std::process::exit(status.code().unwrap_or(1)) }
+    if status.success() {
+        Ok(())
+    } else {
+        std::process::exit(status.code().unwrap_or(1))
+    }
 }
-

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::command;
+use crate::error::LabError;
 use crate::folder::{LabFolder, Root};
-use crate::lab::LabError;
 use crate::plan::{LabName, Nics, Plan};
 use crate::teardown;
 

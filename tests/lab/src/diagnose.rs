@@ -9,8 +9,9 @@ use kube::ResourceExt as _;
 use kube::api::{Api, ListParams};
 
 use crate::command;
+use crate::error::LabError;
 use crate::folder::{FileError, create_dir, write};
-use crate::lab::{Lab, LabError};
+use crate::lab::Lab;
 use crate::plan::Host;
 use crate::process::Server;
 use crate::progress;

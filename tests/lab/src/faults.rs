@@ -3,7 +3,8 @@
 use std::fs;
 
 use crate::command;
-use crate::lab::{Lab, LabError};
+use crate::error::LabError;
+use crate::lab::Lab;
 use crate::plan::{Host, Segment};
 use crate::process::{self, Process, Server, Signal};
 

@@ -6,17 +6,18 @@ use std::time::Instant;
 
 use futures::future::try_join_all;
 
-use crate::command::{self, CommandError};
-use crate::folder::{FileError, LabFolder, Root, write};
-use crate::host::{self, HostError};
-use crate::pki::PkiError;
+use crate::command;
+use crate::error::LabError;
+use crate::folder::{LabFolder, Root, write};
+use crate::host;
 use crate::plan::{Host, LabName, MAX_NODES, NameError, Nics, Plan};
-use crate::probe::ProbeError;
-use crate::process::{Server, ServerError};
-use crate::servers::{BuildError, Servers};
+use crate::process::Server;
+use crate::servers::{Servers, require_room};
 use crate::start::Start;
-use crate::wait::WaitError;
 use crate::{access, network, pki, progress, start, teardown};
+
+/// Room that a running lab takes: images on five nodes, etcd and logs.
+const LAB_BYTES: u64 = 2 << 30;
 
 /// What a lab should be.
 #[derive(Clone, Debug)]
@@ -49,111 +50,6 @@ pub struct Product {
     pub image: PathBuf,
     /// The manifest for `kubectl apply -f`.
     pub manifest: PathBuf,
-}
-
-/// Why an operation on a lab failed. After a failed `up` everything that was started is still there, for its logs;
-/// the next `up` or `down` removes it.
-#[derive(Debug, thiserror::Error)]
-pub enum LabError {
-    /// A name that cannot be.
-    #[error(transparent)]
-    Name(#[from] NameError),
-    /// The machine is not fit.
-    #[error(transparent)]
-    Host(#[from] HostError),
-    /// The servers could not be built.
-    #[error(transparent)]
-    Build(#[from] BuildError),
-    /// A helper program failed.
-    #[error(transparent)]
-    Command(#[from] CommandError),
-    /// A file could not be read or written.
-    #[error(transparent)]
-    File(#[from] FileError),
-    /// No certificates.
-    #[error(transparent)]
-    Pki(#[from] PkiError),
-    /// A server did not start or ended.
-    #[error(transparent)]
-    Server(#[from] ServerError),
-    /// The prober could not start.
-    #[error(transparent)]
-    Probe(#[from] ProbeError),
-    /// Something in Kubernetes did not come about.
-    #[error(transparent)]
-    Wait(#[from] WaitError),
-    /// A node did not get Ready.
-    #[error("node {node} did not get Ready; its log is {}", log.display())]
-    Node {
-        /// The node.
-        node: String,
-        /// The kubelet's log.
-        log: PathBuf,
-        /// What was waited for.
-        #[source]
-        source: Box<WaitError>,
-    },
-    /// The lab's own kubeconfig cannot be used.
-    #[error("cannot use the lab's kubeconfig; `down` and `up` make it anew")]
-    Kubeconfig {
-        /// What kube says.
-        #[source]
-        source: Box<kube::config::KubeconfigError>,
-    },
-    /// A request to the API server failed.
-    #[error("{doing} failed")]
-    Api {
-        /// What was tried.
-        doing: &'static str,
-        /// What kube says.
-        #[source]
-        source: Box<kube::Error>,
-    },
-    /// There is a lab of that name that looks different.
-    #[error(
-        "lab {name} exists with {nodes} nodes and {nics:?} network card(s) each; take it down first, or use another --name"
-    )]
-    Differs {
-        /// Its name.
-        name: String,
-        /// How many nodes it has.
-        nodes: u8,
-        /// How many network cards they have.
-        nics: Nics,
-    },
-    /// Namespaces of that name exist, but the folder knows no such lab.
-    #[error(
-        "network namespace {namespace} exists, but not as a part of a lab in this folder: another CORTENLB_LAB_DIR? `down` removes it"
-    )]
-    Foreign {
-        /// The namespace.
-        namespace: String,
-    },
-    /// There is no such lab.
-    #[error("there is no lab called {name}; `up` starts one")]
-    Absent {
-        /// The name asked for.
-        name: String,
-    },
-    /// All networks from the machine to control planes are taken.
-    #[error("no network 10.213.x.0/30 is free for the way to the control plane; take other labs down")]
-    NoAccess,
-    /// No speaker runs on a node.
-    #[error("no process called {process} runs on node {node}")]
-    NoProcess {
-        /// The program's name.
-        process: &'static str,
-        /// The node.
-        node: String,
-    },
-    /// kubectl, run for the lab itself, failed.
-    #[error("kubectl {arguments}: {said}")]
-    Kubectl {
-        /// Its arguments.
-        arguments: String,
-        /// What it printed.
-        said: String,
-    },
 }
 
 /// A lab that runs. Dropping it leaves it running: [`Lab::down`] ends it.
@@ -189,6 +85,7 @@ impl Lab {
         host::require_programs().await?;
         let root = Root::from_env();
         let servers = Servers::ensure(&root).await?;
+        require_room(&root.servers(), LAB_BYTES).await?;
         let _lock = root.lock(&name).await?;
         let folder = root.lab(&name);
         if let Some(lab) = Self::existing(&root, &name, &servers)? {

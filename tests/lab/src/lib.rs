@@ -3,6 +3,7 @@
 //! | module | owns |
 //! | --- | --- |
 //! | [`lab`](Lab) | up, attach, down; programs on hosts; images; installing the product |
+//! | `error` | why an operation on a lab failed |
 //! | `diagnose` | status and diagnostics |
 //! | `faults` | cutting, unplugging, freezing, pausing |
 //! | `plan` | names and addresses (pure) |
@@ -24,6 +25,7 @@ mod access;
 mod command;
 mod config;
 mod diagnose;
+mod error;
 mod faults;
 mod folder;
 mod host;
@@ -42,9 +44,10 @@ mod wait;
 
 pub use command::CommandError;
 pub use diagnose::Status;
+pub use error::LabError;
 pub use folder::FileError;
 pub use host::HostError;
-pub use lab::{Lab, LabError, LabOptions, Product};
+pub use lab::{Lab, LabOptions, Product};
 pub use pki::PkiError;
 pub use plan::{MAX_NODES, NameError, Nics};
 pub use process::ServerError;

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::command::{CommandError, run_with};
-use crate::plan::{Host, Plan, Segment, pod_ranges};
+use crate::plan::{Host, Plan, SERVICE_RANGES, Segment, pod_ranges};
 
 /// Commands for one namespace; without a namespace they are the machine's own.
 #[derive(Debug, PartialEq, Eq)]
@@ -154,6 +154,11 @@ fn host_script(plan: &Plan, host: Host) -> Script {
             &mut commands,
             &format!("addr add {}/30 dev uplink", plan.access_there()),
         );
+        // A ClusterIP needs a route, any route, before kube-proxy's rules see the packet and lead it elsewhere.
+        let interface = plan.cluster_segment().interface();
+        for range in SERVICE_RANGES.split(',') {
+            line(&mut commands, &format!("route add {range} dev {interface}"));
+        }
     }
     if matches!(host, Host::Node(_) | Host::Client) {
         // The router leads nowhere else: it is there to be a gateway, and later a BGP neighbour.

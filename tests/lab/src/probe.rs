@@ -20,7 +20,8 @@ use cortenlb_wire::{arp, filter, ndp};
 use nix::sched::{CloneFlags, setns};
 use tokio::sync::mpsc;
 
-use crate::lab::{Lab, LabError};
+use crate::error::LabError;
+use crate::lab::Lab;
 use crate::plan::{Host, Segment};
 
 mod report;

@@ -30,7 +30,7 @@ pub enum BuildError {
     )]
     NoGo(#[source] CommandError),
     /// There is no room.
-    #[error("{} has {free} MB free; building the lab's servers takes {needed} MB", path.display())]
+    #[error("{} has {free} MB free; the lab needs {needed} MB there", path.display())]
     NoRoom {
         /// The folder.
         path: PathBuf,
@@ -213,12 +213,18 @@ impl Module {
         create_dir(&part)?;
         let out = fs::File::create(&log).map_err(FileError::new("create", &log))?;
         let err = out.try_clone().map_err(FileError::new("open", &log))?;
+        // Into a folder each program goes by its package's name; that of a module's root would be the module's.
+        let target = if self.packages == ["."] {
+            part.join(self.programs[0])
+        } else {
+            part.clone()
+        };
         let mut command = Command::new("go");
         command
             .args(["build", "-trimpath", "-mod=readonly"])
             .args(self.flags)
             .arg("-o")
-            .arg(&part);
+            .arg(target);
         command
             .args(self.packages)
             .current_dir(self.source())
@@ -249,7 +255,7 @@ impl Module {
     }
 }
 
-/// Free room below `path`, by df(1).
+/// Fails if less than `bytes` are free at `path`, by df(1).
 pub(crate) async fn require_room(path: &Path, bytes: u64) -> Result<(), BuildError> {
     let path_text = path.display().to_string();
     let text = command::run("df", &["--output=avail", "--block-size=1M", &path_text]).await?;

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 use crate::command::{self, CommandError};
 use crate::config;
+use crate::error::LabError;
 use crate::folder::{LabFolder, write};
-use crate::lab::LabError;
 use crate::plan::{DNS, Host, Plan, pod_ranges};
 use crate::process::Server;
 use crate::servers::Servers;

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::command;
+use crate::error::LabError;
 use crate::folder::{FileError, LabFolder, Root};
-use crate::lab::LabError;
 use crate::plan::{LabName, Plan};
 use crate::process::{self, Process, Signal};
 
