@@ -1,0 +1,53 @@
+//! `cargo xtask bench`: one line `name value unit` per figure. Ratios are measured in one run; nothing is asserted,
+//! since machines are shared.
+
+mod controller;
+mod ipam;
+
+use clap::Args;
+
+/// Measure; prints one line `name value unit` per figure.
+#[derive(Args)]
+pub(crate) struct Bench {
+    /// What to measure; everything when none is named.
+    #[arg(value_enum)]
+    areas: Vec<Area>,
+    /// Number of pending Services of the bulk measurement.
+    #[arg(long, default_value_t = 2000)]
+    services: usize,
+    /// The name of the lab.
+    #[arg(long, default_value = "bench")]
+    name: String,
+}
+
+/// The areas that have benchmarks.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Area {
+    /// The allocator alone.
+    Ipam,
+    /// The controller on a real API server, and the memory of controller and speaker.
+    Controller,
+}
+
+impl Bench {
+    /// Measures the areas that are asked for.
+    pub(crate) async fn run(self) -> anyhow::Result<()> {
+        let Self {
+            areas,
+            services,
+            name,
+        } = self;
+        let wanted = |area| areas.is_empty() || areas.contains(&area);
+        if wanted(Area::Ipam) {
+            ipam::run().await?;
+        }
+        if wanted(Area::Controller) {
+            controller::run(&name, services).await?;
+        }
+        Ok(())
+    }
+}
+
+fn print(name: &str, value: f64, unit: &str) {
+    println!("{name} {value:.3} {unit}");
+}

@@ -1,0 +1,272 @@
+//! The controller on a real API server, beside a plain client that writes the same in the same run.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, ensure};
+use cortenlb_lab::{Lab, LabOptions};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use k8s_openapi::api::core::v1::{Namespace, Pod, Service};
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
+use kube::runtime::{WatchStreamExt as _, watcher};
+use serde_json::json;
+
+/// As many as the controller's writer has under way.
+const CONCURRENCY: usize = 32;
+
+/// The longest that a bulk of Services may take before the measurement gives up.
+const LIMIT: Duration = Duration::from_secs(600);
+
+/// Number of Services created one after another for the latency of a single one.
+const SINGLES: usize = 100;
+
+/// Brings up a lab of one node with the product installed, and measures.
+pub(super) async fn run(name: &str, services: usize) -> anyhow::Result<()> {
+    Lab::down(name).await?;
+    let product = Some(crate::image::product()?);
+    let options = LabOptions {
+        name: name.to_owned(),
+        nodes: 1,
+        product,
+        ..LabOptions::default()
+    };
+    let lab = Lab::up(options).await?;
+    let outcome = measure(&lab, services).await;
+    Lab::down(name).await?;
+    outcome
+}
+
+async fn measure(lab: &Lab, services: usize) -> anyhow::Result<()> {
+    let bench = Bench {
+        client: lab.client().await?,
+    };
+    memory(&bench.client, "speaker", "speaker.memory.idle").await?;
+    memory(&bench.client, "controller", "controller.memory.idle").await?;
+    kubectl(lab, &["delete", "-n", "metallb-system", "daemonset/speaker"]).await?;
+
+    // The plain client writes to Services of another class, which the controller leaves alone.
+    bench.create("plain", services, Some("example.org/bench")).await?;
+    let plain = bench.plain_writes("plain").await?;
+    super::print("apiserver.status_write.rate", plain, "1/s");
+
+    bench.create("bulk", services, None).await?;
+    let bulk = bench.bulk(services, lab).await?;
+    super::print("controller.bulk.rate", bulk, "1/s");
+    super::print("controller.bulk.ratio", bulk / plain, "1");
+    memory(
+        &bench.client,
+        "controller",
+        &format!("controller.memory.services_{services}"),
+    )
+    .await?;
+
+    let mut singles = bench.singles().await?;
+    singles.sort();
+    super::print("controller.single.p50", milliseconds(singles[SINGLES / 2]), "ms");
+    super::print(
+        "controller.single.p99",
+        milliseconds(singles[SINGLES * 99 / 100]),
+        "ms",
+    );
+    Ok(())
+}
+
+struct Bench {
+    client: kube::Client,
+}
+
+impl Bench {
+    fn services(&self, namespace: &str) -> Api<Service> {
+        Api::namespaced(self.client.clone(), namespace)
+    }
+
+    /// Creates a namespace with that many Services of type LoadBalancer.
+    async fn create(&self, namespace: &str, services: usize, class: Option<&str>) -> anyhow::Result<()> {
+        let object: Namespace = serde_json::from_value(json!({ "metadata": { "name": namespace } }))?;
+        Api::<Namespace>::all(self.client.clone())
+            .create(&PostParams::default(), &object)
+            .await?;
+        let api = &self.services(namespace);
+        stream::iter(0..services)
+            .map(Ok)
+            .try_for_each_concurrent(CONCURRENCY, |index| async move {
+                api.create(&PostParams::default(), &service(&format!("s{index:05}"), class)?)
+                    .await?;
+                anyhow::Ok(())
+            })
+            .await
+    }
+
+    /// Patches the status of every Service of `namespace` as the controller does; returns writes per second.
+    async fn plain_writes(&self, namespace: &str) -> anyhow::Result<f64> {
+        let api = &self.services(namespace);
+        let listed = api.list(&ListParams::default()).await?.items;
+        let count = listed.len();
+        let start = Instant::now();
+        stream::iter(listed.into_iter().enumerate())
+            .map(Ok)
+            .try_for_each_concurrent(CONCURRENCY, |(index, service)| async move {
+                let name = service.metadata.name.context("a listed Service has a name")?;
+                let address = format!("10.{}.{}.{}", 200, index / 256, index % 256);
+                let body = json!({
+                    "metadata": {
+                        "resourceVersion": service.metadata.resource_version,
+                        "annotations": { "metallb.io/ip-allocated-from-pool": "default-addresspool" },
+                    },
+                    "status": {
+                        "loadBalancer": { "ingress": [{ "ip": address }] },
+                        "conditions": [{
+                            "type": "cortenlb.io/AddressAssigned",
+                            "status": "True",
+                            "reason": "Assigned",
+                            "message": format!("{address} from pool default-addresspool"),
+                            "lastTransitionTime": "2026-01-01T00:00:00Z",
+                            "observedGeneration": 0,
+                        }],
+                    },
+                });
+                api.patch_status(&name, &PatchParams::default(), &Patch::Merge(body))
+                    .await?;
+                anyhow::Ok(())
+            })
+            .await?;
+        Ok(count as f64 / start.elapsed().as_secs_f64())
+    }
+
+    /// Applies the pool for which all Services of namespace `bulk` wait; returns Services per second, from the first
+    /// to the last EXTERNAL-IP as a watch sees them.
+    async fn bulk(&self, services: usize, lab: &Lab) -> anyhow::Result<f64> {
+        let pool = json!({
+            "apiVersion": "metallb.io/v1beta1",
+            "kind": "IPAddressPool",
+            "metadata": { "name": "default-addresspool", "namespace": "metallb-system" },
+            "spec": { "addresses": ["10.100.0.0/16"] },
+        });
+        let mut events = watcher(self.services("bulk"), watcher::Config::default())
+            .applied_objects()
+            .boxed();
+        for _ in 0..services {
+            events.try_next().await?.context("the watch of Services ended")?;
+        }
+        let file = lab.scratch_file("pool.json", &pool.to_string()).await?;
+        kubectl(lab, &["apply", "-f", &file]).await?;
+        let served = async {
+            let mut served = std::collections::BTreeSet::new();
+            let mut first = None;
+            while served.len() < services {
+                let service = events.try_next().await?.context("the watch of Services ended")?;
+                if has_address(&service) && served.insert(service.metadata.name) {
+                    first.get_or_insert_with(Instant::now);
+                }
+            }
+            let first = first.context("no Service to serve")?;
+            anyhow::Ok(served.len() as f64 / first.elapsed().as_secs_f64())
+        };
+        tokio::time::timeout(LIMIT, served)
+            .await
+            .context("not every Service got an address")?
+    }
+
+    /// Creates Services one after another, each when the one before it has its address and is gone.
+    async fn singles(&self) -> anyhow::Result<Vec<Duration>> {
+        let api = self.services("bulk");
+        let mut events = watcher(self.services("bulk"), watcher::Config::default())
+            .applied_objects()
+            .boxed();
+        let mut delays = Vec::new();
+        for index in 0..SINGLES {
+            let name = format!("single{index:03}");
+            let start = Instant::now();
+            api.create(&PostParams::default(), &service(&name, None)?).await?;
+            loop {
+                let service = events.try_next().await?.context("the watch of Services ended")?;
+                if service.metadata.name.as_ref() == Some(&name) && has_address(&service) {
+                    break;
+                }
+                ensure!(start.elapsed() < LIMIT, "{name} got no address");
+            }
+            delays.push(start.elapsed());
+            api.delete(&name, &DeleteParams::default()).await?;
+        }
+        Ok(delays)
+    }
+}
+
+fn service(name: &str, class: Option<&str>) -> anyhow::Result<Service> {
+    let mut spec = json!({
+        "type": "LoadBalancer",
+        "allocateLoadBalancerNodePorts": false,
+        "selector": { "app": "none" },
+        "ports": [{ "port": 80 }],
+    });
+    if let Some(class) = class {
+        spec["loadBalancerClass"] = class.into();
+    }
+    Ok(serde_json::from_value(
+        json!({ "metadata": { "name": name }, "spec": spec }),
+    )?)
+}
+
+fn has_address(service: &Service) -> bool {
+    let balancer = service
+        .status
+        .as_ref()
+        .and_then(|status| status.load_balancer.as_ref());
+    balancer
+        .and_then(|balancer| balancer.ingress.as_ref())
+        .is_some_and(|ingress| !ingress.is_empty())
+}
+
+async fn kubectl(lab: &Lab, arguments: &[&str]) -> anyhow::Result<()> {
+    let output = lab.kubectl(arguments).await?;
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    ensure!(
+        output.status.success(),
+        "kubectl {}: {}",
+        arguments.join(" "),
+        stderr.trim()
+    );
+    Ok(())
+}
+
+/// Prints the resident memory of the container of `component`, as the kernel counts it.
+async fn memory(client: &kube::Client, component: &str, name: &str) -> anyhow::Result<()> {
+    let pods: Api<Pod> = Api::namespaced(client.clone(), "metallb-system");
+    let pods = pods
+        .list(&ListParams::default().labels(&format!("component={component}")))
+        .await?;
+    let statuses = pods
+        .items
+        .into_iter()
+        .filter_map(|pod| pod.status?.container_statuses)
+        .flatten();
+    let container = statuses.filter_map(|status| status.container_id).next();
+    let container = container.with_context(|| format!("no container of the {component}"))?;
+    let container = container.trim_start_matches("containerd://");
+    let kilobytes = resident(container)?.with_context(|| format!("no process of container {container}"))?;
+    super::print(name, kilobytes / 1024.0, "MiB");
+    Ok(())
+}
+
+/// `VmRSS` of the process in the control group of `container`, in kB.
+fn resident(container: &str) -> anyhow::Result<Option<f64>> {
+    for entry in std::fs::read_dir("/proc")? {
+        let process = entry?.path();
+        // A process may end while the folder is read.
+        let Ok(groups) = std::fs::read_to_string(process.join("cgroup")) else {
+            continue;
+        };
+        if groups.contains(container) {
+            let status = std::fs::read_to_string(process.join("status"))?;
+            let line = status
+                .lines()
+                .find_map(|line| line.strip_prefix("VmRSS:"))
+                .context("no VmRSS")?;
+            return Ok(Some(line.trim().trim_end_matches(" kB").parse()?));
+        }
+    }
+    Ok(None)
+}
+
+fn milliseconds(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e3
+}

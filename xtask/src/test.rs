@@ -1,0 +1,192 @@
+//! `cargo xtask test`: everything that must hold before a change lands, with its own set-up, and a count at its end.
+
+use std::process::Stdio;
+use std::time::Instant;
+
+use anyhow::Context as _;
+use clap::Args;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::Command;
+
+/// Run the checks, the unit and property tests, and the scenarios on the lab.
+#[derive(Args)]
+pub(crate) struct Test {
+    /// Run only scenarios whose name contains this, and neither checks nor unit tests.
+    #[arg(long, value_name = "NAME")]
+    scenario: Option<String>,
+    /// Leave the scenarios out; they are counted as skipped.
+    #[arg(long)]
+    no_lab: bool,
+    /// The name of the labs begins with this.
+    #[arg(long, default_value = "e2e")]
+    name: String,
+}
+
+/// What ran, and what came of it.
+#[derive(Default)]
+struct Count {
+    passed: usize,
+    failed: Vec<String>,
+    skipped: Vec<String>,
+}
+
+impl Test {
+    /// Runs what is asked for; fails when anything did not pass, after the last line has counted it.
+    pub(crate) async fn run(self) -> anyhow::Result<()> {
+        let Self {
+            scenario,
+            no_lab,
+            name,
+        } = self;
+        let start = Instant::now();
+        let mut count = Count::default();
+        if scenario.is_none() {
+            section("Checks");
+            crate::check::run(&mut |check, outcome| count.add(&format!("check {check}"), outcome));
+            section("Unit and property tests");
+            cargo_test(&mut count).await?;
+        }
+        let scenarios = cortenlb_e2e::all();
+        if no_lab {
+            count.skipped.extend(
+                scenarios
+                    .iter()
+                    .map(|one| format!("scenario {}: --no-lab", one.name)),
+            );
+        } else {
+            section("Scenarios on the lab");
+            let product = crate::image::product()?;
+            let product = cortenlb_e2e::Product {
+                image: product.image,
+                manifest: product.manifest,
+                examples: crate::workspace_root().join("crds/examples"),
+            };
+            let filter = scenario.as_deref().unwrap_or_default();
+            match cortenlb_e2e::run(&scenarios, filter, &name, &product).await {
+                Ok(summary) => {
+                    count.passed += summary.passed;
+                    let failed = summary
+                        .failed
+                        .iter()
+                        .map(|(name, why)| format!("scenario {name}: {why}"));
+                    count.failed.extend(failed);
+                }
+                Err(error) => count.failed.push(format!("the lab: {error:#}")),
+            }
+        }
+        count.report(start)
+    }
+}
+
+impl Count {
+    fn add(&mut self, name: &str, outcome: anyhow::Result<()>) {
+        match outcome {
+            Ok(()) => self.passed += 1,
+            Err(error) => self.failed.push(format!("{name}: {error:#}")),
+        }
+    }
+
+    /// Says what failed and what was skipped; the last line is the count.
+    fn report(self, start: Instant) -> anyhow::Result<()> {
+        let Self {
+            passed,
+            failed,
+            skipped,
+        } = self;
+        section(&format!("Done in {} s", start.elapsed().as_secs()));
+        for one in &failed {
+            println!("FAILED  {one}");
+        }
+        for one in &skipped {
+            println!("skipped {one}");
+        }
+        println!(
+            "{passed} passed, {} failed, {} skipped",
+            failed.len(),
+            skipped.len()
+        );
+        if failed.is_empty() {
+            Ok(())
+        } else {
+            std::process::exit(1)
+        }
+    }
+}
+
+/// Runs `cargo test` for every crate but the scenarios', shows its output, and counts by its result lines.
+async fn cargo_test(count: &mut Count) -> anyhow::Result<()> {
+    let mut child = Command::new(crate::cargo())
+        .args(["test", "--workspace", "--locked", "--no-fail-fast"])
+        .current_dir(crate::workspace_root())
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("starting cargo test")?;
+    let stdout = child.stdout.take().context("the output of cargo test")?;
+    let mut lines = BufReader::new(stdout).lines();
+    let mut failed = 0;
+    while let Some(line) = lines.next_line().await? {
+        println!("{line}");
+        let Some(result) = TestResult::parse(&line) else {
+            continue;
+        };
+        count.passed += result.passed;
+        count
+            .skipped
+            .extend((0..result.ignored).map(|_| "a test that is marked `ignore`".to_owned()));
+        failed += result.failed;
+    }
+    count
+        .failed
+        .extend((0..failed).map(|_| "a test of cargo test, see above".to_owned()));
+    let status = child.wait().await?;
+    if !status.success() && failed == 0 {
+        count.failed.push(format!("cargo test: {status}"));
+    }
+    Ok(())
+}
+
+/// One line `test result: …` of libtest.
+#[derive(Debug, PartialEq, Eq)]
+struct TestResult {
+    passed: usize,
+    failed: usize,
+    ignored: usize,
+}
+
+impl TestResult {
+    fn parse(line: &str) -> Option<Self> {
+        let (_, counts) = line.strip_prefix("test result: ")?.split_once(". ")?;
+        let count = |word: &str| {
+            let part = counts.split("; ").find_map(|part| part.strip_suffix(word))?;
+            part.trim().parse().ok()
+        };
+        Some(Self {
+            passed: count("passed")?,
+            failed: count("failed")?,
+            ignored: count("ignored")?,
+        })
+    }
+}
+
+fn section(title: &str) {
+    println!("\n=== {title}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_the_result_lines_of_libtest() {
+        let line = "test result: FAILED. 12 passed; 1 failed; 2 ignored; 0 measured; 3 filtered out; finished in 0.01s";
+        assert_eq!(
+            TestResult::parse(line),
+            Some(TestResult {
+                passed: 12,
+                failed: 1,
+                ignored: 2
+            })
+        );
+        assert_eq!(TestResult::parse("running 3 tests"), None);
+    }
+}
