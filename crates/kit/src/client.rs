@@ -25,10 +25,13 @@ use tower::{BoxError, ServiceBuilder};
 /// [`Timing::renew_deadline`](crate::lease::Timing).
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(8);
 
-/// A silent peer is noticed after 15 + 3 × 5 = 30 s.
-const KEEPALIVE_IDLE: Duration = Duration::from_secs(15);
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
+/// A peer that is silent while we are is noticed after 5 + 3 × 2 = 11 s; one that does not acknowledge what we sent,
+/// after as long. The kernel's own patience is two hours and a quarter of one, and after a cut it would go on waiting
+/// for its next retransmission long after the network is back.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(5);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(2);
 const KEEPALIVE_PROBES: u32 = 3;
+const UNACKNOWLEDGED: Duration = Duration::from_secs(11);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why there is no client. Nothing was sent to the API server.
@@ -117,6 +120,7 @@ fn stack(config: Config) -> Result<Client, kube::Error> {
     tcp.set_keepalive(Some(KEEPALIVE_IDLE));
     tcp.set_keepalive_interval(Some(KEEPALIVE_INTERVAL));
     tcp.set_keepalive_retries(Some(KEEPALIVE_PROBES));
+    tcp.set_tcp_user_timeout(Some(UNACKNOWLEDGED));
     let http = HttpClient::builder(TokioExecutor::new())
         .build::<_, Body>(config.rustls_https_connector_with_connector(tcp)?);
     let service = ServiceBuilder::new()
