@@ -16,16 +16,19 @@ use kube::{
 use prometheus_client::metrics::counter::Counter;
 use serde_json::json;
 use tokio::{
-    sync::mpsc,
+    sync::{mpsc, watch},
     time::{Instant, timeout},
 };
 
 use self::cache::{Cache, Known};
 use crate::{client::REQUEST_TIMEOUT, metrics::Registry};
 
-/// The queue `events`: twice the 2,000 Services that may get their address in one go, at about 1 KiB each (4 MiB).
-/// When it is full the newest are dropped and counted (`cortenlb_events_dropped_total`).
-const QUEUE: usize = 4096;
+/// The queue `events`: 10,000 Services that get their address in one go, and half as many again, at below 1 KiB each
+/// (16 MiB when full). The newest are dropped when it is, and counted (`cortenlb_events_dropped_total`).
+const QUEUE: usize = 16_384;
+
+/// How long an Event waits for the writer to pause. While it is busy that makes 20 Events a second.
+const YIELD: Duration = Duration::from_millis(50);
 
 /// Repeats within this time count up one Event; client-go's aggregation interval.
 const REPEAT: Duration = Duration::from_secs(600);
@@ -75,6 +78,7 @@ pub struct Recorder {
     notes: mpsc::Receiver<Note>,
     cache: Cache,
     last_name: i64,
+    busy: Option<watch::Receiver<bool>>,
 }
 
 impl Recorder {
@@ -95,6 +99,7 @@ impl Recorder {
             notes,
             cache: Cache::default(),
             last_name: 0,
+            busy: None,
         };
         (
             EventHandle {
@@ -105,12 +110,25 @@ impl Recorder {
         )
     }
 
-    /// Records until all handles are gone. One request at a time is what makes Events the lesser traffic: beside a
-    /// writer at full [`CONCURRENCY`](crate::write::CONCURRENCY) they take one request in 33.
+    /// Makes every Event wait up to 50 ms for a pause of the writer ([`Writer::busy`](crate::write::Writer::busy)):
+    /// without that, Events take a third of what the API server can do from a writer that writes in bulk.
+    #[must_use]
+    pub fn yielding_to(self, busy: watch::Receiver<bool>) -> Self {
+        Self {
+            busy: Some(busy),
+            ..self
+        }
+    }
+
+    /// Records until all handles are gone, one request at a time.
     ///
     /// An Event that the API server does not take is logged and lost: Events are for people, and expire anyway.
     pub async fn run(mut self) {
         while let Some(note) = self.notes.recv().await {
+            if let Some(busy) = &mut self.busy {
+                // A pause, the end of the wait and the end of the writer are all the same here.
+                let _ = timeout(YIELD, busy.wait_for(|busy| !busy)).await;
+            }
             let recorded = timeout(REQUEST_TIMEOUT, self.record(&note)).await;
             let error = match recorded {
                 Ok(Ok(())) => continue,

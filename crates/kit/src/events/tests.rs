@@ -1,11 +1,12 @@
 use k8s_openapi::api::core::v1::{Event, ObjectReference};
 use prometheus_client::registry::Registry;
 use tokio::{
+    sync::watch,
     task::JoinHandle,
-    time::{Duration, advance},
+    time::{Duration, Instant, advance, sleep},
 };
 
-use super::{EventHandle, Note, QUEUE, REPEAT, Recorder, Severity};
+use super::{EventHandle, Note, QUEUE, REPEAT, Recorder, Severity, YIELD};
 use crate::{
     fake::{Fake, Fault},
     metrics::render,
@@ -51,7 +52,7 @@ impl Bench {
         for message in messages {
             self.handle.publish(mk_note(message));
             // Wakes when the recorder waits again, the clock being paused.
-            tokio::time::sleep(Duration::from_millis(1)).await;
+            sleep(Duration::from_millis(1)).await;
             advance(pause).await;
         }
     }
@@ -157,6 +158,25 @@ async fn a_full_queue_drops_and_counts() {
         "{}",
         render(&registry)
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_waits_for_a_busy_writer_but_not_for_ever() {
+    let fake = Fake::new();
+    let (handle, recorder) = Recorder::new(fake.client(), "test", &mut Registry::default());
+    let (busy, writer) = watch::channel(true);
+    let task = tokio::spawn(recorder.yielding_to(writer).run());
+    let start = Instant::now();
+    for number in 0..20 {
+        handle.publish(mk_note(&number.to_string()));
+    }
+    sleep(YIELD * 10 + YIELD / 2).await;
+    assert_eq!(fake.objects(EVENTS).len(), 10);
+    busy.send(false).unwrap();
+    drop(handle);
+    task.await.unwrap();
+    assert_eq!(fake.objects(EVENTS).len(), 20);
+    assert!(start.elapsed() < YIELD * 11, "the pause is used");
 }
 
 mod cache {

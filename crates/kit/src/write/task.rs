@@ -64,6 +64,7 @@ pub struct Writer<K> {
     writes: mpsc::UnboundedReceiver<Write<K>>,
     outcomes: mpsc::UnboundedSender<Outcome<K>>,
     counters: Family<ResultLabel, Counter>,
+    busy: watch::Sender<bool>,
 }
 
 /// A writer's sending end, the receiving end of its outcomes, and the task itself.
@@ -126,8 +127,16 @@ impl<K: Clone + Debug + Eq + Hash + Send + 'static> Writer<K> {
             writes,
             outcomes,
             counters,
+            busy: watch::Sender::new(false),
         };
         (WriteHandle(handle), receiver, writer)
+    }
+
+    /// Whether requests are under way: traffic of lower rank waits for a lull
+    /// ([`Recorder::yielding_to`](crate::events::Recorder::yielding_to)).
+    #[must_use]
+    pub fn busy(&self) -> watch::Receiver<bool> {
+        self.busy.subscribe()
     }
 
     /// Writes until `shutdown` or until all handles are gone; then drops what waits, and returns when the requests
@@ -146,6 +155,9 @@ impl<K: Clone + Debug + Eq + Hash + Send + 'static> Writer<K> {
             if open {
                 self.start(&mut running);
             }
+            let busy = running.active > 0;
+            self.busy
+                .send_if_modified(|before| std::mem::replace(before, busy) != busy);
             tokio::select! {
                 () = shutdown.cancelled(), if open => open = false,
                 Some(ended) = running.tasks.join_next() => {

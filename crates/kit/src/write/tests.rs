@@ -309,6 +309,22 @@ async fn a_shutdown_admits_that_a_write_may_still_land() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_writer_says_when_it_is_busy() {
+    let fake = Fake::with_a_door();
+    fake.put(&path("a"), mk_map("a"));
+    let (_claims, claim) = watch::channel(Claim::unconditional());
+    let (handle, _outcomes, writer) = Writer::new(fake.client(), "test", claim, &mut Registry::default());
+    let mut busy = writer.busy();
+    assert!(!*busy.borrow());
+    tokio::spawn(writer.run(CancellationToken::new()));
+    handle.send(mk_patch("a", 1));
+    busy.wait_for(|busy| *busy).await.unwrap();
+    fake.let_in(1);
+    busy.wait_for(|busy| !busy).await.unwrap();
+    assert_eq!(value(&fake, "a"), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_writer_ends_with_its_handles() {
     let Bench { handle, task, .. } = Bench::new(&Fake::new());
     drop(handle);
