@@ -30,6 +30,27 @@ impl Process {
     pub(crate) fn is_running(self) -> bool {
         Self::of(self.pid) == Some(self)
     }
+
+    /// The process that started it, or that it fell to.
+    pub(crate) fn parent(self) -> Option<u32> {
+        let stat = fs::read_to_string(self.proc("stat")).ok()?;
+        let (_, fields) = stat.rsplit_once(") ")?;
+        fields.split(' ').nth(1)?.parse().ok()
+    }
+
+    /// Program and arguments, each ended by a zero byte; empty for a kernel thread, or when it is gone.
+    pub(crate) fn command_line(self) -> Vec<u8> {
+        fs::read(self.proc("cmdline")).unwrap_or_default()
+    }
+
+    /// The number of its network namespace.
+    pub(crate) fn namespace_number(self) -> Option<u64> {
+        namespace_number(self.proc("ns/net"))
+    }
+
+    fn proc(self, file: &str) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/{file}", self.pid))
+    }
 }
 
 /// The start time in a line of /proc/PID/stat; `None` for a zombie.
@@ -86,7 +107,7 @@ pub(crate) fn namespace_number(path: impl AsRef<Path>) -> Option<u64> {
 
 /// The processes of one network namespace.
 pub(crate) fn in_namespace(number: u64) -> impl Iterator<Item = Process> {
-    all().filter(move |process| namespace_number(format!("/proc/{}/ns/net", process.pid)) == Some(number))
+    all().filter(move |process| process.namespace_number() == Some(number))
 }
 
 /// Why a server could not be started, or does not run any more.

@@ -41,10 +41,10 @@ async fn end_processes(folder: &LabFolder, namespaces: &[String]) -> Result<(), 
     let named = namespaces
         .iter()
         .map(|namespace| Path::new("/run/netns").join(namespace));
-    let numbers: BTreeSet<u64> = named
+    let numbers = named
         .chain(pod_namespaces(folder))
-        .filter_map(process::namespace_number)
-        .collect();
+        .filter_map(process::namespace_number);
+    let numbers: BTreeSet<u64> = numbers.chain(namespaces_of_pods(folder)).collect();
     loop {
         let processes: Vec<Process> = process::all()
             .filter(|process| is_ours(*process, &numbers, folder))
@@ -58,10 +58,24 @@ async fn end_processes(folder: &LabFolder, namespaces: &[String]) -> Result<(), 
 }
 
 fn is_ours(process: Process, namespaces: &BTreeSet<u64>, folder: &LabFolder) -> bool {
-    let proc = PathBuf::from(format!("/proc/{}", process.pid));
-    let inside =
-        process::namespace_number(proc.join("ns/net")).is_some_and(|number| namespaces.contains(&number));
-    inside || is_shim(&fs::read(proc.join("cmdline")).unwrap_or_default(), folder.path())
+    let inside = process
+        .namespace_number()
+        .is_some_and(|number| namespaces.contains(&number));
+    inside || is_shim(&process.command_line(), folder.path())
+}
+
+/// The network namespaces of what the lab's shims started: known even if the lab's folder is gone.
+fn namespaces_of_pods(folder: &LabFolder) -> Vec<u64> {
+    let shims: BTreeSet<u32> = process::all()
+        .filter(|process| is_shim(&process.command_line(), folder.path()))
+        .map(|shim| shim.pid)
+        .collect();
+    let own = process::namespace_number("/proc/self/ns/net");
+    process::all()
+        .filter(|process| process.parent().is_some_and(|parent| shims.contains(&parent)))
+        .filter_map(Process::namespace_number)
+        .filter(|number| Some(*number) != own)
+        .collect()
 }
 
 /// Whether a command line is a container shim's whose containerd is one of the lab's.
