@@ -30,6 +30,8 @@ pub fn policy() -> ValidatingAdmissionPolicy {
         api_versions: Some(vec!["*".to_owned()]),
         operations: Some(vec!["CREATE".to_owned()]),
         resources: Some(CONFIGURATION.map(str::to_owned).to_vec()),
+        // As the API server fills in: otherwise every `kubectl apply` would find a difference.
+        scope: Some("*".to_owned()),
         ..Default::default()
     };
     let validation = Validation {

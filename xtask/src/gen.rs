@@ -85,8 +85,10 @@ fn files(image: &str) -> anyhow::Result<BTreeMap<PathBuf, String>> {
     let mut documents = vec![json(&manifests::namespace())];
     for crd in cortenlb_crds::definitions::all() {
         let mut document = json(&crd);
-        // MetalLB's own BGPPeer has a conversion webhook; without this, applying ours over it would leave that behind.
-        document["spec"]["conversion"]["webhook"] = Value::Null;
+        if crd.spec.names.kind == "BGPPeer" {
+            // MetalLB's has a conversion webhook, which applying ours over it must take away.
+            document["spec"]["conversion"]["webhook"] = Value::Null;
+        }
         let size = document.to_string().len();
         let name = crd.metadata.name.context("a definition has a name")?;
         ensure!(

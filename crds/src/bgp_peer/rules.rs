@@ -26,17 +26,17 @@ pub(super) fn asn_or_dynamic() -> Rule {
     rule(
         "(has(self.peerASN) && self.peerASN != 0) != has(self.dynamicASN)",
         "has(self.dynamicASN) ? \
-         'both peer ASN and dynamicASN specified: ' + string(self.peerASN) + ' and ' + self.dynamicASN : \
+         'both peer ASN and dynamicASN specified: remove peerASN, or dynamicASN ' + self.dynamicASN : \
          'missing peer ASN and dynamicASN: give one of them'",
     )
 }
 
 /// Multihop is for peers of another AS.
 pub(super) fn multi_hop() -> Rule {
-    rule(
+    Rule::new(
         "!has(self.ebgpMultiHop) || !self.ebgpMultiHop || !has(self.peerASN) || self.peerASN != self.myASN",
-        "'invalid ebgp-multihop parameter set for an ibgp peer: both have AS ' + string(self.myASN)",
     )
+    .message("invalid ebgp-multihop parameter set for an ibgp peer: peerASN is the same as myASN")
 }
 
 /// The peer is reached by its address or behind an interface.
@@ -84,6 +84,11 @@ pub(super) fn one_password() -> Rule {
         "'can not have both password and secret ref set: remove password, or passwordSecret ' \
          + self.passwordSecret.name",
     )
+}
+
+/// A duration such as `90s`.
+pub(super) fn duration(schema: &mut Schema) {
+    schema.insert("maxLength".to_owned(), 64.into());
 }
 
 /// The address of the peer.

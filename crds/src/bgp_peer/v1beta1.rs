@@ -60,10 +60,12 @@ pub struct BGPPeerSpec {
 
     /// The hold time to propose (RFC 4271 section 4.2), such as 90s: 0s, or at least 3s.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = rules::duration)]
     pub hold_time: Option<String>,
 
     /// The time between keepalives (RFC 4271 section 4.4), such as 30s; at most the hold time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = rules::duration)]
     pub keepalive_time: Option<String>,
 
     /// The BGP identifier to announce, an IPv4 address.
