@@ -8,6 +8,7 @@ mod input;
 use crate::statuses::{Me, Statuses};
 use cortenlb_core::announce::{Decision, Fact, Interfaces, Kind, World};
 use cortenlb_core::name::ServiceKey;
+use cortenlb_crds::L2Advertisement;
 use cortenlb_crds::translate::announce as translate;
 use cortenlb_kit::events::{Note, Severity};
 use cortenlb_kit::watch::Change;
@@ -110,23 +111,7 @@ impl Index {
             Input::Slices(change) => self.feed(Kind::Slice, &change, translate::slice),
             Input::Nodes(change) => self.feed(Kind::Node, &change, translate::node),
             Input::Pools(change) => self.feed(Kind::Pool, &change, translate::pool),
-            Input::Advertisements(change) => {
-                let mut ignored = std::mem::take(&mut self.ignored);
-                if matches!(change, Change::Reset(_)) {
-                    ignored.clear();
-                }
-                let affected = self.feed(Kind::Advertisement, &change, |object| {
-                    ignored.remove(&object.name_any());
-                    translate::advertisement(object).unwrap_or_else(|error| {
-                        let error = cortenlb_kit::logs::chain(&error);
-                        tracing::error!(op = "setConfig", error, "L2Advertisement ignored");
-                        ignored.insert(object.name_any());
-                        Fact::Advertisement(object.name_any(), None)
-                    })
-                });
-                self.ignored = ignored;
-                affected
-            }
+            Input::Advertisements(change) => self.advertisements(&change),
             Input::Speakers(change) => self.speakers(&change),
             Input::Statuses(change) => {
                 self.statuses_listed |= matches!(change, Change::Reset(_));
@@ -287,6 +272,29 @@ impl Index {
         if let Change::Delete(object) = change {
             self.uids.remove(&translate::key(object));
         }
+        affected
+    }
+
+    /// One that cannot be used is ignored alone, and says why in the log.
+    fn advertisements(&mut self, change: &Change<L2Advertisement>) -> BTreeSet<ServiceKey> {
+        let mut ignored = std::mem::take(&mut self.ignored);
+        if matches!(change, Change::Reset(_)) {
+            ignored.clear();
+        }
+        let affected = self.feed(Kind::Advertisement, change, |object| {
+            let name = object.name_any();
+            ignored.remove(&name);
+            translate::advertisement(object).unwrap_or_else(|error| {
+                let error = cortenlb_kit::logs::chain(&error);
+                tracing::error!(op = "setConfig", error, "L2Advertisement ignored");
+                ignored.insert(name.clone());
+                Fact::Advertisement(name, None)
+            })
+        });
+        if let Change::Delete(object) = change {
+            ignored.remove(&object.name_any());
+        }
+        self.ignored = ignored;
         affected
     }
 

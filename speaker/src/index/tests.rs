@@ -1,7 +1,7 @@
 //! [`mk_cluster`] is one node, n1, that can announce Service `default/web`; n2 has no speaker.
 
 use super::*;
-use cortenlb_crds::{IPAddressPool, L2Advertisement, ServiceL2Status};
+use cortenlb_crds::{IPAddressPool, ServiceL2Status};
 use cortenlb_kit::write::{Op, Outcome};
 use k8s_openapi::api::core::v1::Node;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
@@ -352,10 +352,13 @@ fn an_advertisement_that_cannot_be_used_is_ignored_alone() {
     let mut index = mk_cluster();
     let bad = json!({ "nodeSelectors": [{ "matchExpressions": [{ "key": "k", "operator": "Is" }] }] });
     assert_eq!(
-        after(&mut index, Change::Apply(mk_advertisement(bad))),
+        after(&mut index, Change::Apply(mk_advertisement(bad.clone()))),
         ["table []", "withdrawn default/web 172.21.5.240 NoAdvertisement"]
     );
     assert_eq!(index.ignored(), &BTreeSet::from(["ad".to_owned()]));
     after(&mut index, Change::Apply(mk_advertisement(json!({}))));
+    assert!(index.ignored().is_empty());
+    after(&mut index, Change::Apply(mk_advertisement(bad.clone())));
+    after(&mut index, Change::Delete(mk_advertisement(bad)));
     assert!(index.ignored().is_empty());
 }
