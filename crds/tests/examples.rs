@@ -4,8 +4,10 @@
 //! API server read the same files.
 
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use cortenlb_crds::{admission, definitions};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::core::cel::{AdmissionRequest, Validator, VapEvaluator, VapExpression, apply_defaults};
 use regex::Regex;
 use serde_json::Value;
