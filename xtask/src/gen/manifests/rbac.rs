@@ -61,14 +61,14 @@ fn in_namespace(component: Component) -> Vec<PolicyRule> {
             // The API server cannot tell a name on creation.
             rules.push(allow("coordination.k8s.io", &["leases"], &["create"]));
             rules.push(only(
-                allow("coordination.k8s.io", &["leases"], &["get", "patch", "update"]),
+                allow("coordination.k8s.io", &["leases"], &["get", "patch"]),
                 LEASE,
             ));
         }
         Component::Speaker => rules.push(allow(
             GROUP,
             &["servicel2statuses", "servicel2statuses/status"],
-            &["get", "list", "watch", "create", "patch", "update", "delete"],
+            &["get", "list", "watch", "create", "patch", "delete"],
         )),
     }
     rules
