@@ -6,8 +6,10 @@ use clap::Parser;
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
 enum Task {
-    /// A Kubernetes on this machine: start it, look at it, break it.
+    Demo(crate::demo::Demo),
+    Test(crate::test::Test),
     Lab(crate::lab::LabTask),
+    Bench(crate::bench::Bench),
     Gen(crate::r#gen::Gen),
     Check(crate::check::Check),
     Image(crate::image::Image),
@@ -19,7 +21,10 @@ pub(crate) fn run() -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         match task {
+            Task::Demo(task) => task.run().await,
+            Task::Test(task) => task.run().await,
             Task::Lab(task) => task.run().await,
+            Task::Bench(task) => task.run().await,
             Task::Gen(task) => task.run(),
             Task::Check(task) => task.run(),
             Task::Image(task) => task.run(),

@@ -1,16 +1,26 @@
 //! The project's tasks; `cargo xtask --help` lists them.
 
 mod args;
+mod bench;
 mod check;
+mod demo;
 mod r#gen;
 mod image;
 mod lab;
+mod test;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
-fn main() -> anyhow::Result<()> {
-    args::run()
+fn main() -> ExitCode {
+    match args::run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// The folder of the workspace's Cargo.toml.
