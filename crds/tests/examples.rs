@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
+use cortenlb_core::addr::AddrRange;
 use cortenlb_crds::{admission, definitions};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::core::cel::{AdmissionRequest, Validator, VapEvaluator, VapExpression, apply_defaults};
@@ -31,6 +32,32 @@ fn rejects_with_a_message_that_names_the_value() {
             "{}: {answers:#?}",
             file.display()
         );
+    }
+}
+
+/// The rules and the allocator read addresses alike; only what CEL cannot tell is left to the allocator.
+#[test]
+fn core_judges_addresses_as_the_rules_do() {
+    for file in files("accepted").into_iter().chain(files("rejected")) {
+        let (message, object) = read(&file);
+        let entries = object["spec"]["addresses"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str);
+        let refused: Vec<_> = entries
+            .filter(|entry| entry.parse::<AddrRange>().is_err())
+            .collect();
+        let expected = message.is_some_and(|message| message.contains(" CIDR ") || message.contains(" IP"));
+        let left_to_core = file.ends_with("ipaddresspool-ipv6-order-is-the-controllers.yaml");
+        if object["kind"] == "IPAddressPool" {
+            assert_eq!(
+                !refused.is_empty(),
+                expected || left_to_core,
+                "{}: {refused:?}",
+                file.display()
+            );
+        }
     }
 }
 
