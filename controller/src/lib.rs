@@ -1,3 +1,19 @@
 //! Services and pools in, addresses out.
+//!
+//! | module | owns |
+//! | --- | --- |
+//! | [`args`] | flags and environment, and what MetalLB's mean here |
+//! | [`index`] | what is known of Services and pools, and what follows from it: pure |
+//! | [`announced`] | who announces each address, for the Service's condition: pure |
+//! | [`metrics`] | `metallb_allocator_…` and its company |
+//! | [`run`] | the watches, the task that owns the indexes, the Lease |
+//! | `webhook` | removes what an earlier MetalLB left behind |
+//!
+//! Never imports `wire`, `proto` or `netio`: what happens on the segment is the speaker's.
 
 pub mod announced;
+pub mod args;
+pub mod index;
+pub mod metrics;
+pub mod run;
+mod webhook;

@@ -1,2 +1,7 @@
-//! Entry point.
-fn main() {}
+//! The controller's process.
+
+use clap::Parser as _;
+
+fn main() -> anyhow::Result<()> {
+    cortenlb_controller::args::Args::parse().run()
+}

@@ -1,0 +1,57 @@
+use super::*;
+
+#[test]
+fn metallbs_command_lines_are_accepted() {
+    // The plain manifests', and the Helm chart's with everything switched on.
+    let manifests =
+        Args::try_parse_from(["controller", "--log-level=info", "--tls-min-version=VersionTLS12"]);
+    assert_eq!(manifests.unwrap().without_effect.given(), ["--tls-min-version"]);
+    let chart = Args::try_parse_from([
+        "controller",
+        "--port=0",
+        "--health-probe-port=1234",
+        "--log-level=debug",
+        "--webhook-mode=disabled",
+        "--tls-cipher-suites=a,b",
+        "--disable-cert-rotation=true",
+        "--webhook-http2",
+        "--lb-class=x",
+        "--cert-service-name=s",
+        "--metrics-cert-dir=/d",
+    ])
+    .unwrap();
+    assert_eq!(
+        (chart.port, chart.health_probe_port, chart.lb_class.as_str()),
+        (0, 1234, "x")
+    );
+    assert_eq!(
+        chart.without_effect.given(),
+        [
+            "--disable-cert-rotation",
+            "--cert-service-name",
+            "--webhook-mode",
+            "--webhook-http2",
+            "--tls-cipher-suites",
+            "--metrics-cert-dir",
+        ]
+    );
+}
+
+#[test]
+fn what_metallb_refuses_is_refused() {
+    assert!(Args::try_parse_from(["controller", "--webhook-mode=sometimes"]).is_err());
+    assert!(Args::try_parse_from(["controller", "--log-level=loud"]).is_err());
+    assert!(Args::try_parse_from(["controller", "--no-such-flag"]).is_err());
+}
+
+#[test]
+fn metrics_can_be_switched_off() {
+    let ports = |probes, metrics| -> Vec<u16> {
+        admin_addresses(probes, metrics)
+            .iter()
+            .map(SocketAddr::port)
+            .collect()
+    };
+    assert_eq!(ports(17472, 9120), [17472, 9120]);
+    assert_eq!(ports(17472, 0), [17472]);
+}

@@ -1,0 +1,182 @@
+//! What a Service's status should say.
+
+use std::net::IpAddr;
+
+use cortenlb_core::ipam::{Allocator, Assignment, Refusal};
+use cortenlb_core::name::ServiceKey;
+use cortenlb_crds::names::{CONDITION_ADDRESS_ASSIGNED, CONDITION_ANNOUNCED};
+use cortenlb_crds::translate::service::RequestError;
+
+use super::input::Verdict;
+use super::record::{Record, Seen};
+
+/// What should be there. None: what is there stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Desired {
+    /// `status.loadBalancer.ingress`, by address.
+    pub(super) addresses: Option<Vec<IpAddr>>,
+    /// The annotation `metallb.io/ip-allocated-from-pool`; empty: none.
+    pub(super) pool: Option<String>,
+    /// Conditions of ours by type; None: the condition goes.
+    pub(super) conditions: Vec<(&'static str, Option<Verdict>)>,
+}
+
+impl Desired {
+    pub(super) fn condition(&self, type_: &str) -> Option<&Verdict> {
+        self.conditions
+            .iter()
+            .find(|(known, _)| *known == type_)?
+            .1
+            .as_ref()
+    }
+
+    /// Whether the conditions are in place.
+    pub(super) fn is_said_by(&self, seen: &Seen) -> bool {
+        self.conditions
+            .iter()
+            .all(|(type_, verdict)| match (seen.condition(type_), verdict) {
+                (None, None) => true,
+                (Some(is), Some(verdict)) => {
+                    is.status == if verdict.status { "True" } else { "False" }
+                        && is.reason == verdict.reason
+                        && is.message == verdict.message
+                }
+                _ => false,
+            })
+    }
+}
+
+/// What `key` should say. `announced`: None if nobody has said anything about that yet.
+pub(super) fn of(
+    key: &ServiceKey,
+    record: &Record,
+    allocator: &Allocator,
+    announced: Option<&Option<Verdict>>,
+) -> Desired {
+    let seen = &record.seen;
+    let Some(wants) = &seen.wants else {
+        return cleared(seen);
+    };
+    if record.has_yielded() {
+        return Desired {
+            conditions: vec![
+                (CONDITION_ADDRESS_ASSIGNED, Some(other_controller(seen))),
+                (CONDITION_ANNOUNCED, None),
+            ],
+            ..Desired::default()
+        };
+    }
+    let refusal = allocator.refusal(key);
+    let error = wants.request.as_ref().err();
+    let Some(held) = allocator.assignment(key) else {
+        let ours = seen
+            .claim(|address| allocator.pool_of(address).is_some())
+            .is_some();
+        return Desired {
+            // A foreign address stays until there is one to replace it.
+            addresses: (ours || seen.addresses.is_empty()).then(Vec::new),
+            pool: Some(String::new()),
+            conditions: vec![
+                (CONDITION_ADDRESS_ASSIGNED, not_assigned(refusal, error)),
+                (CONDITION_ANNOUNCED, None),
+            ],
+        };
+    };
+    let mut conditions = vec![(
+        CONDITION_ADDRESS_ASSIGNED,
+        Some(assigned(held, refusal, error, allocator)),
+    )];
+    if let Some(announced) = announced {
+        conditions.push((CONDITION_ANNOUNCED, announced.clone()));
+    }
+    Desired {
+        addresses: Some(held.addresses.clone()),
+        pool: Some(held.pool.clone()).filter(|pool| !pool.is_empty()),
+        conditions,
+    }
+}
+
+/// A Service that is no LoadBalancer any more. One of another class is another controller's, and is not touched.
+fn cleared(seen: &Seen) -> Desired {
+    let ours = seen.pool.is_some()
+        || [CONDITION_ADDRESS_ASSIGNED, CONDITION_ANNOUNCED]
+            .iter()
+            .any(|type_| seen.condition(type_).is_some());
+    if seen.is_load_balancer || !ours {
+        return Desired::default();
+    }
+    Desired {
+        addresses: Some(Vec::new()),
+        pool: Some(String::new()),
+        conditions: vec![(CONDITION_ADDRESS_ASSIGNED, None), (CONDITION_ANNOUNCED, None)],
+    }
+}
+
+fn not_assigned(refusal: Option<&Refusal>, error: Option<&RequestError>) -> Option<Verdict> {
+    let (reason, message) = match (error, refusal) {
+        (Some(error), _) => ("InvalidRequest", error.to_string()),
+        (None, Some(refusal)) => (refusal.reason(), refusal.to_string()),
+        (None, None) => return None,
+    };
+    Some(Verdict {
+        status: false,
+        reason: reason.to_owned(),
+        message,
+    })
+}
+
+fn assigned(
+    held: &Assignment,
+    refusal: Option<&Refusal>,
+    error: Option<&RequestError>,
+    allocator: &Allocator,
+) -> Verdict {
+    let Assignment { addresses, pool } = held;
+    let listed = addresses
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(", ");
+    let outside = addresses
+        .iter()
+        .any(|address| allocator.pool_of(*address).is_none());
+    let (reason, message) = if let Some(error) = error {
+        ("InvalidRequest", format!("keeps {listed}: {error}"))
+    } else if let Some(refusal) = refusal {
+        (
+            refusal.reason(),
+            format!("keeps {listed}, since what it asks for cannot be had: {refusal}"),
+        )
+    } else if outside {
+        (
+            "PoolGone",
+            format!(
+                "keeps {listed}, although no valid IPAddressPool contains it any more; it came from pool {pool:?}"
+            ),
+        )
+    } else {
+        ("Assigned", format!("{listed} from pool {pool:?}"))
+    };
+    Verdict {
+        status: true,
+        reason: reason.to_owned(),
+        message,
+    }
+}
+
+fn other_controller(seen: &Seen) -> Verdict {
+    let listed = seen
+        .addresses
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(", ");
+    Verdict {
+        status: false,
+        reason: "OtherController".to_owned(),
+        message: format!(
+            "another controller writes [{listed}] into this status again and again; switch it off for this service, \
+             or give the service a loadBalancerClass, then change the service or restart the controller"
+        ),
+    }
+}

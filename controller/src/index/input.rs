@@ -1,0 +1,97 @@
+//! What happens, and what is to be done about it.
+
+use cortenlb_core::ipam::Usage;
+use cortenlb_core::name::ServiceKey;
+use cortenlb_core::time::Instant;
+use cortenlb_crds::{BGPPeer, IPAddressPool};
+use cortenlb_kit::events::Note;
+use cortenlb_kit::watch::Change;
+use cortenlb_kit::write::{Outcome, Write};
+use k8s_openapi::api::core::v1::{Namespace, Service};
+use k8s_openapi::jiff::Timestamp;
+
+/// The time, handed in.
+#[derive(Clone, Copy, Debug)]
+pub struct Now {
+    /// For what lasts.
+    pub boot: Instant,
+    /// For what is written down.
+    pub wall: Timestamp,
+}
+
+/// Something has happened.
+#[derive(Debug)]
+pub enum Input {
+    /// A Service came, changed or went.
+    Services(Change<Service>),
+    /// A pool came, changed or went.
+    Pools(Change<IPAddressPool>),
+    /// A namespace came, changed or went.
+    Namespaces(Change<Namespace>),
+    /// A BGP peer came, changed or went.
+    Peers(Change<BGPPeer>),
+    /// What is to be said about the announcement of a Service's addresses, in its condition `cortenlb.io/Announced`;
+    /// `None`: nothing. Only shown while the Service has an address.
+    Announced {
+        /// The Service.
+        service: ServiceKey,
+        /// The condition without its type.
+        verdict: Option<Verdict>,
+    },
+    /// A write was answered.
+    Written(Box<Outcome<Key>>),
+    /// This process leads from now on, or no longer.
+    Lead(bool),
+}
+
+/// What a condition says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// `True` or `False`.
+    pub status: bool,
+    /// One word, for programs.
+    pub reason: String,
+    /// A sentence, for people.
+    pub message: String,
+}
+
+/// The objects that are written to.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Key {
+    /// A Service's status.
+    Service(ServiceKey),
+    /// A pool's status.
+    Pool(String),
+}
+
+/// Something is to be done.
+#[derive(Debug, PartialEq)]
+pub enum Effect {
+    /// Send this to the API server.
+    Write(Write<Key>),
+    /// Record this Event.
+    Note(Note),
+    /// A pool is that full now; `None`: it is gone, or ignored.
+    Usage {
+        /// The pool.
+        pool: String,
+        /// Its numbers.
+        usage: Option<PoolUsage>,
+    },
+    /// Whether any pool is ignored.
+    Config {
+        /// It is so.
+        stale: bool,
+    },
+    /// Something failed that should not.
+    Failed,
+}
+
+/// How full a pool is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PoolUsage {
+    /// In IPv4.
+    pub v4: Usage,
+    /// In IPv6.
+    pub v6: Usage,
+}

@@ -1,0 +1,262 @@
+//! Pools: which are valid, and what their status says. Each is written at most once a second.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use cortenlb_core::addr::Family;
+use cortenlb_core::ipam::{Allocator, Usage};
+use cortenlb_core::pool::{Pool, PoolError, resolve};
+use cortenlb_core::time::Instant;
+use cortenlb_crds::names::CONDITION_VALID;
+use cortenlb_crds::translate::pool;
+use cortenlb_crds::{IPAddressPool, IPAddressPoolStatus};
+use cortenlb_kit::watch::Change;
+use cortenlb_kit::write::{Op, Priority, Target, Write};
+use kube::ResourceExt;
+use kube::api::DynamicObject;
+use serde_json::json;
+
+use super::input::{Effect, Key, Now, PoolUsage, Verdict};
+use super::patch::merged;
+
+/// The shortest time between two writes of one pool's status.
+const PERIOD: Duration = Duration::from_secs(1);
+
+/// All pools.
+#[derive(Debug)]
+pub(super) struct Pools {
+    namespace: String,
+    pools: BTreeMap<String, Record>,
+    /// Pools whose status may have to be written.
+    dirty: BTreeSet<String>,
+}
+
+#[derive(Debug)]
+struct Record {
+    version: Option<u64>,
+    generation: Option<i64>,
+    status: Option<IPAddressPoolStatus>,
+    judged: Result<Pool, Vec<PoolError>>,
+    verdict: Option<Verdict>,
+    under_way: bool,
+    written: Option<Instant>,
+}
+
+impl Pools {
+    pub(super) fn new(namespace: &str) -> Self {
+        Self {
+            namespace: namespace.to_owned(),
+            pools: BTreeMap::new(),
+            dirty: BTreeSet::new(),
+        }
+    }
+
+    pub(super) fn change(&mut self, change: Change<IPAddressPool>) {
+        match change {
+            Change::Apply(object) => self.apply(&object, false),
+            Change::Delete(object) => self.delete(&object.name_any()),
+            Change::Reset(objects) => {
+                let present: BTreeSet<String> = objects.iter().map(ResourceExt::name_any).collect();
+                let gone: Vec<String> = self
+                    .pools
+                    .keys()
+                    .filter(|name| !present.contains(*name))
+                    .cloned()
+                    .collect();
+                for name in gone {
+                    self.delete(&name);
+                }
+                for object in &objects {
+                    self.apply(object, true);
+                }
+            }
+        }
+    }
+
+    fn apply(&mut self, object: &IPAddressPool, listed: bool) {
+        let name = object.name_any();
+        let version = object.resource_version().and_then(|version| version.parse().ok());
+        let old = self.pools.get(&name);
+        // The watch lags behind the answers to our writes.
+        if !listed && old.is_some_and(|old| version.is_some() && version < old.version) {
+            return;
+        }
+        let record = Record {
+            version,
+            generation: object.metadata.generation,
+            status: object.status.clone(),
+            judged: pool::pool(object),
+            verdict: old.and_then(|old| old.verdict.clone()),
+            under_way: old.is_some_and(|old| old.under_way),
+            written: old.and_then(|old| old.written),
+        };
+        self.pools.insert(name.clone(), record);
+        self.dirty.insert(name);
+    }
+
+    fn delete(&mut self, name: &str) {
+        self.pools.remove(name);
+        // Its gauges go.
+        self.dirty.insert(name.to_owned());
+    }
+
+    /// Judges all pools beside one another; returns the valid ones.
+    pub(super) fn judge(&mut self) -> BTreeMap<String, Pool> {
+        let (valid, rejected) = resolve(
+            self.pools
+                .values()
+                .filter_map(|record| record.judged.clone().ok()),
+        );
+        let rejected: BTreeMap<String, String> = rejected
+            .into_iter()
+            .map(|rejection| (rejection.pool.clone(), rejection.to_string()))
+            .collect();
+        for (name, record) in &mut self.pools {
+            let (reason, message) = match (&record.judged, rejected.get(name)) {
+                (Err(errors), _) => {
+                    let list: Vec<String> = errors.iter().map(ToString::to_string).collect();
+                    ("Invalid", format!("the pool is ignored: {}", list.join("; ")))
+                }
+                (Ok(_), Some(rejection)) => ("Overlap", rejection.clone()),
+                (Ok(_), None) => ("Valid", "its addresses can be given out".to_owned()),
+            };
+            let verdict = Verdict {
+                status: reason == "Valid",
+                reason: reason.to_owned(),
+                message,
+            };
+            if record.verdict.as_ref() == Some(&verdict) {
+                continue;
+            }
+            if !verdict.status {
+                tracing::error!(
+                    pool = name,
+                    error = verdict.message,
+                    "failed to parse the configuration"
+                );
+            }
+            record.verdict = Some(verdict);
+            self.dirty.insert(name.clone());
+        }
+        valid
+    }
+
+    /// Whether any pool is ignored.
+    pub(super) fn any_ignored(&self) -> bool {
+        self.pools
+            .values()
+            .any(|record| record.verdict.as_ref().is_some_and(|verdict| !verdict.status))
+    }
+
+    pub(super) fn touch(&mut self, names: BTreeSet<String>) {
+        self.dirty.extend(names);
+    }
+
+    pub(super) fn touch_all(&mut self) {
+        self.dirty.extend(self.pools.keys().cloned());
+    }
+
+    /// Nothing that was sent will be answered.
+    pub(super) fn restart(&mut self) {
+        self.pools
+            .values_mut()
+            .for_each(|record| record.under_way = false);
+        self.touch_all();
+    }
+
+    /// A write was answered; returns the pool as it is now.
+    pub(super) fn answered(
+        &mut self,
+        name: &str,
+        answer: Option<Box<DynamicObject>>,
+    ) -> Option<IPAddressPool> {
+        self.pools.get_mut(name)?.under_way = false;
+        answer?.try_parse().ok()
+    }
+
+    /// When the next status may be written.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.dirty
+            .iter()
+            .filter_map(|name| self.pools.get(name))
+            .filter_map(Record::due)
+            .min()
+    }
+
+    /// The writes that are due. A pool that waits for its second stays dirty.
+    pub(super) fn flush(&mut self, now: Now, allocator: &Allocator) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        for name in std::mem::take(&mut self.dirty) {
+            let usage = usage(allocator, &name);
+            let Some(record) = self.pools.get_mut(&name) else {
+                effects.push(Effect::Usage {
+                    pool: name,
+                    usage: None,
+                });
+                continue;
+            };
+            if record.due().is_none_or(|due| now.boot < due) {
+                self.dirty.insert(name);
+                continue;
+            }
+            effects.push(Effect::Usage {
+                pool: name.clone(),
+                usage,
+            });
+            let status = record.desired(usage.unwrap_or_default(), now);
+            if record.status.as_ref() == Some(&status) {
+                continue;
+            }
+            record.under_way = true;
+            record.written = Some(now.boot);
+            effects.push(Effect::Write(Write {
+                key: Key::Pool(name.clone()),
+                priority: Priority::Low,
+                supersede: true,
+                target: Target::of::<IPAddressPool>(Some(&self.namespace), &name),
+                op: Op::Patch {
+                    subresource: Some("status"),
+                    body: json!({ "status": status }),
+                },
+            }));
+        }
+        effects
+    }
+}
+
+impl Record {
+    /// When a write may go; none while one is under way.
+    fn due(&self) -> Option<Instant> {
+        (!self.under_way).then(|| self.written.map_or(Instant(0), |written| written + PERIOD))
+    }
+
+    fn desired(&self, usage: PoolUsage, now: Now) -> IPAddressPoolStatus {
+        let existing = self
+            .status
+            .as_ref()
+            .map(|status| status.conditions.as_slice())
+            .unwrap_or_default();
+        let ours = [(CONDITION_VALID, self.verdict.clone())];
+        let conditions = merged(existing, &ours, self.generation, now.wall);
+        IPAddressPoolStatus {
+            assigned_ipv4: number(usage.v4.assigned),
+            assigned_ipv6: number(usage.v6.assigned),
+            available_ipv4: number(usage.v4.total - usage.v4.assigned),
+            available_ipv6: number(usage.v6.total - usage.v6.assigned),
+            conditions,
+        }
+    }
+}
+
+/// Beyond 2^63 a counter stands still, as in MetalLB.
+fn number(count: u128) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+fn usage(allocator: &Allocator, pool: &str) -> Option<PoolUsage> {
+    let of = |family| -> Option<Usage> { allocator.usage(pool, family) };
+    Some(PoolUsage {
+        v4: of(Family::V4)?,
+        v6: of(Family::V6)?,
+    })
+}

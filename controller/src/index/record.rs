@@ -1,0 +1,216 @@
+//! One Service: what was seen of it last, and what is remembered between a write and its echo.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use cortenlb_core::ipam::{Claim, InUse};
+use cortenlb_core::name::ServiceKey;
+use cortenlb_core::time::Instant;
+use cortenlb_crds::names;
+use cortenlb_crds::translate::service::{self, LoadBalancer};
+use cortenlb_kit::events::Note;
+use cortenlb_kit::write::Op;
+use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::ResourceExt;
+
+use super::desired::Desired;
+
+/// Whoever writes its own addresses back this often …
+const REWRITES: usize = 3;
+/// … within this time is another controller, and is left alone.
+const REWRITE_WINDOW: Duration = Duration::from_secs(60);
+
+/// What the API server holds, as far as it matters.
+#[derive(Debug)]
+pub(super) struct Seen {
+    pub(super) uid: Option<String>,
+    pub(super) version: String,
+    pub(super) generation: Option<i64>,
+    /// What it asks for; none if it is not ours to serve.
+    pub(super) wants: Option<LoadBalancer>,
+    pub(super) is_load_balancer: bool,
+    pub(super) addresses: Vec<IpAddr>,
+    /// Whether the status has an entry that is no address, such as a host name.
+    pub(super) other_entries: bool,
+    /// The annotation that names the pool, in either spelling.
+    pub(super) pool: Option<String>,
+    /// Whether the deprecated spelling of that annotation is there.
+    pub(super) deprecated_pool: bool,
+    pub(super) conditions: Vec<Condition>,
+}
+
+impl Seen {
+    pub(super) fn of(object: &Service, class: Option<&str>) -> Self {
+        let status = object.status.as_ref();
+        let entries = status
+            .and_then(|status| status.load_balancer.as_ref()?.ingress.as_ref())
+            .map_or(0, Vec::len);
+        let addresses = service::ingress(object);
+        Self {
+            uid: object.uid(),
+            version: object.resource_version().unwrap_or_default(),
+            generation: object.metadata.generation,
+            wants: service::load_balancer(object, class),
+            is_load_balancer: service::is_load_balancer(object),
+            other_entries: entries != addresses.len(),
+            addresses,
+            pool: service::allocated_from(object).map(str::to_owned),
+            deprecated_pool: object
+                .annotations()
+                .contains_key(names::IP_ALLOCATED_FROM_POOL_DEPRECATED),
+            conditions: status
+                .and_then(|status| status.conditions.clone())
+                .unwrap_or_default(),
+        }
+    }
+
+    /// Versions are the revisions of etcd, and ordered; what cannot be compared counts as newer.
+    pub(super) fn is_older_than(&self, other: &Self) -> bool {
+        match (self.version.parse::<u64>(), other.version.parse::<u64>()) {
+            (Ok(this), Ok(that)) => this < that,
+            _ => false,
+        }
+    }
+
+    pub(super) fn created(&self) -> i64 {
+        self.wants.as_ref().map_or(0, |wants| wants.created)
+    }
+
+    /// The addresses in the status that are ours to keep: those that a pool covers, or all if the annotation says that
+    /// they came from one. Anything else is foreign.
+    pub(super) fn claim(&self, covered: impl Fn(IpAddr) -> bool) -> Option<Claim> {
+        let wants = self.wants.as_ref()?;
+        let ours = |address: &IpAddr| self.pool.is_some() || covered(*address);
+        let addresses: Vec<IpAddr> = self.addresses.iter().copied().filter(ours).collect();
+        let asked = wants
+            .request
+            .as_ref()
+            .map(|request| request.addresses.as_slice())
+            .unwrap_or_default();
+        (!addresses.is_empty()).then(|| Claim {
+            explicit: addresses.iter().all(|address| asked.contains(address)),
+            annotated: self.pool.is_some(),
+            created: wants.created,
+            addresses,
+            pool: self.pool.clone().unwrap_or_default(),
+            terms: wants.terms.clone(),
+        })
+    }
+
+    pub(super) fn condition(&self, type_: &str) -> Option<&Condition> {
+        self.conditions.iter().find(|condition| condition.type_ == type_)
+    }
+}
+
+/// One Service.
+#[derive(Debug)]
+pub(super) struct Record {
+    pub(super) seen: Seen,
+    /// The Events of the write that is under way: they are true once it has landed.
+    under_way: Option<Vec<Note>>,
+    /// The version from which a write was decided that was refused: only a newer one is decided from again.
+    refused: Option<String>,
+    /// Our addresses, once they have been seen in the status.
+    settled: Option<Vec<IpAddr>>,
+    rewrites: Vec<Instant>,
+    yielded: Option<Yielded>,
+    /// Why the Service lost the address that its status shows.
+    pub(super) lost: Option<InUse>,
+}
+
+/// The status is left to another controller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Yielded {
+    /// The condition is still to be written.
+    Untold,
+    /// It was seen. It is not repeated if the other removes it, or the fight would go on over the condition.
+    Told,
+}
+
+impl Record {
+    pub(super) fn new(seen: Seen) -> Self {
+        Self {
+            seen,
+            under_way: None,
+            refused: None,
+            settled: None,
+            rewrites: Vec::new(),
+            yielded: None,
+            lost: None,
+        }
+    }
+
+    /// Takes a newer form. A change of what is asked for is the user's word: the fight is forgotten.
+    pub(super) fn see(&mut self, seen: Seen) {
+        if self.seen.wants != seen.wants {
+            self.yielded = None;
+            self.rewrites.clear();
+        }
+        self.seen = seen;
+    }
+
+    /// Nothing that was sent will be answered.
+    pub(super) fn restart(&mut self) {
+        self.under_way = None;
+        self.refused = None;
+        self.settled = None;
+        self.rewrites.clear();
+        self.yielded = None;
+        self.lost = None;
+    }
+
+    /// Whether the status is left to another controller.
+    pub(super) fn has_yielded(&self) -> bool {
+        self.yielded.is_some()
+    }
+
+    /// Whether somebody has replaced our addresses `held`, which had been in the status.
+    pub(super) fn notice_rewrite(&mut self, now: Instant, key: &ServiceKey, held: &[IpAddr]) {
+        if self.settled.as_deref() != Some(held) || self.in_place(held) {
+            return;
+        }
+        self.settled = None;
+        self.rewrites.retain(|at| now - *at < REWRITE_WINDOW);
+        self.rewrites.push(now);
+        if self.rewrites.len() >= REWRITES && self.yielded.is_none() {
+            tracing::warn!(service = %key, "another controller keeps writing this status: it is left alone");
+            self.yielded = Some(Yielded::Untold);
+        }
+    }
+
+    pub(super) fn notice_settled(&mut self, held: Option<&[IpAddr]>) {
+        let Some(held) = held.filter(|held| self.in_place(held)) else {
+            return;
+        };
+        self.settled = Some(held.to_vec());
+        self.yielded = None;
+        self.lost = None;
+    }
+
+    fn in_place(&self, held: &[IpAddr]) -> bool {
+        self.seen.addresses == held && !self.seen.other_entries
+    }
+
+    pub(super) fn may_write(&mut self, desired: &Desired) -> bool {
+        if self.yielded == Some(Yielded::Untold) && desired.is_said_by(&self.seen) {
+            self.yielded = Some(Yielded::Told);
+        }
+        self.under_way.is_none()
+            && self.refused.as_ref() != Some(&self.seen.version)
+            && self.yielded != Some(Yielded::Told)
+    }
+
+    pub(super) fn sent(&mut self, notes: Vec<Note>) {
+        self.under_way = Some(notes);
+        self.refused = None;
+    }
+
+    /// A write was answered; returns its Events.
+    pub(super) fn answered(&mut self, op: &Op, landed: bool) -> Vec<Note> {
+        if !landed && let Op::Patch { body, .. } = op {
+            self.refused = body["metadata"]["resourceVersion"].as_str().map(str::to_owned);
+        }
+        self.under_way.take().unwrap_or_default()
+    }
+}
