@@ -92,8 +92,8 @@ fn judge(object: &Value) -> Vec<String> {
         object["apiVersion"].as_str().and_then(|v| v.split_once('/')),
     );
     let (_, version) = version.unwrap_or_else(|| panic!("no group and version: {object}"));
-    let all = definitions::all();
-    let crd = all
+    static ALL: LazyLock<Vec<CustomResourceDefinition>> = LazyLock::new(definitions::all);
+    let crd = ALL
         .iter()
         .find(|crd| *kind == crd.spec.names.kind)
         .unwrap_or_else(|| panic!("no kind {kind}"));
