@@ -1,11 +1,11 @@
 //! `cargo xtask lab`: a Kubernetes on this machine, in network namespaces (docs/lab.md).
 
 use std::path::PathBuf;
-use std::process::ExitStatus;
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand, ValueEnum};
 use cortenlb_lab::{Lab, LabOptions, Nics};
+use tokio::process::Command;
 
 /// A Kubernetes on this machine: start it, look at it, break it.
 #[derive(Args)]
@@ -33,6 +33,13 @@ enum LabCommand {
     },
     /// End a lab and remove all of it.
     Down,
+    #[command(flatten)]
+    Running(RunningCommand),
+}
+
+/// What takes a lab that is up.
+#[derive(Subcommand)]
+enum RunningCommand {
     /// Say what runs.
     Status,
     /// Print how to point a kubectl at the lab.
@@ -107,49 +114,40 @@ impl LabTask {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
         let Self { name, command } = self;
         match command {
-            LabCommand::Up { nodes, nics, bare } => return up(name, nodes, nics, bare).await,
-            LabCommand::Down => return Ok(Lab::down(&name).await?),
-            LabCommand::Status if !Lab::exists(&name)? => {
+            LabCommand::Up { nodes, nics, bare } => up(name, nodes, nics, bare).await,
+            LabCommand::Down => Ok(Lab::down(&name).await?),
+            LabCommand::Running(RunningCommand::Status) if !Lab::exists(&name)? => {
                 println!("there is no lab called {name}");
-                return Ok(());
+                Ok(())
             }
-            _ => {}
+            LabCommand::Running(command) => command.run(&Lab::attach(&name).await?).await,
         }
-        let lab = Lab::attach(&name).await?;
-        match command {
-            LabCommand::Up { .. } | LabCommand::Down => unreachable!("handled without an existing lab"),
-            LabCommand::Status => print!("{}", lab.status().await?),
-            LabCommand::Kubeconfig => println!("export KUBECONFIG={}", lab.kubeconfig().display()),
-            LabCommand::Kubectl { arguments } => {
+    }
+}
+
+impl RunningCommand {
+    async fn run(self, lab: &Lab) -> anyhow::Result<()> {
+        match self {
+            Self::Status => print!("{}", lab.status().await?),
+            Self::Kubeconfig => println!("export KUBECONFIG={}", lab.kubeconfig().display()),
+            Self::Kubectl { arguments } => {
                 let (program, first) = lab.kubectl_command();
-                pass_on(
-                    tokio::process::Command::new(program)
-                        .args(first)
-                        .args(arguments)
-                        .status()
-                        .await,
-                )?;
+                stand_in(Command::new(program).args(first).args(arguments)).await?;
             }
-            LabCommand::Exec { host, command } => {
+            Self::Exec { host, command } => {
                 let (program, first) = lab.exec_command(&host)?;
-                pass_on(
-                    tokio::process::Command::new(program)
-                        .args(first)
-                        .args(command)
-                        .status()
-                        .await,
-                )?;
+                stand_in(Command::new(program).args(first).args(command)).await?;
             }
-            LabCommand::Load { image } => lab.load_image(&image).await?,
-            LabCommand::Cut { node } => lab.cut(&node).await?,
-            LabCommand::Heal { node } => lab.heal(&node).await?,
-            LabCommand::Unplug { node } => lab.unplug(&node).await?,
-            LabCommand::Plug { node } => lab.plug(&node).await?,
-            LabCommand::Freeze { node } => lab.freeze(&node).await?,
-            LabCommand::Thaw { node } => lab.thaw(&node).await?,
-            LabCommand::PauseApi => lab.pause_api().await?,
-            LabCommand::ResumeApi => lab.resume_api().await?,
-            LabCommand::Diagnose => println!("{}", lab.diagnose("manual").await?.display()),
+            Self::Load { image } => lab.load_image(&image).await?,
+            Self::Cut { node } => lab.cut(&node).await?,
+            Self::Heal { node } => lab.heal(&node).await?,
+            Self::Unplug { node } => lab.unplug(&node).await?,
+            Self::Plug { node } => lab.plug(&node).await?,
+            Self::Freeze { node } => lab.freeze(&node).await?,
+            Self::Thaw { node } => lab.thaw(&node).await?,
+            Self::PauseApi => lab.pause_api().await?,
+            Self::ResumeApi => lab.resume_api().await?,
+            Self::Diagnose => println!("{}", lab.diagnose("manual").await?.display()),
         }
         Ok(())
     }
@@ -180,9 +178,9 @@ async fn up(name: String, nodes: u8, nics: NicsArg, bare: bool) -> anyhow::Resul
     Ok(())
 }
 
-/// Ends this process with the exit code of the program that it stood in for.
-fn pass_on(status: std::io::Result<ExitStatus>) -> anyhow::Result<()> {
-    let status = status.context("starting the program")?;
+/// Runs a program in this process's place: with its input and output, and to its exit code.
+async fn stand_in(command: &mut Command) -> anyhow::Result<()> {
+    let status = command.status().await.context("starting the program")?;
     if status.success() {
         Ok(())
     } else {

@@ -5,6 +5,8 @@ use std::process::Output;
 use std::time::Instant;
 
 use futures::future::try_join_all;
+use k8s_openapi::api::apps::v1::Deployment;
+use kube::Api;
 
 use crate::command;
 use crate::error::LabError;
@@ -18,6 +20,9 @@ use crate::{access, network, pki, progress, start, teardown};
 
 /// Room that a running lab takes: images on five nodes, etcd and logs.
 const LAB_BYTES: u64 = 2 << 30;
+
+/// The namespace that the product is installed in: MetalLB's.
+const PRODUCT: &str = "metallb-system";
 
 /// What a lab should be.
 #[derive(Clone, Debug)]
@@ -64,7 +69,7 @@ pub struct Lab {
 impl Lab {
     /// Brings a lab up: three nodes are Ready after about ten seconds, once the servers are built.
     ///
-    /// If the lab runs already this returns at once; the rest of a start that failed, or of a machine that was
+    /// If the lab runs already this returns at once, or when a product that is not there yet is installed; the rest of a start that failed, or of a machine that was
     /// restarted, is removed first.
     ///
     /// # Errors
@@ -98,6 +103,11 @@ impl Lab {
                 });
             }
             progress::say(&format!("{name} runs already"));
+            if let Some(product) = product
+                && !lab.is_installed().await?
+            {
+                lab.install(&product).await?;
+            }
             return Ok(lab);
         }
         let begin = Instant::now();
@@ -287,22 +297,29 @@ impl Lab {
         Ok(path.display().to_string())
     }
 
-    /// Loads the image, applies the manifest and waits until controller and speakers are rolled out.
+    async fn is_installed(&self) -> Result<bool, LabError> {
+        let deployments: Api<Deployment> = Api::namespaced(self.client().await?, PRODUCT);
+        let found = deployments.get_opt("controller").await;
+        let failed = |source| LabError::Api {
+            doing: "looking for CortenLB",
+            source: Box::new(source),
+        };
+        Ok(found.map_err(failed)?.is_some())
+    }
+
+    /// Loads the image, applies the manifest and waits until controller and speakers are rolled out; writes diagnostics
+    /// if they are not.
     async fn install(&self, product: &Product) -> Result<(), LabError> {
         let begin = Instant::now();
         self.load_image(&product.image).await?;
         let manifest = product.manifest.display().to_string();
         self.kubectl_checked(&["apply", "-f", &manifest]).await?;
         for workload in ["deployment/controller", "daemonset/speaker"] {
-            let words = [
-                "rollout",
-                "status",
-                "-n",
-                "metallb-system",
-                workload,
-                "--timeout=120s",
-            ];
-            self.kubectl_checked(&words).await?;
+            let words = ["rollout", "status", "-n", PRODUCT, workload, "--timeout=120s"];
+            if let Err(error) = self.kubectl_checked(&words).await {
+                self.diagnose("install").await?;
+                return Err(error);
+            }
         }
         let seconds = begin.elapsed().as_secs_f64();
         progress::say(&format!(
