@@ -7,6 +7,7 @@
 //! Pure: [`Announced::handle`] takes in changes, [`Announced::settle`] says which conditions are new. Who owns
 //! the Service's list of conditions writes them.
 
+use crate::index::Verdict;
 use cortenlb_core::announce::{Decision, Fact, Kind, Refusal, World};
 use cortenlb_core::name::ServiceKey;
 use cortenlb_crds::translate::announce as translate;
@@ -18,9 +19,9 @@ use kube::ResourceExt;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A node announces the address.
-pub const ANNOUNCED: &str = "Announced";
+const ANNOUNCED: &str = "Announced";
 /// A node was chosen, and its speaker has not recorded yet that it announces.
-pub const WAITING_FOR_SPEAKER: &str = "WaitingForSpeaker";
+const WAITING_FOR_SPEAKER: &str = "WaitingForSpeaker";
 
 /// A change of a kind that nobody but this index watches.
 #[derive(Debug)]
@@ -37,17 +38,6 @@ pub enum Input {
     Statuses(Change<ServiceL2Status>),
 }
 
-/// The condition, without its time.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Condition {
-    /// True or False.
-    pub status: bool,
-    /// A CamelCase word.
-    pub reason: &'static str,
-    /// A sentence for a person.
-    pub message: String,
-}
-
 /// What decides about announcing, and what was said last.
 #[derive(Debug)]
 pub struct Announced {
@@ -59,7 +49,7 @@ pub struct Announced {
     announcers: BTreeMap<ServiceKey, BTreeSet<(String, String)>>,
     records_listed: bool,
     pending: BTreeSet<ServiceKey>,
-    said: BTreeMap<ServiceKey, Condition>,
+    said: BTreeMap<ServiceKey, Verdict>,
 }
 
 impl Announced {
@@ -102,7 +92,7 @@ impl Announced {
 
     /// The conditions that changed since the last call; `None` for a Service that has no address (any more), and
     /// therefore no such condition.
-    pub fn settle(&mut self) -> Vec<(ServiceKey, Option<Condition>)> {
+    pub fn settle(&mut self) -> Vec<(ServiceKey, Option<Verdict>)> {
         if !self.world.is_synced() || !self.records_listed {
             return Vec::new();
         }
@@ -123,16 +113,16 @@ impl Announced {
         news
     }
 
-    fn condition(&self, key: &ServiceKey, decision: &Decision) -> Option<Condition> {
+    fn condition(&self, key: &ServiceKey, decision: &Decision) -> Option<Verdict> {
         if decision.refusal == Some(Refusal::NoAddress) {
             return None;
         }
         let owner = match decision.summary() {
             Ok(owner) => owner,
             Err(summary) => {
-                return Some(Condition {
+                return Some(Verdict {
                     status: false,
-                    reason: summary.reason,
+                    reason: summary.reason.to_owned(),
                     message: summary.message,
                 });
             }
@@ -140,17 +130,17 @@ impl Announced {
         let mut announcers = self.announcers.get(key).into_iter().flatten();
         Some(if announcers.any(|(node, _)| node == owner) {
             let message = format!("announcing from node {owner:?} with protocol \"layer2\"");
-            Condition {
+            Verdict {
                 status: true,
-                reason: ANNOUNCED,
+                reason: ANNOUNCED.to_owned(),
                 message,
             }
         } else {
             let message =
                 format!("node {owner:?} is to announce the address; its speaker has not confirmed it yet");
-            Condition {
+            Verdict {
                 status: false,
-                reason: WAITING_FOR_SPEAKER,
+                reason: WAITING_FOR_SPEAKER.to_owned(),
                 message,
             }
         })
@@ -213,24 +203,6 @@ fn advertisement(object: &L2Advertisement) -> Fact {
         tracing::error!(op = "setConfig", error, "L2Advertisement ignored");
         Fact::Advertisement(object.name_any(), None)
     })
-}
-
-macro_rules! from_watch {
-    ($($kind:ty => $variant:ident),* $(,)?) => {$(
-        impl From<Change<$kind>> for Input {
-            fn from(change: Change<$kind>) -> Self {
-                Self::$variant(change.into())
-            }
-        }
-    )*};
-}
-
-from_watch! {
-    EndpointSlice => Slices,
-    Node => Nodes,
-    L2Advertisement => Advertisements,
-    Pod => Speakers,
-    ServiceL2Status => Statuses,
 }
 
 #[cfg(test)]

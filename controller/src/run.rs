@@ -30,7 +30,7 @@ use tokio::sync::{mpsc, watch as state};
 use tokio_util::sync::CancellationToken;
 
 use crate::announced::{self, Announced};
-use crate::index::{Effect, Index, Input, Key, Now, Verdict};
+use crate::index::{Effect, Index, Input, Key, Now};
 use crate::metrics::Metrics;
 use crate::webhook;
 
@@ -226,18 +226,7 @@ impl Controller {
                 }
                 () = sleep_until(self.epoch, timeout) => self.index.handle_timeout(self.now()),
             }
-            for (service, condition) in self.announced.settle() {
-                let verdict = condition.map(
-                    |announced::Condition {
-                         status,
-                         reason,
-                         message,
-                     }| Verdict {
-                        status,
-                        reason: reason.to_owned(),
-                        message,
-                    },
-                );
+            for (service, verdict) in self.announced.settle() {
                 self.feed(Input::Announced { service, verdict });
             }
             self.settle();
@@ -300,9 +289,12 @@ impl Controller {
 
     fn now(&self) -> Now {
         let nanoseconds = u64::try_from(self.epoch.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        // The API's times are whole seconds.
+        let wall = Timestamp::now();
+        let wall = Timestamp::from_second(wall.as_second()).unwrap_or(wall);
         Now {
             boot: Instant(nanoseconds),
-            wall: Timestamp::now(),
+            wall,
         }
     }
 }

@@ -3,6 +3,21 @@
 use super::*;
 use serde_json::{Value, json};
 
+macro_rules! from_watch {
+    ($($kind:ty => $variant:ident),*) => {
+        $(impl From<Change<$kind>> for Input {
+            fn from(change: Change<$kind>) -> Self {
+                Self::$variant(change.into())
+            }
+        })*
+    };
+}
+
+from_watch! {
+    EndpointSlice => Slices, Node => Nodes, L2Advertisement => Advertisements, Pod => Speakers,
+    ServiceL2Status => Statuses
+}
+
 const VIP: &str = "172.21.5.241";
 
 fn mk<T: serde::de::DeserializeOwned>(object: Value) -> T {
@@ -87,7 +102,7 @@ fn mk_cluster() -> Announced {
 
 /// The condition of `web` as `status reason`, or `-` if it is to have none; nothing if nothing is news.
 fn told(announced: &mut Announced) -> Vec<String> {
-    let tell = |(key, condition): (ServiceKey, Option<Condition>)| {
+    let tell = |(key, condition): (ServiceKey, Option<Verdict>)| {
         assert_eq!(key, web());
         condition.map_or_else(
             || "-".to_owned(),
