@@ -13,7 +13,7 @@ use crate::error::LabError;
 use crate::folder::{LabFolder, Root, write};
 use crate::host;
 use crate::plan::{Host, LabName, MAX_NODES, NameError, Nics, Plan};
-use crate::process::Server;
+use crate::process::{PROXIES, Server};
 use crate::servers::{Servers, require_room};
 use crate::start::Start;
 use crate::{access, network, pki, progress, start, teardown};
@@ -256,21 +256,24 @@ impl Lab {
     /// It cannot be started; its failure is no error.
     pub async fn kubectl(&self, words: &[&str]) -> Result<Output, LabError> {
         let (program, arguments) = self.kubectl_command();
-        let program = program.display().to_string();
         let arguments: Vec<&str> = arguments
             .iter()
             .map(String::as_str)
             .chain(words.iter().copied())
             .collect();
-        Ok(command::output(&program, &arguments).await?)
+        Ok(command::output(program, &arguments).await?)
     }
 
     /// The program and the first arguments of the lab's kubectl, for callers that want to run it themselves.
-    pub fn kubectl_command(&self) -> (PathBuf, Vec<String>) {
+    pub fn kubectl_command(&self) -> (&'static str, Vec<String>) {
+        let unset = PROXIES
+            .into_iter()
+            .flat_map(|proxy| ["-u".to_owned(), proxy.to_owned()]);
+        let program = self.servers.program("kubernetes").display().to_string();
         let kubeconfig = format!("--kubeconfig={}", self.kubeconfig().display());
         (
-            self.servers.program("kubernetes").to_owned(),
-            vec!["kubectl".to_owned(), kubeconfig],
+            "env",
+            unset.chain([program, "kubectl".to_owned(), kubeconfig]).collect(),
         )
     }
 

@@ -149,6 +149,16 @@ pub enum ServerError {
     File(#[from] FileError),
 }
 
+/// Variables that would send requests to a proxy of the user's, which does not know the way to a lab.
+pub(crate) const PROXIES: [&str; 6] = [
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "all_proxy",
+];
+
 /// A server of a lab, as its pid file describes it.
 #[derive(Clone, Debug)]
 pub(crate) struct Server {
@@ -190,15 +200,7 @@ impl Server {
             "PATH",
             format!("{servers}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
         );
-        // A server speaks to the lab only; a proxy of the user's would not know its way there.
-        for proxy in [
-            "HTTP_PROXY",
-            "HTTPS_PROXY",
-            "ALL_PROXY",
-            "http_proxy",
-            "https_proxy",
-            "all_proxy",
-        ] {
+        for proxy in PROXIES {
             command.env_remove(proxy);
         }
         let spawned = command.spawn().map_err(|source| ServerError::Spawn {
