@@ -38,6 +38,8 @@ struct Record {
     status: Option<IPAddressPoolStatus>,
     judged: Result<Pool, Vec<PoolError>>,
     verdict: Option<Verdict>,
+    /// What was written last: its echo is no news.
+    wanted: Option<IPAddressPoolStatus>,
     under_way: bool,
     written: Option<Instant>,
 }
@@ -87,11 +89,14 @@ impl Pools {
             status: object.status.clone(),
             judged: pool::pool(object),
             verdict: old.and_then(|old| old.verdict.clone()),
+            wanted: old.and_then(|old| old.wanted.clone()),
             under_way: old.is_some_and(|old| old.under_way),
             written: old.and_then(|old| old.written),
         };
-        self.pools.insert(name.clone(), record);
-        self.dirty.insert(name);
+        if record.wanted.is_none() || record.wanted != record.status {
+            self.dirty.insert(name.clone());
+        }
+        self.pools.insert(name, record);
     }
 
     fn delete(&mut self, name: &str) {
@@ -207,6 +212,7 @@ impl Pools {
             if record.status.as_ref() == Some(&status) {
                 continue;
             }
+            record.wanted = Some(status.clone());
             record.under_way = true;
             record.written = Some(now.boot);
             effects.push(Effect::Write(Write {

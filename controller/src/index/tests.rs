@@ -1,1 +1,320 @@
+//! The index against a few objects in memory, which take its patches as the API server does: resourceVersions, 409,
+//! `ipMode` by default. Every test asserts on all that was written and said, so that nothing else was.
 
+mod adoption;
+mod assignment;
+mod conditions;
+mod leadership;
+mod peers;
+mod pool_status;
+mod rivals;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use cortenlb_core::time::Instant;
+use cortenlb_crds::IPAddressPool;
+use cortenlb_kit::write::{Op, Write};
+use k8s_openapi::jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::*;
+
+/// The objects, the index, and the time.
+struct Cluster {
+    index: Index,
+    services: BTreeMap<String, Value>,
+    pools: BTreeMap<String, Value>,
+    version: u64,
+    now: Now,
+    /// Writes that were taken out of the index and not answered yet.
+    pending: VecDeque<Write<Key>>,
+    /// What happened since the last look.
+    log: Vec<String>,
+}
+
+impl Cluster {
+    /// Leads, with everything listed.
+    fn with(pools: &[Value], services: &[Value]) -> Self {
+        let mut cluster = Self::following(pools, services);
+        cluster.input(Input::Lead(true));
+        cluster.settle();
+        cluster
+    }
+
+    /// The same without the Lease.
+    fn following(pools: &[Value], services: &[Value]) -> Self {
+        let mut cluster = Self {
+            index: Index::new(None, "metallb-system"),
+            services: BTreeMap::new(),
+            pools: BTreeMap::new(),
+            version: 0,
+            now: Now {
+                boot: Instant(0),
+                wall: Timestamp::UNIX_EPOCH,
+            },
+            pending: VecDeque::new(),
+            log: Vec::new(),
+        };
+        for pool in pools {
+            cluster.put_pool(pool.clone());
+        }
+        for service in services {
+            cluster.put_service(service.clone());
+        }
+        cluster.list();
+        cluster
+    }
+
+    /// Tells everything, as the first lists do.
+    fn list(&mut self) {
+        let pools = self
+            .pools
+            .values()
+            .map(|pool| serde_json::from_value(pool.clone()).unwrap())
+            .collect();
+        let services = self
+            .services
+            .values()
+            .map(|service| serde_json::from_value(service.clone()).unwrap())
+            .collect();
+        let namespace = json!({ "metadata": { "name": "ns" } });
+        let namespace = serde_json::from_value(namespace).unwrap();
+        self.input(Input::Pools(Change::Reset(pools)));
+        self.input(Input::Services(Change::Reset(services)));
+        self.input(Input::Namespaces(Change::Reset(vec![namespace])));
+    }
+
+    /// Starts a new controller over the same objects.
+    fn restart(&mut self) {
+        self.index = Index::new(None, "metallb-system");
+        self.pending.clear();
+        self.list();
+        self.input(Input::Lead(true));
+        self.settle();
+    }
+
+    fn input(&mut self, input: Input) {
+        self.index.handle_input(self.now, input);
+        self.collect();
+    }
+
+    fn collect(&mut self) {
+        while let Some(effect) = self.index.poll_output() {
+            match effect {
+                Effect::Write(write) => self.pending.push_back(write),
+                Effect::Note(note) => self.log.push(format!("{} {}", note.reason, note.message)),
+                Effect::Usage { .. } | Effect::Config { .. } => {}
+                Effect::Failed => self.log.push("failed".to_owned()),
+            }
+        }
+    }
+
+    /// Answers all writes, and lets the watch follow.
+    fn settle(&mut self) {
+        while let Some(write) = self.pending.pop_front() {
+            self.answer(write);
+        }
+    }
+
+    /// Does one write, as the API server would.
+    fn answer(&mut self, write: Write<Key>) {
+        let Op::Patch {
+            subresource: Some("status"),
+            body,
+        } = &write.op
+        else {
+            panic!("{write:?}")
+        };
+        let (objects, name) = match &write.key {
+            Key::Service(key) => (&mut self.services, key.name.clone()),
+            Key::Pool(name) => (&mut self.pools, name.clone()),
+        };
+        let target = write.target.clone();
+        let result = match objects.get_mut(&name) {
+            None => Err(Refusal::NotFound { target }),
+            Some(object) => {
+                let wanted = &body["metadata"]["resourceVersion"];
+                if !wanted.is_null() && *wanted != object["metadata"]["resourceVersion"] {
+                    self.log.push(format!("conflict {name}"));
+                    Err(Refusal::Conflict { target })
+                } else {
+                    merge(object, body);
+                    self.version += 1;
+                    object["metadata"]["resourceVersion"] = self.version.to_string().into();
+                    for entry in object["status"]["loadBalancer"]["ingress"]
+                        .as_array_mut()
+                        .into_iter()
+                        .flatten()
+                    {
+                        entry["ipMode"] = "VIP".into();
+                    }
+                    if matches!(write.key, Key::Service(_)) {
+                        self.log.push(format!("patch {name}"));
+                    }
+                    Ok(Some(Box::new(serde_json::from_value(object.clone()).unwrap())))
+                }
+            }
+        };
+        let landed = result.is_ok();
+        self.input(Input::Written(Box::new(Outcome { write, result })));
+        if landed {
+            self.tell(&name);
+        }
+    }
+
+    /// The watch tells a Service as it is.
+    fn tell(&mut self, name: &str) {
+        if let Some(service) = self.services.get(name) {
+            let service = serde_json::from_value(service.clone()).unwrap();
+            self.input(Input::Services(Change::Apply(service)));
+        }
+    }
+
+    /// Creates or replaces without telling anybody.
+    fn put_service(&mut self, mut service: Value) {
+        self.version += 1;
+        service["metadata"]["resourceVersion"] = self.version.to_string().into();
+        self.services
+            .insert(service["metadata"]["name"].as_str().unwrap().to_owned(), service);
+    }
+
+    fn put_pool(&mut self, mut pool: Value) {
+        self.version += 1;
+        pool["metadata"]["resourceVersion"] = self.version.to_string().into();
+        self.pools
+            .insert(pool["metadata"]["name"].as_str().unwrap().to_owned(), pool);
+    }
+
+    /// Creates or replaces, and settles.
+    fn apply(&mut self, service: Value) {
+        let name = service["metadata"]["name"].as_str().unwrap().to_owned();
+        self.put_service(service);
+        self.tell(&name);
+        self.settle();
+    }
+
+    /// Changes a Service as a user does, and settles.
+    fn edit(&mut self, name: &str, patch: Value) {
+        let mut service = self.services[name].clone();
+        merge(&mut service, &patch);
+        self.apply(service);
+    }
+
+    fn delete(&mut self, name: &str) {
+        let service = serde_json::from_value(self.services.remove(name).unwrap()).unwrap();
+        self.input(Input::Services(Change::Delete(service)));
+        self.settle();
+    }
+
+    fn apply_pool(&mut self, pool: Value) {
+        let name = pool["metadata"]["name"].as_str().unwrap().to_owned();
+        self.put_pool(pool);
+        let pool: IPAddressPool = serde_json::from_value(self.pools[&name].clone()).unwrap();
+        self.input(Input::Pools(Change::Apply(pool)));
+        self.settle();
+    }
+
+    fn delete_pool(&mut self, name: &str) {
+        let pool = serde_json::from_value(self.pools.remove(name).unwrap()).unwrap();
+        self.input(Input::Pools(Change::Delete(pool)));
+        self.settle();
+    }
+
+    fn pass(&mut self, time: Duration) {
+        self.now.boot = self.now.boot + time;
+        self.index.handle_timeout(self.now);
+        self.collect();
+        self.settle();
+    }
+
+    fn take_log(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.log)
+    }
+
+    /// The addresses in a Service's status, and the pool in its annotation.
+    fn shown(&self, name: &str) -> String {
+        let service = &self.services[name];
+        let entries = service["status"]["loadBalancer"]["ingress"]
+            .as_array()
+            .into_iter()
+            .flatten();
+        let addresses: Vec<&str> = entries.filter_map(|entry| entry["ip"].as_str()).collect();
+        let pool = service["metadata"]["annotations"]["metallb.io/ip-allocated-from-pool"].as_str();
+        format!("{} ({})", addresses.join(" "), pool.unwrap_or("-"))
+    }
+
+    /// A condition of a Service: `True Assigned …`.
+    fn condition(&self, name: &str, type_: &str) -> String {
+        let conditions = self.services[name]["status"]["conditions"]
+            .as_array()
+            .into_iter()
+            .flatten();
+        let found = conditions
+            .into_iter()
+            .find(|condition| condition["type"] == type_);
+        found.map_or_else(String::new, |condition| {
+            let text = |field: &str| condition[field].as_str().unwrap().to_owned();
+            format!("{} {}: {}", text("status"), text("reason"), text("message"))
+        })
+    }
+
+    fn assigned(&self, name: &str) -> String {
+        self.condition(name, "cortenlb.io/AddressAssigned")
+    }
+}
+
+/// RFC 7386, section 2.
+fn merge(target: &mut Value, patch: &Value) {
+    let Value::Object(patch) = patch else {
+        *target = patch.clone();
+        return;
+    };
+    if !target.is_object() {
+        *target = json!({});
+    }
+    let object = target.as_object_mut().unwrap();
+    for (name, value) in patch {
+        if value.is_null() {
+            object.remove(name);
+        } else {
+            merge(object.entry(name.clone()).or_insert(Value::Null), value);
+        }
+    }
+}
+
+/// A Service of type LoadBalancer; `age` orders by creation, higher is older.
+fn mk_service(name: &str, age: u32) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {
+            "name": name, "namespace": "ns", "uid": format!("uid-{name}"),
+            "creationTimestamp": format!("2026-01-01T00:00:{:02}Z", 59 - age),
+        },
+        "spec": { "type": "LoadBalancer", "clusterIPs": ["10.96.0.1"], "ports": [{ "port": 80 }] },
+    })
+}
+
+/// A Service whose status shows an address, with the annotation if `pool` is not empty.
+fn mk_holder(name: &str, age: u32, address: &str, pool: &str) -> Value {
+    let mut service = mk_service(name, age);
+    service["status"] = json!({ "loadBalancer": { "ingress": [{ "ip": address, "ipMode": "VIP" }] } });
+    if !pool.is_empty() {
+        service["metadata"]["annotations"] = json!({ "metallb.io/ip-allocated-from-pool": pool });
+    }
+    service
+}
+
+fn mk_pool(name: &str, addresses: &[&str]) -> Value {
+    json!({
+        "apiVersion": "metallb.io/v1beta1",
+        "kind": "IPAddressPool",
+        "metadata": { "name": name, "namespace": "metallb-system" },
+        "spec": { "addresses": addresses },
+    })
+}
+
+fn asking_for(address: &str) -> Value {
+    json!({ "metadata": { "annotations": { "metallb.io/loadBalancerIPs": address } } })
+}

@@ -1,0 +1,151 @@
+use super::*;
+
+#[test]
+fn a_restart_moves_nothing_and_writes_nothing() {
+    let services: Vec<Value> = (0..4)
+        .map(|number| mk_service(&format!("s{number}"), number))
+        .collect();
+    let mut cluster = Cluster::with(&[mk_pool("p", &["10.0.0.0/24"])], &services);
+    cluster.delete("s3");
+    let before: Vec<String> = ["s0", "s1", "s2"].map(|name| cluster.shown(name)).to_vec();
+    cluster.take_log();
+    cluster.restart();
+    assert!(cluster.take_log().is_empty());
+    let after: Vec<String> = ["s0", "s1", "s2"].map(|name| cluster.shown(name)).to_vec();
+    assert_eq!(before, after);
+}
+
+#[test]
+fn what_is_held_is_adopted_before_anything_is_given() {
+    // The one that waits is older, and would get the first address.
+    let services = [mk_service("waits", 9), mk_holder("holds", 0, "10.0.0.0", "")];
+    let mut cluster = Cluster::with(&[mk_pool("p", &["10.0.0.0/24"])], &services);
+    assert_eq!(cluster.shown("holds"), "10.0.0.0 (p)");
+    assert_eq!(cluster.shown("waits"), "10.0.0.1 (p)");
+    let mut log = cluster.take_log();
+    log.sort();
+    assert_eq!(
+        log,
+        [
+            "IPAllocated Assigned IP [\"10.0.0.1\"]",
+            "patch holds",
+            "patch waits"
+        ]
+    );
+}
+
+#[test]
+fn nothing_is_decided_before_everything_is_listed() {
+    let mut cluster = Cluster::following(&[mk_pool("p", &["10.0.0.0/24"])], &[mk_service("s", 0)]);
+    cluster.index = Index::new(None, "metallb-system");
+    cluster.input(Input::Lead(true));
+    let pools = cluster
+        .pools
+        .values()
+        .map(|pool| serde_json::from_value(pool.clone()).unwrap())
+        .collect();
+    cluster.input(Input::Pools(Change::Reset(pools)));
+    cluster.tell("s");
+    cluster.input(Input::Namespaces(Change::Reset(vec![])));
+    assert!(cluster.pending.is_empty() && !cluster.index.is_deciding());
+    let service = serde_json::from_value(cluster.services["s"].clone()).unwrap();
+    cluster.input(Input::Services(Change::Reset(vec![service])));
+    cluster.settle();
+    assert_eq!(cluster.shown("s"), "10.0.0.0 (p)");
+}
+
+#[test]
+fn of_two_holders_the_worse_claim_moves_with_an_event() {
+    let services = [
+        mk_holder("older", 9, "10.0.0.5", ""),
+        mk_holder("annotated", 5, "10.0.0.5", "p"),
+        mk_holder("explicit", 0, "10.0.0.6", ""),
+        mk_holder("other", 9, "10.0.0.6", "p"),
+    ];
+    let mut cluster = Cluster::following(&[mk_pool("p", &["10.0.0.0/24"])], &services);
+    cluster.edit("explicit", asking_for("10.0.0.6"));
+    cluster.take_log();
+    cluster.input(Input::Lead(true));
+    cluster.settle();
+    assert_eq!(cluster.shown("annotated"), "10.0.0.5 (p)");
+    assert_eq!(cluster.shown("explicit"), "10.0.0.6 (p)");
+    assert_eq!(cluster.shown("older"), "10.0.0.0 (p)");
+    assert_eq!(cluster.shown("other"), "10.0.0.1 (p)");
+    let log = cluster.take_log();
+    let expected = "ClearAssignment current IP for \"ns/older\" not allowed by config, will attempt for new IP \
+                    assignment: can't change sharing key for \"ns/older\", address also in use by ns/annotated";
+    assert!(log.contains(&expected.to_owned()), "{log:?}");
+    assert_eq!(
+        log.iter().filter(|line| line.starts_with("IPAllocated")).count(),
+        2
+    );
+}
+
+#[test]
+fn a_foreign_address_stays_until_a_pool_can_serve() {
+    let mut cluster = Cluster::with(&[], &[mk_holder("s", 0, "172.21.5.11", "")]);
+    assert_eq!(cluster.shown("s"), "172.21.5.11 (-)");
+    assert_eq!(
+        cluster.take_log(),
+        [
+            "patch s",
+            "AllocationFailed Failed to allocate IP for \"ns/s\": no available IPs: there is no valid IPAddressPool",
+        ]
+    );
+    cluster.apply_pool(mk_pool("p", &["172.21.5.240-172.21.5.250"]));
+    assert_eq!(cluster.shown("s"), "172.21.5.240 (p)");
+    assert_eq!(
+        cluster.take_log(),
+        [
+            "patch s",
+            "ClearAssignment current IP for \"ns/s\" not allowed by config, will attempt for new IP assignment: \
+             [\"172.21.5.11\"] is not allowed in config",
+            "IPAllocated Assigned IP [\"172.21.5.240\"]",
+        ]
+    );
+}
+
+#[test]
+fn a_pool_that_comes_later_takes_nothing_from_those_who_show_its_addresses() {
+    let services = [mk_service("waits", 9), mk_holder("shows", 0, "10.0.0.0", "")];
+    let mut cluster = Cluster::with(&[], &services);
+    cluster.take_log();
+    cluster.apply_pool(mk_pool("p", &["10.0.0.0/24"]));
+    assert_eq!(cluster.shown("shows"), "10.0.0.0 (p)");
+    assert_eq!(cluster.shown("waits"), "10.0.0.1 (p)");
+    assert!(
+        !cluster
+            .take_log()
+            .iter()
+            .any(|line| line.starts_with("ClearAssignment"))
+    );
+}
+
+#[test]
+fn an_annotation_makes_an_address_ours_without_any_pool() {
+    let mut deprecated = mk_holder("old", 0, "10.0.0.6", "");
+    deprecated["metadata"]["annotations"] = json!({ "metallb.universe.tf/ip-allocated-from-pool": "p" });
+    let services = [mk_holder("s", 0, "10.0.0.5", "p"), deprecated];
+    let mut cluster = Cluster::with(&[], &services);
+    assert_eq!(
+        (cluster.shown("s").as_str(), cluster.shown("old").as_str()),
+        ("10.0.0.5 (p)", "10.0.0.6 (p)")
+    );
+    assert!(
+        cluster.services["old"]["metadata"]["annotations"]
+            .get("metallb.universe.tf/ip-allocated-from-pool")
+            .is_none()
+    );
+    assert!(
+        cluster.assigned("s").starts_with("True PoolGone: keeps 10.0.0.5"),
+        "{}",
+        cluster.assigned("s")
+    );
+    // The pool comes back: nothing moves.
+    cluster.take_log();
+    cluster.apply_pool(mk_pool("p", &["10.0.0.0/24"]));
+    assert_eq!(cluster.assigned("s"), "True Assigned: 10.0.0.5 from pool \"p\"");
+    assert_eq!(cluster.take_log(), ["patch old", "patch s"]);
+    cluster.apply(mk_service("new", 0));
+    assert_eq!(cluster.shown("new"), "10.0.0.0 (p)");
+}
