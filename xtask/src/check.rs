@@ -66,6 +66,7 @@ fn clippy() -> anyhow::Result<()> {
         "--deny",
         "warnings",
     ])
+    .context("mend what clippy says above")
 }
 
 fn cargo(arguments: &[&str]) -> anyhow::Result<()> {

@@ -1,5 +1,8 @@
-//! Who may do what: no verb that no line of code needs. Roles have MetalLB's names, so that its own, which allow more,
-//! are replaced.
+//! Who may do what: no Secrets, one write on Services, and everything else that is written in our namespace alone. Roles
+//! have MetalLB's names, so that its own, which allow more, are replaced.
+//!
+//! All kinds of `metallb.io` that the two components own are here, also those whose behaviour is still to come: an
+//! installed role then need not change with the image.
 
 use cortenlb_crds::names::{GROUP, LEASE, SYSTEM_NAMESPACE};
 use k8s_openapi::api::rbac::v1::{
