@@ -136,8 +136,10 @@ impl Announced {
                 message,
             }
         } else {
-            let message =
-                format!("node {owner:?} is to announce the address; its speaker has not confirmed it yet");
+            let message = format!(
+                "node {owner:?} is to announce the address; its speaker has not confirmed it yet (if this lasts, see \
+                 the Service's events and the log of the speaker there)"
+            );
             Verdict {
                 status: false,
                 reason: WAITING_FOR_SPEAKER.to_owned(),

@@ -131,7 +131,8 @@ fn nothing_is_said_before_every_watch_was_listed() {
     assert_eq!(after(&mut announced, last), ["false WaitingForSpeaker"]);
     assert_eq!(
         announced.said[&web()].message,
-        "node \"n1\" is to announce the address; its speaker has not confirmed it yet"
+        "node \"n1\" is to announce the address; its speaker has not confirmed it yet (if this lasts, see the \
+         Service's events and the log of the speaker there)"
     );
 }
 
