@@ -1,7 +1,7 @@
 //! The running speaker: watches feed one task, which owns the index and hands its effects on.
 //!
-//! Tasks: one for each watch, the writer, the recorder of Events, the admin server, and [`Speaker`] itself. All
-//! end with the runtime, which ends with [`run`]. [`Speaker::run`] waits in one `select!` on receivers only, all
+//! Tasks: one for each watch, the writer, the recorder of Events, the admin server, and `Speaker` itself. All
+//! end with the runtime, which ends with [`run`]. `Speaker::run` waits in one `select!` on receivers only, all
 //! of them cancel safe (`recv`, `recv_many`, `changed`), and holds no other state across an await.
 
 use crate::index::{Effect, Index, Input};
