@@ -12,6 +12,7 @@ use cortenlb_lab::{Lab, LabOptions};
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
 use k8s_openapi::api::core::v1::{Namespace, Node, Service};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::ResourceExt as _;
 use kube::api::{Api, ListParams, Patch, PatchParams, PostParams};
 use serde_json::json;
 
@@ -150,16 +151,40 @@ impl Cluster {
     /// Takes the product away with everything that it brought, CRDs and pools included.
     pub async fn uninstall(&self) -> anyhow::Result<()> {
         let manifest = path(&self.product.manifest)?;
-        self.kubectl(&[
-            "delete",
-            "--ignore-not-found",
-            "--wait=true",
-            "--timeout=90s",
-            "-f",
-            manifest,
-        ])
-        .await?;
+        self.kubectl(&["delete", "--ignore-not-found", "--wait=false", "-f", manifest])
+            .await?;
+        let crds: Api<CustomResourceDefinition> = Api::all(self.client.clone());
+        for crd in crds.list(&ListParams::default()).await? {
+            if crd.spec.group == "metallb.io" {
+                self.crd_gone(&crds, &crd.name_any()).await?;
+            }
+        }
+        let namespaces: Api<Namespace> = Api::all(self.client.clone());
+        self.wait(namespaces, SYSTEM, "is gone", SOON, |found| found.is_none())
+            .await?;
         Ok(())
+    }
+
+    /// Waits until a CRD is gone. The API server's finalizer now and then meets a storage that is being set up anew,
+    /// and then lets the CRD lie until it changes: any change will do.
+    async fn crd_gone(&self, crds: &Api<CustomResourceDefinition>, name: &str) -> anyhow::Result<()> {
+        const NUDGES: i32 = 20;
+        for nudge in 0..NUDGES {
+            let within = Duration::from_secs(3);
+            if self
+                .wait(crds.clone(), name, "is gone", within, |found| found.is_none())
+                .await
+                .is_ok()
+            {
+                return Ok(());
+            }
+            let change = json!({ "metadata": { "annotations": { "e2e/nudge": nudge.to_string() } } });
+            // It may be gone by now; the next wait sees that.
+            let _ = crds
+                .patch(name, &PatchParams::default(), &Patch::Merge(change))
+                .await;
+        }
+        bail!("CustomResourceDefinition {name} is not gone although it was changed {NUDGES} times")
     }
 
     /// Takes away what a scenario left: Services, pools, advertisements, labels and cuts.

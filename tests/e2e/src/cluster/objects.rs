@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use cortenlb_crds::{IPAddressPool, L2Advertisement, ServiceL2Status};
+use futures::{StreamExt as _, TryStreamExt as _};
 use k8s_openapi::api::core::v1::{Event, Pod, Service};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt as _;
 use kube::api::{Api, DeleteParams, ListParams, PostParams};
+use kube::runtime::{WatchStreamExt as _, watcher};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
@@ -178,19 +180,33 @@ impl Cluster {
             .with_context(|| format!("no ServiceL2Status names Service {name}"))
     }
 
-    /// Watches for an Event with `reason` about the object `name`, and returns its message.
-    pub async fn event(&self, namespace: &str, name: &str, reason: &str) -> anyhow::Result<String> {
-        use futures::{StreamExt as _, TryStreamExt as _};
-        use kube::runtime::{WatchStreamExt as _, watcher};
-        let config =
-            watcher::Config::default().fields(&format!("involvedObject.name={name},reason={reason}"));
+    /// Watches for an Event with `reason` about Service `name`, and returns its message.
+    pub async fn event(&self, name: &str, reason: &str) -> anyhow::Result<String> {
+        self.event_about(&self.services().get(name).await?, reason).await
+    }
+
+    /// Watches for an Event with `reason` about `object`, and returns its message. The UID tells it from an earlier
+    /// object of the same name.
+    pub async fn event_about<K>(&self, object: &K, reason: &str) -> anyhow::Result<String>
+    where
+        K: kube::Resource<Scope = kube::core::NamespaceResourceScope, DynamicType = ()>,
+    {
+        let meta = object.meta();
+        let namespace = meta.namespace.as_deref().unwrap_or_default();
+        let name = meta.name.as_deref().unwrap_or_default();
+        let uid = meta.uid.as_deref().unwrap_or_default();
+        let config = watcher::Config::default().fields(&format!("involvedObject.uid={uid},reason={reason}"));
         let events = watcher(self.api::<Event>(namespace), config).applied_objects();
         let first = async { events.boxed().try_next().await };
         match tokio::time::timeout(SOON, first).await {
             Ok(Ok(Some(event))) => Ok(event.message.unwrap_or_default()),
             Ok(Ok(None)) => bail!("the watch for events ended"),
             Ok(Err(error)) => Err(error).context("watching events"),
-            Err(_) => bail!("no Event {reason} about {name} within {} s", SOON.as_secs()),
+            Err(_) => bail!(
+                "no Event {reason} about {} {namespace}/{name} within {} s",
+                K::kind(&()),
+                SOON.as_secs()
+            ),
         }
     }
 

@@ -24,7 +24,7 @@ pub(super) async fn external_ip_answers(cluster: &Cluster) -> anyhow::Result<()>
         table.contains("172.21.5.240"),
         "kubectl shows no EXTERNAL-IP: {table}"
     );
-    let event = cluster.event(NAMESPACE, "web", "IPAllocated").await?;
+    let event = cluster.event("web", "IPAllocated").await?;
     ensure!(
         event == r#"Assigned IP ["172.21.5.240"]"#,
         "the event reads: {event}"
@@ -41,7 +41,7 @@ pub(super) async fn external_ip_answers(cluster: &Cluster) -> anyhow::Result<()>
     );
 
     let node = cluster.announced_from("web").await?;
-    let event = cluster.event(NAMESPACE, "web", "nodeAssigned").await?;
+    let event = cluster.event("web", "nodeAssigned").await?;
     ensure!(
         event == format!(r#"announcing from node "{node}" with protocol "layer2""#),
         "the event reads: {event}"
@@ -89,7 +89,7 @@ pub(super) async fn twelfth_service_waits_for_a_free_address(cluster: &Cluster) 
             .await?;
     }
     cluster.create(mk_service("web12")).await?;
-    let event = cluster.event(NAMESPACE, "web12", "AllocationFailed").await?;
+    let event = cluster.event("web12", "AllocationFailed").await?;
     ensure!(
         event.starts_with(r#"Failed to allocate IP for "e2e/web12": "#),
         "the event reads: {event}"
@@ -144,7 +144,7 @@ pub(super) async fn requested_addresses(cluster: &Cluster) -> anyhow::Result<()>
     cluster
         .create(mk_service("outside").annotation(ASK, "172.21.5.99"))
         .await?;
-    let event = cluster.event(NAMESPACE, "outside", "AllocationFailed").await?;
+    let event = cluster.event("outside", "AllocationFailed").await?;
     ensure!(
         event.contains("172.21.5.99") && event.contains("is not allowed in config"),
         "the event reads: {event}"
@@ -153,8 +153,19 @@ pub(super) async fn requested_addresses(cluster: &Cluster) -> anyhow::Result<()>
     cluster
         .create(mk_service("taken").annotation(ASK, "172.21.5.245"))
         .await?;
-    let event = cluster.event(NAMESPACE, "taken", "AllocationFailed").await?;
-    ensure!(event.contains("172.21.5.245"), "the event reads: {event}");
+    let event = cluster.event("taken", "AllocationFailed").await?;
+    ensure!(
+        event.contains("address also in use by e2e/by-annotation"),
+        "the event reads: {event}"
+    );
+    let condition = cluster
+        .condition("taken", ADDRESS_ASSIGNED, "False", "AddressInUse")
+        .await?;
+    ensure!(
+        condition.message.contains("e2e/by-annotation"),
+        "the message names no holder: {}",
+        condition.message
+    );
     cluster.delete(cluster.services(), "by-annotation").await?;
     cluster.expect_address("taken", "172.21.5.245").await
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::ensure;
-use cortenlb_crds::ServiceL2Status;
+use cortenlb_crds::{BGPPeer, ServiceL2Status};
 use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::ResourceExt as _;
 use kube::api::{Api, ListParams, Patch, PatchParams, PostParams};
@@ -135,7 +135,8 @@ pub(super) async fn bgp_peer_is_told(cluster: &Cluster) -> anyhow::Result<()> {
                 spec: {myASN: 64500, peerASN: 64501, peerAddress: 172.21.5.1}\n";
     let file = cluster.lab.scratch_file("bgp-peer.yaml", peer).await?;
     cluster.kubectl(&["apply", "-f", &file]).await?;
-    let event = cluster.event(SYSTEM, "router", "BGPNotSupported").await?;
+    let peer = cluster.api::<BGPPeer>(SYSTEM).get("router").await?;
+    let event = cluster.event_about(&peer, "BGPNotSupported").await?;
     ensure!(event.contains("BGP"), "the event reads: {event}");
     cluster.kubectl(&["delete", "-f", &file]).await?;
     Ok(())
