@@ -59,11 +59,13 @@ pub(super) fn of(
     };
     if record.has_yielded() {
         return Desired {
+            addresses: None,
+            // A restart must not take the other's address for one of ours.
+            pool: Some(String::new()),
             conditions: vec![
                 (CONDITION_ADDRESS_ASSIGNED, Some(other_controller(seen))),
                 (CONDITION_ANNOUNCED, None),
             ],
-            ..Desired::default()
         };
     }
     let refusal = allocator.refusal(key);

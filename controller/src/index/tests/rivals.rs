@@ -82,7 +82,7 @@ fn who_writes_back_three_times_within_a_minute_is_left_alone() {
     }
     cluster.take_log();
     overwrite(&mut cluster, "172.21.5.11");
-    assert_eq!(cluster.shown("s"), "172.21.5.11 (p)");
+    assert_eq!(cluster.shown("s"), "172.21.5.11 (-)");
     assert!(
         cluster.assigned("s").starts_with("False OtherController: "),
         "{}",
