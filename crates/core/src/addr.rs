@@ -9,6 +9,8 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
+use ipnetwork::IpNetwork;
+
 pub use free::FreeSet;
 pub use number::Numbering;
 
@@ -30,15 +32,7 @@ impl Family {
         if address.is_ipv4() { Self::V4 } else { Self::V6 }
     }
 
-    /// The length of an address in bits.
-    pub fn bits(self) -> u8 {
-        match self {
-            Self::V4 => 32,
-            Self::V6 => 128,
-        }
-    }
-
-    /// The address of this family with the numeric value `number`, which lies below 2^[`bits`](Self::bits).
+    /// The address of this family with the numeric value `number`, which came from one.
     fn address(self, number: u128) -> IpAddr {
         match self {
             Self::V4 => {
@@ -146,29 +140,26 @@ impl AddrRange {
     }
 
     fn parse_cidr(text: &str) -> Option<Self> {
-        let (address, length) = text.split_once('/')?;
-        let written: IpAddr = address.parse().ok()?;
-        let address = written.to_canonical();
+        let (_, length) = text.split_once('/')?;
+        // A sign is a number to Rust, and a defect to Go.
         if !length.bytes().all(|byte| byte.is_ascii_digit()) {
             return None;
         }
-        let mut length: u8 = length.parse().ok()?;
+        let network: IpNetwork = text.parse().ok()?;
         // Go masks an IPv4-mapped address as the IPv6 address it was written as, and calls the result IPv4 if the
         // mapping prefix ::ffff:0:0/96 survived.
-        let mut family = Family::of(address);
-        if written.is_ipv6() && family == Family::V4 {
-            match length.checked_sub(96) {
-                Some(rest) => length = rest,
-                None => family = Family::V6,
+        let canonical = |address: IpAddr| {
+            if network.prefix() < 96 {
+                address
+            } else {
+                address.to_canonical()
             }
-        }
-        let host_bits = u32::from(family.bits().checked_sub(length)?);
-        let host_mask = 1u128.checked_shl(host_bits).map_or(u128::MAX, |size| size - 1);
-        let first = number(if family == Family::V6 { written } else { address }) & !host_mask;
+        };
+        let (first, last) = (canonical(network.network()), canonical(network.broadcast()));
         Some(Self {
-            family,
-            first,
-            last: first | host_mask,
+            family: Family::of(first),
+            first: number(first),
+            last: number(last),
         })
     }
 }

@@ -1,5 +1,7 @@
 //! Sequences of operations, judged by the promises themselves after each step.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
+
 use proptest::prelude::*;
 
 use super::*;
@@ -146,6 +148,37 @@ fn check(allocator: &Allocator, pools: &BTreeMap<String, Pool>) -> Result<(), Te
     Ok(())
 }
 
+/// Who asks for nothing special gets what a walk over all addresses of all pools finds first.
+fn first_by_walking(
+    pools: &BTreeMap<String, Pool>,
+    held: &BTreeSet<IpAddr>,
+    family: Family,
+) -> Option<IpAddr> {
+    let ranges = pools
+        .values()
+        .filter(|pool| pool.auto_assign())
+        .flat_map(|pool| pool.ranges().iter().map(|range| (range, pool.avoid_buggy_ips())));
+    ranges
+        .filter(|(range, _)| range.family() == family)
+        .find_map(|(range, avoid)| {
+            let mut address = range.first();
+            loop {
+                let edge =
+                    avoid && matches!(address, IpAddr::V4(address) if matches!(address.octets()[3], 0 | 255));
+                if !edge && !held.contains(&address) {
+                    return Some(address);
+                }
+                if address == range.last() {
+                    return None;
+                }
+                address = match address {
+                    IpAddr::V4(address) => Ipv4Addr::from_bits(address.to_bits() + 1).into(),
+                    IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() + 1).into(),
+                };
+            }
+        })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
 
@@ -165,7 +198,20 @@ proptest! {
                     let failed = allocator.decide(
                         &service, &request, allocator.services.get(&service).and_then(|entry| entry.held.as_ref()),
                     ).is_err();
-                    allocator.request(&service, *request);
+                    let taken: BTreeSet<IpAddr> =
+                        before.values().flat_map(|held| held.addresses.iter().copied()).collect();
+                    let plain = !before.contains_key(&service)
+                        && request.addresses.is_empty()
+                        && request.pool.is_none()
+                        && request.terms.key.is_none();
+                    if let (true, Families::Single(family)) = (plain, request.families) {
+                        let expected = first_by_walking(&pools, &taken, family);
+                        allocator.request(&service, *request);
+                        let got = allocator.assignment(&service).map(|held| held.addresses[0]);
+                        prop_assert_eq!(got, expected);
+                    } else {
+                        allocator.request(&service, *request);
+                    }
                     if failed && !lost {
                         // Others may gain, if its ports have changed; nobody loses.
                         let after = holdings(&allocator);
