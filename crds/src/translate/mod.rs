@@ -16,5 +16,9 @@ use kube::ResourceExt;
 
 /// `metadata.creationTimestamp` in seconds since 1970; 0 without one.
 fn created(object: &impl ResourceExt) -> i64 {
-    object.meta().creation_timestamp.as_ref().map_or(0, |time| time.0.as_second())
+    object
+        .meta()
+        .creation_timestamp
+        .as_ref()
+        .map_or(0, |time| time.0.as_second())
 }
