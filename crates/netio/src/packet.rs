@@ -4,18 +4,19 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use cortenlb_wire::ethernet::EtherType;
-use cortenlb_wire::filter::Instruction;
+use cortenlb_wire::filter::{self, Instruction};
 use socket2::{Domain, SockFilter, Socket, Type};
 
 use crate::{clock, sys};
 
 /// A packet socket, bound to one interface and one EtherType. It never blocks. Needs `NET_RAW`.
 ///
-/// It sees the frames that the interface takes in, addressed to this station or not; the filter decides what is
-/// delivered. It never sees the frames that this machine sends.
+/// It sees the frames that the interface takes in, addressed to this station or not, without those of VLANs on top of
+/// it; the filter decides what is delivered. It never sees the frames that this machine sends.
 #[derive(Debug)]
 pub struct PacketSocket {
     socket: Socket,
+    interface: u32,
 }
 
 /// One frame that was received.
@@ -39,7 +40,8 @@ pub struct Statistics {
 /// Why there is no packet socket; nothing stays open.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "cannot {step} a packet socket for {protocol:?} on interface {interface}; it needs the capability NET_RAW"
+    "cannot {step} a packet socket for {protocol:?} on interface {interface}: the interface may be gone, or the \
+     capability NET_RAW be missing"
 )]
 pub struct OpenError {
     step: &'static str,
@@ -68,9 +70,12 @@ impl PacketSocket {
             }
         };
         let socket = Socket::new(Domain::PACKET, Type::RAW.nonblocking(), None).map_err(failed("create"))?;
-        let socket = Self { socket };
-        socket.set_filter(filter).map_err(failed("filter"))?;
-        sys::set_option(socket.as_fd(), libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1).map_err(failed("time"))?;
+        let socket = Self { socket, interface };
+        socket
+            .set_filter(filter)
+            .map_err(failed("attach the filter of"))?;
+        sys::set_option(socket.as_fd(), libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1)
+            .map_err(failed("ask for time stamps of"))?;
         sys::set_option(socket.as_fd(), libc::SOL_PACKET, libc::PACKET_IGNORE_OUTGOING, 1)
             .map_err(failed("configure"))?;
         sys::bind_packet(socket.as_fd(), interface, protocol as u16).map_err(failed("bind"))?;
@@ -82,8 +87,9 @@ impl PacketSocket {
     /// # Errors
     /// When the kernel refuses the program or has no room for it: the earlier filter stays.
     pub fn set_filter(&self, filter: &[Instruction]) -> io::Result<()> {
-        let program: Vec<_> = filter
+        let program: Vec<_> = filter::of_interface(self.interface)
             .iter()
+            .chain(filter)
             .map(|&Instruction { code, jt, jf, k }| SockFilter::new(code, jt, jf, k))
             .collect();
         self.socket.attach_filter(&program)

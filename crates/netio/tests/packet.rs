@@ -7,7 +7,7 @@ use std::io::ErrorKind;
 use std::os::fd::AsFd as _;
 use std::time::Duration;
 
-use common::{ethernet, in_namespace, ip};
+use common::{ethernet, in_namespace, index, ip};
 use cortenlb_netio::clock;
 use cortenlb_netio::multicast::Membership;
 use cortenlb_netio::packet::PacketSocket;
@@ -90,6 +90,38 @@ fn delivers_what_the_filter_accepts_and_nothing_else() {
         client.send(&other.emit()).unwrap();
         assert_eq!(arp::Repr::parse(&next(&server).0), Ok(other));
         assert_empty(&server);
+    });
+}
+
+#[test]
+fn frames_of_a_vlan_on_top_are_not_the_interfaces_own() {
+    in_namespace("frames_of_a_vlan_on_top_are_not_the_interfaces_own", || {
+        let [a, b] = ethernet();
+        let vlan = |name| format!("link add link {name} name {name}.5 type vlan id 5");
+        if !std::process::Command::new("ip")
+            .args(vlan("left").split(' '))
+            .status()
+            .unwrap()
+            .success()
+        {
+            eprintln!("SKIPPED: this kernel has no VLAN interfaces (module 8021q)");
+            return;
+        }
+        ip(&vlan("right"));
+        for name in ["left", "right"] {
+            ip(&format!("link set {name}.5 up"));
+        }
+        let mine = request("172.21.5.240");
+        let open = |index| PacketSocket::open(index, EtherType::Arp, &filter::arp([mine.target_ip])).unwrap();
+        let (server, vlan_server) = (open(b), open(index("right.5")));
+        let (client, vlan_client) = (open(a), open(index("left.5")));
+
+        vlan_client.send(&mine.emit()).unwrap();
+        assert_eq!(arp::Repr::parse(&next(&vlan_server).0), Ok(mine));
+        assert_empty(&server);
+        client.send(&mine.emit()).unwrap();
+        assert_eq!(arp::Repr::parse(&next(&server).0), Ok(mine));
+        assert_empty(&vlan_server);
     });
 }
 

@@ -53,6 +53,8 @@ const DROP: Instruction = Instruction {
 const PACKET_TYPE: u32 = (-0x1000_i32 + 4) as u32;
 /// `PACKET_MULTICAST` (linux/if_packet.h): above it are frames for other hosts, and our own.
 const PACKET_MULTICAST: u32 = 2;
+/// `SKF_AD_OFF + SKF_AD_IFINDEX` (linux/filter.h): loads the index of the interface that the frame belongs to.
+const INTERFACE: u32 = (-0x1000_i32 + 8) as u32;
 
 // Offsets into an Ethernet frame.
 const ARP_OPERATION: u32 = 20;
@@ -85,7 +87,16 @@ pub fn ndp(addresses: impl IntoIterator<Item = Ipv6Addr>) -> Vec<Instruction> {
     finish(program, &ranges(tails.collect()), &[NDP_TARGET_TAIL])
 }
 
-/// Drops frames that an interface in promiscuous mode sees for others, or on a VLAN that is not ours.
+/// What stands in front of the program of a socket that is bound to the interface with this index: drops frames of
+/// any other.
+///
+/// Linux hands a socket on `bond0` also what came for `bond0.5`, without its tag (`orig_dev` in net/core/dev.c): an
+/// answer to it would go out on the wrong VLAN.
+pub fn of_interface(index: u32) -> Vec<Instruction> {
+    require(LOAD_WORD, INTERFACE, index, index)
+}
+
+/// Drops frames that an interface in promiscuous mode sees for others, or on a VLAN that this node is not part of.
 fn addressed_to_us() -> Vec<Instruction> {
     require(LOAD_WORD, PACKET_TYPE, 0, PACKET_MULTICAST)
 }

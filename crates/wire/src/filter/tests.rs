@@ -5,6 +5,9 @@ use crate::arp::{self, Operation};
 use crate::mac::MacAddr;
 use crate::ndp::{Advertisement, Solicitation};
 
+/// The interface that every frame belongs to.
+const INDEX: u32 = 7;
+
 /// Runs a program as the kernel does (net/core/filter.c), for a frame addressed to us.
 fn accepts(program: &[Instruction], frame: &[u8]) -> bool {
     accepts_as(program, frame, 0)
@@ -24,6 +27,10 @@ fn accepts_as(program: &[Instruction], frame: &[u8], packet_type: u32) -> bool {
             }
             LOAD_WORD if k == PACKET_TYPE => {
                 a = packet_type;
+                continue;
+            }
+            LOAD_WORD if k == INTERFACE => {
+                a = INDEX;
                 continue;
             }
             LOAD_WORD => 4,
@@ -47,6 +54,15 @@ fn v4(text: &str) -> Ipv4Addr {
 
 fn v6(text: &str) -> Ipv6Addr {
     text.parse().unwrap()
+}
+
+#[test]
+fn frames_of_another_interface_are_dropped() {
+    let request = arp::Repr::request(MAC, v4("172.21.5.100"), v4("172.21.5.240")).emit();
+    let on = |index| [of_interface(index), arp([v4("172.21.5.240")])].concat();
+    assert!(accepts(&on(INDEX), &request));
+    assert!(!accepts(&on(INDEX - 1), &request));
+    assert!(!accepts(&on(INDEX + 1), &request));
 }
 
 #[test]
