@@ -23,7 +23,8 @@ pub type Links = BTreeMap<u32, Link>;
 /// One interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link {
-    /// Index: never used again for another interface in the life of a namespace's counter.
+    /// Index. Another interface may have it later: one that was moved to another namespace and back keeps it, and
+    /// the namespace's counter wraps around.
     pub index: u32,
     /// Name.
     pub name: String,

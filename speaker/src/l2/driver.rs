@@ -31,6 +31,9 @@ const FRAME: usize = 1_522;
 const BATCH: usize = 64;
 /// The time between attempts to open what could not be opened.
 const RETRY: Duration = Duration::from_secs(1);
+/// The time until a socket that failed is opened anew. Longer than a notification takes that its interface is down,
+/// which makes the attempt needless.
+const REOPEN: Duration = Duration::from_millis(50);
 /// The least time between looks at the sockets' statistics.
 const STATISTICS: Duration = Duration::from_secs(10);
 
@@ -184,8 +187,7 @@ impl Driver {
             let received = match socket.receive(&mut buffer) {
                 Ok(received) => received,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                // Told once, when the interface goes down or away; a notification about it is on its way.
-                Err(error) => return debug!(interface, ?protocol, %error, "cannot receive"),
+                Err(error) => return self.lose(port, &error),
             };
             let bytes = &buffer[..received.length];
             let frame = Input::Frame {
@@ -197,6 +199,20 @@ impl Driver {
             self.responder.handle_input(now(), frame);
             self.perform();
         }
+    }
+
+    /// Closes a socket that has failed: its interface went down or away. A notification is on its way; but if the
+    /// interface is back before anybody looks, with its old index, nothing has changed for the responder, while
+    /// socket and memberships belong to the interface that is no more.
+    fn lose(&mut self, port: Port, error: &io::Error) {
+        let (interface, protocol) = port;
+        debug!(interface, ?protocol, %error, "cannot receive; opening the socket anew");
+        self.ports.remove(&port);
+        if protocol == EtherType::Ipv6 {
+            self.memberships.retain(|&(index, _), _| index != interface);
+        }
+        let at = now() + REOPEN;
+        self.retry = Some(self.retry.map_or(at, |retry| retry.min(at)));
     }
 
     /// Does what the responder says.

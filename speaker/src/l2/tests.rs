@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use cortenlb_core::announce::Interfaces as Scope;
 use cortenlb_netio::packet::PacketSocket;
+use cortenlb_proto::l2::Interface;
 use cortenlb_wire::ethernet::EtherType;
 use cortenlb_wire::mac::MacAddr;
 use cortenlb_wire::ndp::{self, Solicitation};
@@ -22,9 +23,9 @@ const CLIENT_MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 0x0b]);
 const VIP: Ipv4Addr = Ipv4Addr::new(172, 21, 5, 240);
 const CLIENT: Ipv4Addr = Ipv4Addr::new(172, 21, 5, 100);
 
-/// Runs this test again in a process with a network namespace of its own, with `NET_RAW` as its only capability
-/// while `body` runs; skips with a printed reason when not root.
-fn in_namespace(name: &str, set_up: &str, body: impl AsyncFnOnce()) {
+/// Runs this test again in a process with a network namespace of its own, with these capabilities alone while
+/// `body` runs; skips with a printed reason when not root.
+fn in_namespace(name: &str, set_up: &str, capabilities: &str, body: impl AsyncFnOnce()) {
     if std::env::var_os(INSIDE).is_some() {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -39,7 +40,7 @@ fn in_namespace(name: &str, set_up: &str, body: impl AsyncFnOnce()) {
         return;
     }
     let script = format!(
-        "set -e\n{set_up}\nexec setpriv --bounding-set=-all,+net_raw \"$0\" --exact {name} --nocapture"
+        "set -e\n{set_up}\nexec setpriv --bounding-set=-all,{capabilities} \"$0\" --exact {name} --nocapture"
     );
     let program = std::env::current_exe().unwrap();
     let mut child = Command::new("unshare");
@@ -96,6 +97,7 @@ fn announces_answers_and_falls_silent() {
     in_namespace(
         "l2::tests::announces_answers_and_falls_silent",
         SET_UP,
+        "+net_raw",
         async || {
             let links = LinkWatch::open().await.unwrap();
             let client_index = links
@@ -166,6 +168,81 @@ fn announces_answers_and_falls_silent() {
                 text.contains("metallb_layer2_gratuitous_sent{ip=\"fd00:5::240\"} "),
                 "{text}"
             );
+        },
+    );
+}
+
+/// Runs `ip` with these words, and expects success.
+fn ip(words: &str) {
+    let status = Command::new("ip")
+        .args(words.split_whitespace())
+        .status()
+        .unwrap();
+    assert!(status.success(), "ip {words}");
+}
+
+/// Asks for the VIP from this interface until the node answers.
+fn assert_answered(client: u32) {
+    let socket = PacketSocket::open(client, EtherType::Arp, &filter::arp([VIP])).unwrap();
+    let request = arp::Repr::request(CLIENT_MAC, CLIENT, VIP);
+    let mut poller = Poller::new().unwrap();
+    let mut buffer = [0; 2048];
+    for _ in 0..100 {
+        socket.send(&request.emit()).unwrap();
+        poller
+            .wait([socket.as_fd()], Some(Duration::from_millis(100)))
+            .unwrap();
+        while let Ok(received) = socket.receive(&mut buffer) {
+            if arp::Repr::parse(&buffer[..received.length]) == Ok(request.answer(NODE_MAC)) {
+                return;
+            }
+        }
+    }
+    panic!("no answer within ten seconds");
+}
+
+#[test]
+fn an_interface_that_comes_back_unnoticed_is_heard_again() {
+    in_namespace(
+        "l2::tests::an_interface_that_comes_back_unnoticed_is_heard_again",
+        SET_UP,
+        "+net_raw,+net_admin",
+        async || {
+            let links = LinkWatch::open().await.unwrap().subscribe().borrow().clone();
+            let [node, client] =
+                ["node", "client"].map(|name| links.values().find(|link| link.name == name).unwrap().index);
+            let interface = Interface {
+                name: "node".into(),
+                mac: NODE_MAC,
+                arp: true,
+                ndp: None,
+            };
+            let poller = Poller::new().unwrap();
+            let mailbox = Arc::new(Mailbox {
+                desired: Mutex::default(),
+                waker: poller.waker(),
+            });
+            // Nobody follows the links: as if they had been read before and after, and not between.
+            mailbox.post(|desired| {
+                desired.interfaces = Some(Interfaces::from([(node, interface)]));
+                desired.table = Some(table(&["172.21.5.240"]));
+            });
+            let metrics = metrics::Metrics::register(&mut Registry::default());
+            let driver = driver::Driver::new(poller, Arc::clone(&mailbox), metrics);
+            let thread = thread::spawn(move || driver.run());
+            assert_answered(client);
+
+            ip("link delete node");
+            ip(&format!(
+                "link add name node index {node} address {NODE_MAC} type veth
+                 peer name client index {client} address {CLIENT_MAC}"
+            ));
+            ip("link set node up");
+            ip("link set client up");
+            assert_answered(client);
+
+            mailbox.post(|desired| desired.stop = true);
+            thread.join().unwrap().unwrap();
         },
     );
 }
