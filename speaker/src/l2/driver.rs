@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cortenlb_core::time::Instant;
+use cortenlb_kit::logs::chain;
 use cortenlb_netio::clock;
 use cortenlb_netio::multicast::Membership;
 use cortenlb_netio::packet::PacketSocket;
@@ -295,13 +296,6 @@ fn program(addresses: &BTreeSet<IpAddr>) -> Vec<Instruction> {
     } else {
         filter::ndp(v6)
     }
-}
-
-/// An error with its cause, for the log.
-fn chain(error: &dyn std::error::Error) -> String {
-    error
-        .source()
-        .map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
 }
 
 fn now() -> Instant {
