@@ -30,10 +30,8 @@ fn yaml_says_what_the_objects_say() {
     meant.extend(cortenlb_crds::definitions::all().iter().map(json));
     meant.extend(manifests::rest(IMAGE));
     let written = written.into_iter().map(|mut document| {
-        if let Some(conversion) = document
-            .pointer_mut("/spec/conversion")
-            .and_then(Value::as_object_mut)
-        {
+        if document["metadata"]["name"] == "bgppeers.metallb.io" {
+            let conversion = document["spec"]["conversion"].as_object_mut().unwrap();
             assert_eq!(conversion.remove("webhook"), Some(Value::Null));
         }
         document
