@@ -8,6 +8,7 @@ mod leadership;
 mod peers;
 mod pool_status;
 mod rivals;
+mod sequences;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;

@@ -105,7 +105,8 @@ impl Allocator {
         std::mem::take(&mut self.touched)
     }
 
-    /// Replaces the valid pools. Nobody loses an address by it: what lies outside every pool stays held.
+    /// Replaces the valid pools. Nobody loses an address by it: what lies outside every pool stays held. Only who asks
+    /// for a pool by name, and holds an address that belongs to another one now, moves there if it can.
     pub fn set_pools(&mut self, pools: BTreeMap<String, Pool>) {
         let stale: Vec<String> = self
             .pools
@@ -138,6 +139,8 @@ impl Allocator {
         }
         for service in concerned {
             self.rename_pool(&service);
+            // It may have asked for the pool by name, or wait for something of it.
+            self.settle(&service);
             self.changed.insert(service);
         }
         for name in different {
@@ -201,6 +204,7 @@ impl Allocator {
                     pool,
                 };
                 self.hold(&service, Some(Held { assignment, terms }));
+                self.settle(&service);
             }
         }
         self.wake();

@@ -16,7 +16,7 @@ enum Op {
 
 const SERVICES: usize = 8;
 
-/// Pools that may be present together, in three shapes each.
+/// Pools in several shapes; of two that overlap, the one with the lower name is valid.
 fn pool_shapes() -> Vec<PoolSpec> {
     vec![
         mk_spec("a", &["10.0.0.0/30"]),
@@ -30,12 +30,14 @@ fn pool_shapes() -> Vec<PoolSpec> {
             auto_assign: false,
             ..mk_spec("b", &["10.0.1.0/31"])
         },
+        mk_spec("c", &["10.0.0.0-10.0.0.3", "fd00:c::/127"]),
     ]
 }
 
 fn chosen_pools(shapes: &[usize]) -> BTreeMap<String, Pool> {
     let all = pool_shapes();
-    mk_pools(shapes.iter().map(|shape| all[shape % all.len()].clone()))
+    let chosen = mk_pools(shapes.iter().map(|shape| all[shape % all.len()].clone()));
+    crate::pool::resolve(chosen.into_values()).0
 }
 
 fn request() -> impl Strategy<Value = Request> {
@@ -73,7 +75,7 @@ fn op() -> impl Strategy<Value = Op> {
         6 => (0..SERVICES, request()).prop_map(|(service, request)| Op::Ask(service, Box::new(request))),
         1 => (0..SERVICES).prop_map(Op::Withdraw),
         2 => (0..SERVICES).prop_map(Op::Release),
-        2 => proptest::collection::vec(0..5usize, 0..3).prop_map(Op::Pools),
+        2 => proptest::collection::vec(0..6usize, 0..3).prop_map(Op::Pools),
     ]
 }
 
@@ -222,12 +224,19 @@ proptest! {
                 Op::Withdraw(number) => allocator.withdraw(&service(number)),
                 Op::Release(number) => allocator.release(&service(number)),
                 Op::Pools(shapes) => {
-                    let content: Vec<ServiceKey> =
-                        before.keys().filter(|service| allocator.refusal(service).is_none()).cloned().collect();
+                    let by_name = |service: &&ServiceKey| {
+                        let request = &allocator.services[*service].request;
+                        request.as_ref().is_some_and(|request| request.pool.is_some())
+                    };
+                    let content: Vec<ServiceKey> = before
+                        .keys()
+                        .filter(|service| allocator.refusal(service).is_none() && !by_name(service))
+                        .cloned()
+                        .collect();
                     pools = chosen_pools(&shapes);
                     allocator.set_pools(pools.clone());
                     let after = holdings(&allocator);
-                    // Nobody loses its address; only who asked for another one in vain may move.
+                    // Nobody loses its address; only who asks for another one, or for a pool by name, may move.
                     prop_assert!(before.keys().all(|service| after.contains_key(service)));
                     for service in content {
                         let kept = before[&service].addresses.iter().all(|address| {
