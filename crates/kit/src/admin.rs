@@ -1,7 +1,7 @@
 //! The admin server: `/healthz`, `/readyz` and `/metrics`.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, btree_map::Entry},
     fmt,
     net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
@@ -19,19 +19,20 @@ use tokio_util::sync::CancellationToken;
 
 use crate::metrics::{self, Registry};
 
-/// What still keeps the process from being ready. Cheap to clone; all clones are one.
+/// What still keeps the process from being ready, and how many wait for it under one name. Cheap to clone; all clones are one.
 ///
 /// A process is ready once every [`ReadyHandle`] that was taken is dropped: a task that never takes off can so not be
 /// forgotten.
 #[derive(Clone, Debug, Default)]
-pub struct Readiness(Arc<Mutex<BTreeSet<&'static str>>>);
+pub struct Readiness(Arc<Mutex<BTreeMap<&'static str, usize>>>);
 
 impl Readiness {
     /// Makes the process wait for `what`, as `/readyz` will name it ("Services are listed"), until the handle is
-    /// dropped. Take all handles before serving: with none, the process is ready.
+    /// dropped; with one name for several, until all of them are. Take all handles before serving: with none, the
+    /// process is ready.
     #[must_use]
     pub fn handle(&self, what: &'static str) -> ReadyHandle {
-        self.lock().insert(what);
+        *self.lock().entry(what).or_default() += 1;
         ReadyHandle {
             readiness: self.clone(),
             what,
@@ -41,10 +42,10 @@ impl Readiness {
     /// What is missing, in alphabetical order; empty when the process is ready.
     #[must_use]
     pub fn missing(&self) -> Vec<&'static str> {
-        self.lock().iter().copied().collect()
+        self.lock().keys().copied().collect()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeSet<&'static str>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<&'static str, usize>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -65,7 +66,13 @@ impl ReadyHandle {
 
 impl Drop for ReadyHandle {
     fn drop(&mut self) {
-        self.readiness.lock().remove(self.what);
+        let mut waiting = self.readiness.lock();
+        if let Entry::Occupied(mut handles) = waiting.entry(self.what) {
+            *handles.get_mut() -= 1;
+            if *handles.get() == 0 {
+                handles.remove();
+            }
+        }
     }
 }
 

@@ -76,3 +76,14 @@ async fn an_address_that_is_taken_is_named() {
     assert_eq!(error.address, taken[0]);
     assert!(error.to_string().contains(&taken[0].to_string()), "{error}");
 }
+
+#[test]
+fn one_name_for_two_things_waits_for_both() {
+    let readiness = Readiness::default();
+    let [first, second] = [readiness.handle("a list"), readiness.handle("a list")];
+    assert_eq!(readiness.missing(), ["a list"]);
+    first.ready();
+    assert_eq!(readiness.missing(), ["a list"]);
+    second.ready();
+    assert!(readiness.missing().is_empty());
+}
