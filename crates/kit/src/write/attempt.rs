@@ -13,6 +13,10 @@ use tokio::time::timeout;
 use super::{Op, Refusal, Target};
 use crate::client::REQUEST_TIMEOUT;
 
+/// The most of a server's wish that is heeded: what it asks for in an overload may be minutes, and a Service's status
+/// is not to wait for them after the overload is over.
+const LONGEST_WISH: Duration = Duration::from_secs(30);
+
 /// The three ends of a try.
 pub(super) enum Attempt {
     /// The API server did it.
@@ -23,7 +27,7 @@ pub(super) enum Attempt {
     Transient {
         /// What happened, for the log.
         reason: String,
-        /// The server's wish (`Retry-After`), if it has one.
+        /// The server's wish (`Retry-After`), if it has one; at most [`LONGEST_WISH`].
         after: Option<Duration>,
         /// False when the server said that it has not done it; true when it may have, or may yet.
         unsettled: bool,
@@ -122,7 +126,7 @@ fn transient(status: &kube::core::Status, unsettled: bool) -> Attempt {
         .map_or(0, |details| details.retry_after_seconds);
     Attempt::Transient {
         reason: format!("{} ({})", status.message, status.code),
-        after: (seconds > 0).then(|| Duration::from_secs(seconds.into())),
+        after: (seconds > 0).then(|| Duration::from_secs(seconds.into()).min(LONGEST_WISH)),
         unsettled,
     }
 }
@@ -133,3 +137,6 @@ fn rejected(target: &Target, source: kube::Error) -> Refusal {
         source: Box::new(source),
     }
 }
+
+#[cfg(test)]
+mod tests;
