@@ -16,11 +16,11 @@ pub use self::{
 /// How the one who held the Lease before us came to lose it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Predecessor {
-    /// There was none: the Lease is new.
+    /// There was none: the Lease is new, and this process has not seen an earlier one of its name.
     Fresh,
     /// It gave the Lease up, after its last write was answered.
     Released,
-    /// It fell silent. A write of it may still be under way, and must be fenced off before anything is decided from
+    /// It fell silent, or somebody deleted its Lease. A write of it may still be under way, and must be fenced off before anything is decided from
     /// what is read.
     Expired,
 }

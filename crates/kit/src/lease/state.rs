@@ -62,6 +62,10 @@ pub struct LeaseState {
     /// When the next request may be sent after one that failed.
     retry_at: Option<Instant>,
     term: Option<Term>,
+    /// The highest `leaseTransitions` of a Lease that had a holder; `None` while none was seen.
+    ///
+    /// A Lease that somebody deletes takes no writes of its holder with it.
+    seen: Option<i32>,
 }
 
 #[derive(Clone, Debug)]
@@ -98,6 +102,7 @@ impl LeaseState {
             read_again: None,
             retry_at: None,
             term: None,
+            seen: None,
         }
     }
 
@@ -123,7 +128,8 @@ impl LeaseState {
             since,
         } = &self.view
         else {
-            return Action::Create(self.spec(LeaseSpec::default(), 0));
+            let transitions = self.seen.map_or(0, |seen| seen.saturating_add(1));
+            return Action::Create(self.spec(LeaseSpec::default(), transitions));
         };
         let transitions = spec.lease_transitions.unwrap_or_default();
         let next = match (self.term, holder(spec)) {
@@ -164,6 +170,9 @@ impl LeaseState {
         if !ours {
             self.term = None;
         }
+        if let Some((_, spec)) = &lease {
+            self.see(spec);
+        }
         self.view = match (lease, &self.view) {
             (None, _) => View::Absent,
             (
@@ -188,7 +197,14 @@ impl LeaseState {
     pub fn written(&mut self, sent: Instant, resource_version: String, spec: LeaseSpec) {
         let (transitions, predecessor) = match (self.term, &self.view) {
             (Some(term), _) => (term.transitions, term.predecessor),
-            (None, View::Absent) => (0, Predecessor::Fresh),
+            (None, View::Absent) => (
+                spec.lease_transitions.unwrap_or_default(),
+                if self.seen.is_some() {
+                    Predecessor::Expired
+                } else {
+                    Predecessor::Fresh
+                },
+            ),
             (None, View::Present { spec: before, .. }) => (
                 spec.lease_transitions.unwrap_or_default(),
                 if holder(before).is_some() {
@@ -198,6 +214,7 @@ impl LeaseState {
                 },
             ),
         };
+        self.see(&spec);
         self.retry_at = None;
         self.read_again = Some(sent);
         self.term = Some(Term {
@@ -263,6 +280,12 @@ impl LeaseState {
                 until: self.deadline(),
             },
         )
+    }
+
+    fn see(&mut self, spec: &LeaseSpec) {
+        if holder(spec).is_some() {
+            self.seen = self.seen.max(Some(spec.lease_transitions.unwrap_or_default()));
+        }
     }
 
     fn deadline(&self) -> Option<Instant> {

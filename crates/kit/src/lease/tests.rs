@@ -81,6 +81,38 @@ fn what_is_found_decides_how_the_lease_is_taken() {
     }
 }
 
+/// The deletion ends nobody's writes; and transitions that began anew would look like an earlier term's.
+#[test]
+fn a_deleted_lease_does_not_hide_its_holder() {
+    for held in ["other", "me"] {
+        let start = Instant::now();
+        let mut state = mk_state(start, Some(mk_spec(held, 4)));
+        state.read(start + 2 * SECOND, None);
+        let action = state.poll(start + 2 * SECOND);
+        assert!(matches!(action, Action::Create(_)), "{action:?}");
+        accept(&mut state, start + 2 * SECOND, action);
+        let Claim {
+            transitions,
+            predecessor,
+            ..
+        } = state.claim();
+        assert_eq!((transitions, predecessor), (5, Predecessor::Expired), "{held}");
+    }
+    let start = Instant::now();
+    let mut state = mk_state(start, None);
+    let action = state.poll(start);
+    accept(&mut state, start, action);
+    state.read(start + SECOND, None);
+    assert!(!state.claim().held);
+    let action = state.poll(start + SECOND);
+    accept(&mut state, start + SECOND, action);
+    assert_eq!(
+        (state.claim().transitions, state.claim().predecessor),
+        (1, Predecessor::Expired),
+        "its own term"
+    );
+}
+
 #[test]
 fn a_silent_holder_is_followed_after_its_duration_as_we_saw_it() {
     let start = Instant::now();
