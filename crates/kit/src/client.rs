@@ -1,12 +1,14 @@
 //! The connection to the API server.
 //!
-//! The stack is put together here rather than by [`Client::try_from`] for three reasons: TCP keep-alive (a watch
-//! over a dead connection would go unnoticed for five minutes), no Nagle delay between a request's head and body,
-//! and no retries below [`write`](crate::write), which would hold a write back for minutes behind its caller's back.
+//! The stack is put together here rather than by [`Client::try_from`] for four reasons: TCP keep-alive (a watch
+//! over a dead connection would go unnoticed for five minutes), an end to connections on which a server that hangs says
+//! nothing, no Nagle delay between a request's head and body, and no retries below [`write`](crate::write), which would
+//! hold a write back for minutes behind its caller's back.
 
 use std::{env, time::Duration};
 
 use axum::http::{HeaderValue, header::USER_AGENT};
+use hyper_timeout::TimeoutConnector;
 use hyper_util::{
     client::legacy::{Client as HttpClient, connect::HttpConnector},
     rt::TokioExecutor,
@@ -32,7 +34,25 @@ const KEEPALIVE_IDLE: Duration = Duration::from_secs(5);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(2);
 const KEEPALIVE_PROBES: u32 = 3;
 const UNACKNOWLEDGED: Duration = Duration::from_secs(11);
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long the server may say nothing, by what it is asked for.
+#[derive(Clone, Copy, Debug)]
+struct Deadlines {
+    /// Until a connection stands. One of several servers may not answer while the next would.
+    connect: Duration,
+    /// The same with the TLS handshake, which a server that hangs never ends: its kernel has accepted the connection.
+    handshake: Duration,
+    /// Between a request and the first byte of its answer, and between two bytes of an answer. HTTP/1.1 has one request
+    /// on a connection, so that silence on the connection is the request's. Longer than any watch
+    /// ([`WATCH_FOR`](crate::watch::WATCH_FOR)), and than what the API server gives a list (60 s).
+    silence: Duration,
+}
+
+const DEADLINES: Deadlines = Deadlines {
+    connect: Duration::from_secs(5),
+    handshake: Duration::from_secs(10),
+    silence: Duration::from_secs(75),
+};
 
 /// Why there is no client. Nothing was sent to the API server.
 #[derive(Debug, Error)]
@@ -106,23 +126,27 @@ pub fn with_config(mut config: Config, component: &str) -> Result<Client, Connec
         config.headers.push((USER_AGENT, agent));
     }
     let url = config.cluster_url.to_string();
-    stack(config).map_err(|source| ConnectError::Unusable {
+    stack(config, DEADLINES).map_err(|source| ConnectError::Unusable {
         url,
         source: Box::new(source),
     })
 }
 
-fn stack(config: Config) -> Result<Client, kube::Error> {
+fn stack(config: Config, deadlines: Deadlines) -> Result<Client, kube::Error> {
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
-    tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
+    tcp.set_connect_timeout(Some(deadlines.connect));
     tcp.set_keepalive(Some(KEEPALIVE_IDLE));
     tcp.set_keepalive_interval(Some(KEEPALIVE_INTERVAL));
     tcp.set_keepalive_retries(Some(KEEPALIVE_PROBES));
     tcp.set_tcp_user_timeout(Some(UNACKNOWLEDGED));
-    let http = HttpClient::builder(TokioExecutor::new())
-        .build::<_, Body>(config.rustls_https_connector_with_connector(tcp)?);
+    let mut connector = TimeoutConnector::new(config.rustls_https_connector_with_connector(tcp)?);
+    connector.set_connect_timeout(Some(deadlines.handshake));
+    connector.set_read_timeout(Some(deadlines.silence));
+    // Or a request on a connection that has rested would have only what is left of the time.
+    connector.set_reset_reader_on_write(true);
+    let http = HttpClient::builder(TokioExecutor::new()).build::<_, Body>(connector);
     let service = ServiceBuilder::new()
         .layer(config.base_uri_layer())
         .option_layer(config.auth_layer()?)

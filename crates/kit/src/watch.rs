@@ -20,6 +20,13 @@ use crate::backoff::Backoff;
 
 pub use kube::runtime::watcher::Config;
 
+/// How long one watch request lasts, in seconds, before the next takes over where it ended.
+///
+/// A server that hangs while its kernel keeps the connection alive is noticed 5 s after it should have ended the watch.
+/// The watcher's own 290 s would leave a node with an old picture for five minutes. The price is a request a minute for
+/// each kind, answered from the API server's cache.
+pub(crate) const WATCH_FOR: u32 = 60;
+
 /// What a watch tells the index.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change<K> {
@@ -35,7 +42,7 @@ pub enum Change<K> {
 /// Watches one kind for ever and sends each change as the caller's event.
 ///
 /// Errors never end it: they are logged with the kind's name and tried again after a jittered backoff of 100 ms to
-/// 10 s. `managedFields` are dropped, being half of an object's size and of no use to an index. The channel is the
+/// 10 s. A server that falls silent is noticed within 65 s; `config.timeout` is overwritten to this end. `managedFields` are dropped, being half of an object's size and of no use to an index. The channel is the
 /// caller's and bounded: when it is full the watch waits, and so in the end does the API server.
 ///
 /// Returns when the receiver of `events` is gone. Dropping the future is safe at any point: it holds no state that
@@ -46,6 +53,7 @@ where
     E: From<Change<K>>,
 {
     let kind = K::kind(&());
+    let config = config.timeout(WATCH_FOR);
     let mut backoff = Backoff::default();
     loop {
         let mut stream = pin!(watcher(api.clone(), config.clone()));

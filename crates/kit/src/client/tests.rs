@@ -1,9 +1,15 @@
+use std::time::Duration;
+
 use axum::{Router, http::HeaderMap, routing::get};
 use kube::Config;
 use serde_json::json;
-use tokio::net::TcpListener;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+    time::timeout,
+};
 
-use super::{ConnectError, connect_with_kubeconfig, with_config};
+use super::{ConnectError, Deadlines, connect_with_kubeconfig, stack, with_config};
 
 #[tokio::test]
 async fn requests_arrive_and_say_who_sent_them() {
@@ -45,4 +51,52 @@ async fn a_kubeconfig_that_is_not_there_is_named() {
     };
     assert!(matches!(&error, ConnectError::Kubeconfig { path, .. } if path == "/nowhere/config"));
     assert!(error.to_string().contains("/nowhere/config"), "{error}");
+}
+
+/// A server whose kernel accepts connections, and which then says `words` to each request and no more.
+async fn mk_hanging(scheme: &str, words: &'static str) -> Config {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("{scheme}://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            tokio::spawn(async move {
+                while stream.read(&mut [0; 4096]).await.is_ok_and(|length| length > 0) {
+                    stream.write_all(words.as_bytes()).await.unwrap();
+                }
+            });
+        }
+    });
+    let mut config = Config::new(url.parse().unwrap());
+    config.root_cert = Some(Vec::new());
+    config
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_is_not_waited_for_without_end() {
+    let soon = Deadlines {
+        connect: Duration::from_secs(60),
+        handshake: Duration::from_secs(60),
+        silence: Duration::from_millis(100),
+    };
+    let begun = "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{";
+    let cases = [
+        ("before the answer", "http", "", soon),
+        ("within the answer", "http", begun, soon),
+        (
+            "in the TLS handshake",
+            "https",
+            "",
+            Deadlines {
+                handshake: soon.silence,
+                silence: soon.connect,
+                ..soon
+            },
+        ),
+    ];
+    for (case, scheme, words, deadlines) in cases {
+        let client = stack(mk_hanging(scheme, words).await, deadlines).unwrap();
+        let answer = timeout(Duration::from_secs(20), client.apiserver_version()).await;
+        assert!(answer.expect(case).is_err(), "{case}");
+    }
 }

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
@@ -89,6 +91,25 @@ async fn a_broken_watch_resumes_where_it_was() {
         3,
         "list, watch, watch"
     );
+}
+
+/// The fake never ends a watch by itself: it is a server that hangs.
+#[tokio::test(start_paused = true)]
+async fn a_watch_that_says_nothing_is_begun_again() {
+    let fake = Fake::new();
+    let mut changes = start(&fake, 8);
+    assert_eq!(next(&mut changes).await, "reset ");
+    let watches = || {
+        fake.log()
+            .iter()
+            .filter(|request| request.starts_with("GET"))
+            .count()
+            - 1
+    };
+    tokio::time::sleep(Duration::from_secs(64)).await;
+    assert_eq!(watches(), 1);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(watches(), 2);
 }
 
 /// After a restore of etcd the start of the watch is refused, which the watcher alone would repeat for ever.
