@@ -80,7 +80,8 @@ async fn story(lab: &Lab) -> anyhow::Result<()> {
     say("A pool of addresses, and its advertisement on the segment");
     let pool = lab.scratch_file("pool.yaml", POOL).await?;
     print!("{POOL}");
-    stage.kubectl(&["apply", "-f", &pool]).await?;
+    println!("\n$ kubectl apply -f pool.yaml");
+    print!("{}", stage.quiet(&["apply", "-f", &pool]).await?);
 
     say("A backend with three replicas and a Service of type LoadBalancer");
     let backend = lab.scratch_file("backend.json", &backend().to_string()).await?;
