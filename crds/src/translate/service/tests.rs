@@ -90,7 +90,8 @@ fn families_follow_cluster_ips_and_policy() {
 fn addresses_are_read_from_either_annotation_or_the_spec() {
     let current = names::LOAD_BALANCER_IPS;
     let deprecated = names::LOAD_BALANCER_IPS_DEPRECATED;
-    let rows: [(Value, Value, Result<&[&str], &str>); 10] = [
+    type Row = (Value, Value, Result<&'static [&'static str], &'static str>);
+    let rows: [Row; 10] = [
         (json!({}), json!({}), Ok(&[])),
         (json!({}), json!({ current: "192.0.2.1" }), Ok(&["192.0.2.1"])),
         (
