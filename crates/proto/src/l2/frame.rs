@@ -1,4 +1,4 @@
-//! One frame in, at most one answer out.
+//! One frame in, at most one claim and one answer out.
 
 use std::net::IpAddr;
 
@@ -26,13 +26,29 @@ impl Responder {
         }
     }
 
-    /// RFC 826, and the probes of RFC 5227, which are answered like any request.
+    /// RFC 826, and the probes of RFC 5227, which are answered like any request. Who claims one address may ask for
+    /// another: RFC 826 looks at the sender and at the target, each for itself.
     fn handle_arp(&self, index: u32, interface: &Interface, bytes: &[u8]) -> Result<Vec<Output>, DropReason> {
         let packet = arp::Repr::parse(bytes).map_err(DropReason::Arp)?;
         self.check_foreign(packet.sender_mac)?;
-        if self.serves(packet.sender_ip.into(), index) {
-            return Ok(vec![claimed(index, packet.sender_ip.into(), packet.sender_mac)]);
+        let answer = self.answer_arp(index, interface, &packet);
+        if !self.serves(packet.sender_ip.into(), index) {
+            return answer;
         }
+        let mut outputs = vec![claimed(index, packet.sender_ip.into(), packet.sender_mac)];
+        // An announcement asks for the address that it claims, and wants no answer.
+        if packet.target_ip != packet.sender_ip {
+            outputs.extend(answer.into_iter().flatten());
+        }
+        Ok(outputs)
+    }
+
+    fn answer_arp(
+        &self,
+        index: u32,
+        interface: &Interface,
+        packet: &arp::Repr,
+    ) -> Result<Vec<Output>, DropReason> {
         if packet.operation != arp::Operation::Request {
             return Err(DropReason::NotARequest);
         }

@@ -249,6 +249,23 @@ fn somebody_elses_claim_is_told_and_not_answered() {
 }
 
 #[test]
+fn who_claims_one_address_is_answered_for_another() {
+    let other = Ipv4Addr::new(172, 21, 5, 241);
+    let mut responder = mk_serving([VIP, other]);
+    let request = arp::Repr::request(CLIENT_MAC, VIP, other);
+    let claim = Output::Claimed {
+        interface: 1,
+        address: VIP.into(),
+        by: CLIENT_MAC,
+    };
+    let mut expected = vec![claim.clone()];
+    expected.extend(answered(other, EtherType::Arp, request.answer(mac(1)).emit()));
+    assert_eq!(arp_frame(&mut responder, request), expected);
+    let not_ours = arp::Repr::request(CLIENT_MAC, VIP, CLIENT);
+    assert_eq!(arp_frame(&mut responder, not_ours), [claim]);
+}
+
+#[test]
 fn solicitations_are_answered() {
     let vip = v6("fd00:5::240");
     let mut responder = mk_serving([vip]);
