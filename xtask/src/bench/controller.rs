@@ -59,6 +59,7 @@ async fn measure(lab: &Lab, services: usize) -> anyhow::Result<()> {
     )
     .await?;
 
+    bench.settled(services).await?;
     let mut singles = bench.singles().await?;
     singles.sort();
     super::print("controller.single.p50", milliseconds(singles[SINGLES / 2]), "ms");
@@ -166,6 +167,26 @@ impl Bench {
             .context("not every Service got an address")?
     }
 
+    /// Waits until the controller has nothing left to say about the Services of namespace `bulk`.
+    async fn settled(&self, services: usize) -> anyhow::Result<()> {
+        let mut events = watcher(self.services("bulk"), watcher::Config::default())
+            .applied_objects()
+            .boxed();
+        let settled = async {
+            let mut said = std::collections::BTreeSet::new();
+            while said.len() < services {
+                let service = events.try_next().await?.context("the watch of Services ended")?;
+                if has_condition(&service, "cortenlb.io/Announced") {
+                    said.insert(service.metadata.name);
+                }
+            }
+            anyhow::Ok(())
+        };
+        tokio::time::timeout(LIMIT, settled)
+            .await
+            .context("not every Service says whether it is announced")?
+    }
+
     /// Creates Services one after another, each when the one before it has its address and is gone.
     async fn singles(&self) -> anyhow::Result<Vec<Duration>> {
         let api = self.services("bulk");
@@ -214,6 +235,14 @@ fn has_address(service: &Service) -> bool {
     balancer
         .and_then(|balancer| balancer.ingress.as_ref())
         .is_some_and(|ingress| !ingress.is_empty())
+}
+
+fn has_condition(service: &Service, kind: &str) -> bool {
+    let conditions = service
+        .status
+        .as_ref()
+        .and_then(|status| status.conditions.as_ref());
+    conditions.is_some_and(|conditions| conditions.iter().any(|condition| condition.type_ == kind))
 }
 
 async fn kubectl(lab: &Lab, arguments: &[&str]) -> anyhow::Result<()> {
