@@ -1,8 +1,8 @@
 //! Who may do what: no Secrets, one write on Services, and everything else that is written in our namespace alone. Roles
 //! have MetalLB's names, so that its own, which allow more, are replaced.
 //!
-//! All kinds of `metallb.io` that the two components own are here, also those whose behaviour is still to come: an
-//! installed role then need not change with the image.
+//! A verb is here because a line of the two components needs it: a watch lists and watches, and gets nothing; the Lease
+//! alone is read by its name.
 
 use cortenlb_crds::names::{GROUP, LEASE, SYSTEM_NAMESPACE};
 use k8s_openapi::api::rbac::v1::{
@@ -12,7 +12,8 @@ use serde_json::Value;
 
 use super::{Component, cluster_metadata, json, metadata};
 
-const READ: &[&str] = &["get", "list", "watch"];
+/// What a watch needs.
+const WATCH: &[&str] = &["list", "watch"];
 
 /// Roles and their bindings.
 pub(super) fn documents() -> Vec<Value> {
@@ -32,62 +33,55 @@ pub(super) fn documents() -> Vec<Value> {
 /// What a component does outside our namespace.
 fn in_cluster(component: Component) -> Vec<PolicyRule> {
     let mut rules = vec![
-        allow("", &["services", "namespaces", "nodes"], READ),
-        allow("discovery.k8s.io", &["endpointslices"], READ),
+        allow("", &["services", "nodes"], WATCH),
+        allow("discovery.k8s.io", &["endpointslices"], WATCH),
         allow("", &["events"], &["create", "patch"]),
     ];
     if let Component::Controller = component {
+        rules.push(allow("", &["namespaces"], WATCH));
         rules.push(allow("", &["services/status"], &["patch"]));
         // An earlier MetalLB leaves a webhook that nobody would answer.
         let webhook = allow(
             "admissionregistration.k8s.io",
             &["validatingwebhookconfigurations"],
-            &["get", "delete"],
+            &["delete"],
         );
         rules.push(only(webhook, "metallb-webhook-configuration"));
     }
     rules
 }
 
-/// What a component writes in our namespace.
+/// What a component alone does in our namespace.
 fn in_namespace(component: Component) -> Vec<PolicyRule> {
-    let states = allow(
-        GROUP,
-        &["configurationstates", "configurationstates/status"],
-        &["get", "list", "watch", "create", "patch", "delete"],
-    );
-    let mut rules = vec![states];
     match component {
-        Component::Controller => {
-            rules.push(allow(GROUP, &["ipaddresspools/status"], &["patch"]));
-            rules.push(allow(GROUP, &["servicel2statuses"], READ));
+        Component::Controller => vec![
+            allow(GROUP, &["ipaddresspools/status"], &["patch"]),
+            // BGPPeers are read to say that they have no effect.
+            allow(GROUP, &["bgppeers", "servicel2statuses"], WATCH),
             // The API server cannot tell a name on creation.
-            rules.push(allow("coordination.k8s.io", &["leases"], &["create"]));
-            rules.push(only(
+            allow("coordination.k8s.io", &["leases"], &["create"]),
+            only(
                 allow("coordination.k8s.io", &["leases"], &["get", "patch"]),
                 LEASE,
-            ));
-        }
-        Component::Speaker => rules.push(allow(
-            GROUP,
-            &["servicel2statuses", "servicel2statuses/status"],
-            &["get", "list", "watch", "create", "patch", "delete"],
-        )),
+            ),
+        ],
+        Component::Speaker => vec![
+            allow(
+                GROUP,
+                &["servicel2statuses"],
+                &["list", "watch", "create", "patch", "delete"],
+            ),
+            allow(GROUP, &["servicel2statuses/status"], &["patch"]),
+        ],
     }
-    rules
 }
 
 /// What both read in our namespace.
 fn configuration() -> Vec<PolicyRule> {
-    let kinds = [
-        "bfdprofiles",
-        "bgpadvertisements",
-        "bgppeers",
-        "communities",
-        "ipaddresspools",
-        "l2advertisements",
-    ];
-    vec![allow("", &["pods"], READ), allow(GROUP, &kinds, READ)]
+    vec![
+        allow("", &["pods"], WATCH),
+        allow(GROUP, &["ipaddresspools", "l2advertisements"], WATCH),
+    ]
 }
 
 fn allow(group: &str, resources: &[&str], verbs: &[&str]) -> PolicyRule {

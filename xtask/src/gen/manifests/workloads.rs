@@ -142,6 +142,7 @@ fn container(component: Component, image: &str, probe_host: Option<&str>) -> Con
             "--log-level=info".to_owned(),
         ]),
         ports: Some(vec![ContainerPort {
+            // MetalLB's name, which scrape configurations select; what is served here is plain HTTP.
             name: Some("metricshttps".to_owned()),
             container_port: METRICS_PORT,
             ..Default::default()
