@@ -3,7 +3,7 @@
 //! An address is *served* on an interface if the table has it for that interface and the interface can carry its
 //! family. While it is served, every request and solicitation for it is answered with the interface's MAC. From the
 //! moment that it is served, gratuitous frames go out at once and every 1.1 s until 5 s have passed (MetalLB's
-//! rhythm); a changed MAC begins anew. The moment that it is served no more, nothing is sent, not even a goodbye:
+//! rhythm), a few addresses at a time; a changed MAC begins anew. The moment that it is served no more, nothing is sent, not even a goodbye:
 //! the next owner's frames say it all.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -14,15 +14,14 @@ use cortenlb_core::announce::Interfaces as Scope;
 use cortenlb_core::time::Instant;
 use cortenlb_wire::ethernet::EtherType;
 use cortenlb_wire::mac::MacAddr;
-use cortenlb_wire::ndp::Advertisement;
 use cortenlb_wire::{arp, ndp};
 
 mod frame;
+mod gratuitous;
 
-/// The time between gratuitous frames.
-pub const GRATUITOUS_EVERY: Duration = Duration::from_millis(1_100);
-/// How long after the take-over they are repeated.
-pub const GRATUITOUS_FOR: Duration = Duration::from_secs(5);
+pub use gratuitous::{AT_ONCE, GRATUITOUS_EVERY, GRATUITOUS_FOR, PACE};
+use gratuitous::{Pace, Served};
+
 /// Frames that waited longer are not answered: by then the address may have been given to another node, and the
 /// asker has asked again or given up.
 pub const OLDEST: Duration = Duration::from_millis(100);
@@ -163,17 +162,8 @@ pub struct Responder {
     served: BTreeMap<Key, Served>,
     /// The next gratuitous frames; each key is that of one entry in `served`.
     timers: BTreeSet<(Instant, Key)>,
+    pace: Pace,
     outputs: VecDeque<Output>,
-}
-
-/// How an address is served.
-#[derive(Debug)]
-struct Served {
-    mac: MacAddr,
-    /// When the next gratuitous frames are due, if any are.
-    next: Option<Instant>,
-    /// When the last ones are.
-    until: Instant,
 }
 
 impl Responder {
@@ -219,7 +209,7 @@ impl Responder {
 
     /// When to hand in [`Input::Timeout`]; none: not before another input.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.timers.first().map(|&(at, _)| at)
+        self.timers.first().map(|&(at, _)| at.max(self.pace.ready()))
     }
 
     /// The addresses that are served, each with the index of an interface: what sockets and filters are needed.
@@ -243,12 +233,7 @@ impl Responder {
                         other
                             .into_iter()
                             .for_each(|served| served.disarm(key, &mut self.timers));
-                        self.timers.insert((now, key));
-                        Served {
-                            mac: interface.mac,
-                            next: Some(now),
-                            until: now + GRATUITOUS_FOR,
-                        }
+                        Served::begin(now, key, interface.mac, &mut self.timers)
                     }
                 };
                 self.served.insert(key, served);
@@ -258,45 +243,6 @@ impl Responder {
             served.disarm(key, &mut self.timers);
         }
         self.send_due(now);
-    }
-
-    /// Sends the gratuitous frames that are due. After a pause the missed ones are not made up for.
-    fn send_due(&mut self, now: Instant) {
-        while let Some(&(at, key)) = self.timers.first().filter(|(at, _)| *at <= now) {
-            self.timers.remove(&(at, key));
-            let served = self
-                .served
-                .get_mut(&key)
-                .expect("every timer is that of a served address");
-            served.next = Some(now + GRATUITOUS_EVERY).filter(|next| *next <= served.until);
-            self.timers.extend(served.next.map(|next| (next, key)));
-            self.tell(key);
-        }
-    }
-
-    /// Queues the gratuitous frames for one served address.
-    fn tell(&mut self, (address, index): Key) {
-        let interface = &self.interfaces[&index];
-        let (protocol, frames) = match (address, interface.ndp) {
-            (IpAddr::V4(address), _) => (
-                EtherType::Arp,
-                arp::Repr::gratuitous(interface.mac, address)
-                    .map(|packet| packet.emit())
-                    .to_vec(),
-            ),
-            (IpAddr::V6(address), Some(source)) => (
-                EtherType::Ipv6,
-                vec![Advertisement::unsolicited(interface.mac, source, address).emit()],
-            ),
-            (IpAddr::V6(_), None) => unreachable!("an address is served only where its family is carried"),
-        };
-        self.outputs.extend(frames.into_iter().map(|frame| Output::Send {
-            interface: index,
-            protocol,
-            address,
-            purpose: Purpose::Gratuitous,
-            frame,
-        }));
     }
 }
 
@@ -312,14 +258,6 @@ impl Interface {
         match address {
             IpAddr::V4(_) => self.arp,
             IpAddr::V6(_) => self.ndp.is_some(),
-        }
-    }
-}
-
-impl Served {
-    fn disarm(&self, key: Key, timers: &mut BTreeSet<(Instant, Key)>) {
-        if let Some(next) = self.next {
-            timers.remove(&(next, key));
         }
     }
 }

@@ -1,10 +1,11 @@
 use std::net::Ipv4Addr;
 
 use cortenlb_wire::arp::Operation;
-use cortenlb_wire::ndp::Solicitation;
+use cortenlb_wire::ndp::{Advertisement, Solicitation};
 
 use super::*;
 
+mod gratuitous;
 mod sequences;
 
 const CLIENT_MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 0x64]);
@@ -302,74 +303,6 @@ fn solicitations_are_answered() {
     advertisement[54] = 134;
     advertisement[56] = advertisement[56].wrapping_add(2);
     assert_eq!(ndp_frame(&mut responder, &advertisement), ignored(malformed));
-}
-
-#[test]
-fn taking_over_is_told_at_once_and_for_five_seconds() {
-    let mut responder = Responder::new();
-    step(&mut responder, T0, Input::Interfaces(mk_interfaces([1])));
-    assert_eq!(responder.poll_timeout(), None);
-    let first = step(&mut responder, T0, Input::Table(mk_table([VIP])));
-    let frames = arp::Repr::gratuitous(mac(1), VIP).map(|packet| Output::Send {
-        interface: 1,
-        protocol: EtherType::Arp,
-        address: VIP.into(),
-        purpose: Purpose::Gratuitous,
-        frame: packet.emit(),
-    });
-    assert_eq!(first, frames);
-    let mut times = vec![];
-    while let Some(at) = responder.poll_timeout() {
-        times.push((at - T0).as_millis());
-        assert_eq!(
-            step(&mut responder, Instant(at.0 - 1), Input::Timeout),
-            [],
-            "a spurious timeout"
-        );
-        assert_eq!(step(&mut responder, at, Input::Timeout), frames);
-    }
-    assert_eq!(times, [1_100, 2_200, 3_300, 4_400]);
-    assert_eq!(step(&mut responder, T0 + GRATUITOUS_FOR, Input::Timeout), []);
-}
-
-#[test]
-fn an_ipv6_address_is_told_of_by_one_advertisement() {
-    let mut responder = Responder::new();
-    step(&mut responder, T0, Input::Interfaces(mk_interfaces([1])));
-    let vip = v6("fd00:5::240");
-    let expected = Output::Send {
-        interface: 1,
-        protocol: EtherType::Ipv6,
-        address: vip.into(),
-        purpose: Purpose::Gratuitous,
-        frame: Advertisement::unsolicited(mac(1), v6("fe80::1"), vip).emit(),
-    };
-    assert_eq!(
-        step(&mut responder, T0, Input::Table(mk_table([vip]))),
-        [expected]
-    );
-}
-
-#[test]
-fn a_pause_is_not_made_up_for() {
-    let mut responder = mk_serving([VIP]);
-    let late = T0 + Duration::from_millis(3_500);
-    assert_eq!(
-        told(&step(&mut responder, late, Input::Timeout)).len(),
-        2,
-        "one step, two forms"
-    );
-    assert_eq!(responder.poll_timeout(), Some(late + GRATUITOUS_EVERY));
-    assert_eq!(
-        told(&step(
-            &mut responder,
-            T0 + Duration::from_secs(60),
-            Input::Timeout
-        ))
-        .len(),
-        2
-    );
-    assert_eq!(responder.poll_timeout(), None);
 }
 
 #[test]

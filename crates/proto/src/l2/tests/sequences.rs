@@ -65,7 +65,9 @@ proptest! {
         let mut now = T0;
         // When each address began to be served on an interface with a MAC.
         let mut since: BTreeMap<(Key, MacAddr), Instant> = BTreeMap::new();
-        for op in ops {
+        // Each change has a turn of its own, so that what it begins is told of at once.
+        let turn = || Op::Wait(u16::try_from(PACE.as_millis()).unwrap());
+        for op in ops.into_iter().flat_map(|op| [turn(), op]) {
             let mut outputs = vec![];
             match op {
                 Op::Table(entries) => {
