@@ -26,6 +26,9 @@ const LIMIT: usize = 200_000;
 
 const HEADER: &str = "# Made by `cargo xtask gen`: change the Rust it is made from.\n";
 
+/// The manifest of a whole install.
+pub(crate) const MANIFEST: &str = "deploy/manifests/cortenlb.yaml";
+
 /// The folders that hold nothing but generated files.
 const FOLDERS: [&str; 2] = ["crds/yaml", "deploy/manifests"];
 
@@ -50,7 +53,17 @@ impl Gen {
 
 /// Fails if a generated file is not up to date.
 pub(crate) fn check() -> anyhow::Result<()> {
-    compare(&files(crate::image::REFERENCE)?)
+    compare(&files(&image()?)?)
+}
+
+/// The image that the manifests name: what [`Gen`] was last told.
+pub(crate) fn image() -> anyhow::Result<String> {
+    let path = crate::workspace_root().join(MANIFEST);
+    let text = std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+    let image = text.lines().find_map(|line| line.trim().strip_prefix("image: "));
+    Ok(image
+        .with_context(|| format!("{} names no image", path.display()))?
+        .to_owned())
 }
 
 fn compare(files: &BTreeMap<PathBuf, String>) -> anyhow::Result<()> {
@@ -101,7 +114,7 @@ fn files(image: &str) -> anyhow::Result<BTreeMap<PathBuf, String>> {
     }
     documents.extend(manifests::rest(image));
     let documents: Vec<&Value> = documents.iter().collect();
-    files.insert(PathBuf::from("deploy/manifests/cortenlb.yaml"), yaml(&documents)?);
+    files.insert(PathBuf::from(MANIFEST), yaml(&documents)?);
     Ok(files)
 }
 

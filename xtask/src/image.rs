@@ -49,13 +49,13 @@ impl Image {
     }
 }
 
-/// Builds the image under its own name and returns it with the manifest that installs it.
+/// Builds the image under the name that the manifest has for it, and returns it with the manifest.
 pub(crate) fn product() -> anyhow::Result<Product> {
     let image = default_path();
-    build(REFERENCE, &image)?;
+    build(&crate::r#gen::image()?, &image)?;
     Ok(Product {
         image,
-        manifest: crate::workspace_root().join("deploy/manifests/cortenlb.yaml"),
+        manifest: crate::workspace_root().join(crate::r#gen::MANIFEST),
     })
 }
 
