@@ -3,7 +3,7 @@
 //! An address is *served* on an interface if the table has it for that interface and the interface can carry its
 //! family. While it is served, every request and solicitation for it is answered with the interface's MAC. From the
 //! moment that it is served, gratuitous frames go out at once and every 1.1 s until 5 s have passed (MetalLB's
-//! rhythm), a few addresses at a time; a changed MAC begins anew. The moment that it is served no more, nothing is sent, not even a goodbye:
+//! rhythm), a few addresses at a time; a changed MAC begins anew, and so does a socket that could not send. The moment that it is served no more, nothing is sent, not even a goodbye:
 //! the next owner's frames say it all.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -62,6 +62,13 @@ pub enum Input<'a> {
         received: Instant,
         /// The whole frame.
         bytes: &'a [u8],
+    },
+    /// What carries these frames can send only now, and gratuitous ones may have been lost: the segment is told anew.
+    Reopened {
+        /// Index of the interface.
+        interface: u32,
+        /// The frames' protocol.
+        protocol: EtherType,
     },
     /// The time of [`Responder::poll_timeout`] has come.
     Timeout,
@@ -198,6 +205,7 @@ impl Responder {
                     self.handle_frame(interface, protocol, bytes);
                 }
             }
+            Input::Reopened { interface, protocol } => self.tell_anew(now, interface, protocol),
             Input::Timeout => self.send_due(now),
         }
     }

@@ -49,6 +49,8 @@ pub(super) struct Driver {
     responder: Responder,
     ports: BTreeMap<Port, Socket>,
     memberships: BTreeMap<(u32, Ipv6Addr), Membership>,
+    /// Ports that are wanted and were not open for a while: frames were lost.
+    late: BTreeSet<Port>,
     /// When to try again what could not be opened.
     retry: Option<Instant>,
     statistics: Instant,
@@ -69,6 +71,7 @@ impl Driver {
             responder: Responder::new(),
             ports: BTreeMap::new(),
             memberships: BTreeMap::new(),
+            late: BTreeSet::new(),
             retry: None,
             statistics: now(),
         }
@@ -132,6 +135,7 @@ impl Driver {
         }
         self.retry = None;
         self.ports.retain(|port, _| wanted.contains_key(port));
+        self.late.retain(|port| wanted.contains_key(port));
         for (port, addresses) in wanted {
             self.open(port, addresses);
         }
@@ -164,11 +168,18 @@ impl Driver {
                 .map_err(|error| (error.to_string(), "cannot replace the filter")),
             Entry::Vacant(vacant) => match PacketSocket::open(interface, protocol, &program(&addresses)) {
                 Ok(socket) => {
-                    info!(interface, ?protocol, "answering");
                     vacant.insert(Socket { socket, addresses });
+                    info!(interface, ?protocol, "answering");
+                    if self.late.remove(&port) {
+                        let reopened = Input::Reopened { interface, protocol };
+                        self.responder.handle_input(now(), reopened);
+                    }
                     Ok(())
                 }
-                Err(error) => Err((chain(&error), "cannot answer")),
+                Err(error) => {
+                    self.late.insert(port);
+                    Err((chain(&error), "cannot answer"))
+                }
             },
         };
         if let Err((error, what)) = result {
@@ -209,6 +220,7 @@ impl Driver {
         let (interface, protocol) = port;
         debug!(interface, ?protocol, %error, "cannot receive; opening the socket anew");
         self.ports.remove(&port);
+        self.late.insert(port);
         if protocol == EtherType::Ipv6 {
             self.memberships.retain(|&(index, _), _| index != interface);
         }

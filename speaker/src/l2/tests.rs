@@ -237,8 +237,16 @@ fn an_interface_that_comes_back_unnoticed_is_heard_again() {
                 "link add name node index {node} address {NODE_MAC} type veth
                  peer name client index {client} address {CLIENT_MAC}"
             ));
-            ip("link set node up");
             ip("link set client up");
+            let socket = PacketSocket::open(client, EtherType::Arp, &filter::arp([VIP])).unwrap();
+            ip("link set node up");
+            // All five rounds: of those that began with the first table four at most are left.
+            let [announcement, _] = arp::Repr::gratuitous(NODE_MAC, VIP);
+            for _ in 0..5 {
+                next(&socket, |frame| {
+                    (arp::Repr::parse(frame) == Ok(announcement)).then_some(())
+                });
+            }
             assert_answered(client);
 
             mailbox.post(|desired| desired.stop = true);

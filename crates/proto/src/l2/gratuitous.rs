@@ -99,6 +99,17 @@ impl Responder {
         }
     }
 
+    /// Begins anew for what is served on this interface by this protocol.
+    pub(super) fn tell_anew(&mut self, now: Instant, interface: u32, protocol: EtherType) {
+        for (&key, served) in &mut self.served {
+            if key.1 == interface && key.0.is_ipv4() == (protocol == EtherType::Arp) {
+                served.disarm(key, &mut self.timers);
+                *served = Served::begin(now, key, served.mac, &mut self.timers);
+            }
+        }
+        self.send_due(now);
+    }
+
     /// Queues the gratuitous frames for one served address.
     fn tell(&mut self, (address, index): Key) {
         let interface = &self.interfaces[&index];

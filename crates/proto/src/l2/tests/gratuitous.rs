@@ -123,3 +123,37 @@ fn first_frames_wait_for_no_repeats() {
         );
     }
 }
+
+#[test]
+fn a_socket_that_could_not_send_is_made_up_for() {
+    let vip6: IpAddr = v6("fd00:5::240").into();
+    let mut responder = mk_serving([VIP.into(), vip6]);
+    step(&mut responder, T0, Input::Interfaces(mk_interfaces([1, 2])));
+    let later = T0 + Duration::from_secs(60);
+    step(&mut responder, later, Input::Timeout);
+    assert_eq!(responder.poll_timeout(), None);
+    let reopened = |protocol| Input::Reopened {
+        interface: 1,
+        protocol,
+    };
+    assert_eq!(
+        told(&step(&mut responder, later, reopened(EtherType::Arp))),
+        [(VIP.into(), 1); 2]
+    );
+    assert_eq!(
+        told(&step(&mut responder, later, reopened(EtherType::Ipv6))),
+        [(vip6, 1)]
+    );
+    let mut rounds = 0;
+    while let Some(at) = responder.poll_timeout() {
+        assert!(at - later <= GRATUITOUS_FOR);
+        assert_eq!(told(&step(&mut responder, at, Input::Timeout)).len(), 3);
+        rounds += 1;
+    }
+    assert_eq!(rounds, 4);
+    let unknown = Input::Reopened {
+        interface: 7,
+        protocol: EtherType::Arp,
+    };
+    assert_eq!(step(&mut responder, later, unknown), []);
+}

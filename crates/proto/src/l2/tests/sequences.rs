@@ -10,6 +10,7 @@ enum Op {
     Table(Vec<(u8, Option<u32>)>),
     Interfaces(Vec<(u32, u8)>),
     Request { address: u8, interface: u32 },
+    Reopened { interface: u32, protocol: EtherType },
     Wait(u16),
 }
 
@@ -19,6 +20,11 @@ fn op() -> impl Strategy<Value = Op> {
         prop::collection::vec((0_u8..6, scope), 0..5).prop_map(Op::Table),
         prop::collection::vec((1_u32..4, 0_u8..2), 0..4).prop_map(Op::Interfaces),
         (0_u8..6, 1_u32..4).prop_map(|(address, interface)| Op::Request { address, interface }),
+        (
+            1_u32..4,
+            prop::sample::select(vec![EtherType::Arp, EtherType::Ipv6])
+        )
+            .prop_map(|(interface, protocol)| Op::Reopened { interface, protocol }),
         (0_u16..3_000).prop_map(Op::Wait),
     ]
 }
@@ -84,6 +90,10 @@ proptest! {
                         })
                         .collect();
                     outputs = at(now, step(&mut responder, now, Input::Interfaces(interfaces.clone())));
+                }
+                Op::Reopened { interface, protocol } => {
+                    outputs = at(now, step(&mut responder, now, Input::Reopened { interface, protocol }));
+                    since.retain(|((vip, index), _), _| *index != interface || vip.is_ipv4() != (protocol == EtherType::Arp));
                 }
                 Op::Wait(milliseconds) => {
                     let end = now + Duration::from_millis(milliseconds.into());
