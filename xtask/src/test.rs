@@ -3,7 +3,7 @@
 use std::process::Stdio;
 use std::time::Instant;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::Args;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
@@ -40,13 +40,23 @@ impl Test {
         } = self;
         let start = Instant::now();
         let mut count = Count::default();
+        let scenarios = cortenlb_e2e::all();
+        let filter = scenario.as_deref().unwrap_or_default();
+        if !scenarios.iter().any(|one| one.name.contains(filter)) {
+            let names: Vec<&str> = scenarios.iter().map(|one| one.name).collect();
+            bail!(
+                "no scenario's name contains {filter:?}; there are {}",
+                names.join(", ")
+            );
+        }
+        // Before anything is built for a lab that cannot be.
+        cortenlb_lab::Lab::exists(&name)?;
         if scenario.is_none() {
             section("Checks");
             crate::check::run(&mut |check, outcome| count.add(&format!("check {check}"), outcome));
             section("Unit and property tests");
             cargo_test(&mut count).await?;
         }
-        let scenarios = cortenlb_e2e::all();
         if no_lab {
             count.skipped.extend(
                 scenarios
@@ -55,27 +65,34 @@ impl Test {
             );
         } else {
             section("Scenarios on the lab");
-            let product = crate::image::product()?;
-            let product = cortenlb_e2e::Product {
-                image: product.image,
-                manifest: product.manifest,
-                examples: crate::workspace_root().join("crds/examples"),
-            };
-            let filter = scenario.as_deref().unwrap_or_default();
-            match cortenlb_e2e::run(&scenarios, filter, &name, &product).await {
-                Ok(summary) => {
-                    count.passed += summary.passed;
-                    let failed = summary
-                        .failed
-                        .iter()
-                        .map(|(name, why)| format!("scenario {name}: {why}"));
-                    count.failed.extend(failed);
-                }
-                Err(error) => count.failed.push(format!("the lab: {error:#}")),
+            match crate::image::product() {
+                Ok(product) => run_scenarios(&scenarios, filter, &name, product, &mut count).await,
+                Err(error) => count.failed.push(format!("the image: {error:#}")),
             }
         }
         count.report(start)
     }
+}
+
+async fn run_scenarios(
+    scenarios: &[cortenlb_e2e::Scenario],
+    filter: &str,
+    lab: &str,
+    product: cortenlb_lab::Product,
+    count: &mut Count,
+) {
+    let product = cortenlb_e2e::Product {
+        image: product.image,
+        manifest: product.manifest,
+        examples: crate::workspace_root().join("crds/examples"),
+    };
+    let summary = cortenlb_e2e::run(scenarios, filter, lab, &product).await;
+    count.passed += summary.passed;
+    let failed = summary
+        .failed
+        .iter()
+        .map(|(name, why)| format!("scenario {name}: {why}"));
+    count.failed.extend(failed);
 }
 
 impl Count {

@@ -207,6 +207,21 @@ impl Cluster {
         self.product_ready().await
     }
 
+    /// Brings back what `stage` begins with after a scenario that failed half-way: the product, or none of it.
+    pub async fn restore(&self, stage: Stage) -> anyhow::Result<()> {
+        if stage != Stage::Bare {
+            return self.install().await;
+        }
+        self.kubectl(&[
+            "delete",
+            "--ignore-not-found",
+            "validatingwebhookconfiguration",
+            "metallb-webhook-configuration",
+        ])
+        .await?;
+        self.uninstall().await
+    }
+
     /// Writes what helps to find out why `scenario` failed, and says where.
     pub async fn dump(&self, scenario: &str) {
         match self.lab.diagnose(scenario).await {

@@ -1,5 +1,6 @@
 //! Runs scenarios one after another on labs that they share, and counts.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -31,8 +32,6 @@ pub enum Stage {
 }
 
 impl Stage {
-    const ALL: [Self; 3] = [Self::Bare, Self::Installed, Self::Single];
-
     fn nodes(self) -> usize {
         match self {
             Self::Bare | Self::Installed => 3,
@@ -55,44 +54,62 @@ const LIMIT: Duration = Duration::from_secs(420);
 
 /// Runs every one of `scenarios` whose name contains `filter`, on labs whose names begin with `lab`.
 ///
-/// A failed scenario leaves its diagnostics in the lab's folder, and the next one starts from a clean cluster. An
-/// error means that a lab could not be brought up.
-pub async fn run(
-    scenarios: &[Scenario],
-    filter: &str,
-    lab: &str,
-    product: &Product,
-) -> anyhow::Result<Summary> {
+/// A failed scenario leaves its diagnostics in the lab's folder, and the next one starts from a clean cluster. When a
+/// lab cannot be brought up, the scenarios that were to run on it have failed, and the next lab is tried.
+pub async fn run(scenarios: &[Scenario], filter: &str, lab: &str, product: &Product) -> Summary {
     let mut summary = Summary::default();
     for nodes in [3, 1] {
-        let stages = Stage::ALL.into_iter().filter(|stage| stage.nodes() == nodes);
-        let planned: Vec<(Stage, Vec<&Scenario>)> = stages
-            .map(|stage| (stage, select(scenarios, stage, filter)))
-            .filter(|(_, chosen)| !chosen.is_empty())
-            .collect();
+        let mut planned = plan(scenarios, nodes, filter);
         if planned.is_empty() {
             continue;
         }
-        let cluster = Cluster::up(&format!("{lab}{nodes}"), nodes, product.clone()).await?;
-        for (stage, chosen) in planned {
-            if stage != Stage::Bare {
-                cluster.install().await.context("installing the product")?;
-            }
-            for scenario in chosen {
-                run_one(&cluster, scenario, &mut summary).await;
-            }
+        let lab = format!("{lab}{nodes}");
+        if let Err(error) = visit(&lab, nodes, &mut planned, product, &mut summary).await {
+            println!("lab {lab} FAILED: {error:#}");
+            let not_run = planned
+                .iter()
+                .map(|scenario| (scenario.name, format!("not run, for want of a lab: {error:#}")));
+            summary.failed.extend(not_run);
         }
-        let Cluster { lab, .. } = cluster;
-        Lab::down(lab.name()).await?;
+        if let Err(error) = Lab::down(&lab).await {
+            summary.failed.push(("lab down", format!("{lab}: {error:#}")));
+        }
     }
-    Ok(summary)
+    summary
 }
 
-fn select<'a>(scenarios: &'a [Scenario], stage: Stage, filter: &str) -> Vec<&'a Scenario> {
-    scenarios
+/// The scenarios for a lab with so many nodes, in the order of their stages.
+fn plan<'a>(scenarios: &'a [Scenario], nodes: usize, filter: &str) -> VecDeque<&'a Scenario> {
+    let mut planned: Vec<&Scenario> = scenarios
         .iter()
-        .filter(|scenario| scenario.stage == stage && scenario.name.contains(filter))
-        .collect()
+        .filter(|scenario| scenario.stage.nodes() == nodes && scenario.name.contains(filter))
+        .collect();
+    planned.sort_by_key(|scenario| scenario.stage);
+    planned.into()
+}
+
+/// Brings a lab up and runs what is planned on it. After an error `planned` holds what has not run.
+async fn visit(
+    lab: &str,
+    nodes: usize,
+    planned: &mut VecDeque<&Scenario>,
+    product: &Product,
+    summary: &mut Summary,
+) -> anyhow::Result<()> {
+    let cluster = Cluster::up(lab, nodes, product.clone()).await?;
+    let mut stage = Stage::Bare;
+    while let Some(scenario) = planned.front() {
+        if scenario.stage != stage {
+            if let Err(error) = cluster.install().await {
+                cluster.dump("install").await;
+                return Err(error.context("installing the product"));
+            }
+            stage = scenario.stage;
+        }
+        run_one(&cluster, scenario, summary).await;
+        planned.pop_front();
+    }
+    Ok(())
 }
 
 async fn run_one(cluster: &Cluster, scenario: &Scenario, summary: &mut Summary) {
@@ -118,7 +135,13 @@ async fn run_one(cluster: &Cluster, scenario: &Scenario, summary: &mut Summary) 
         Err(error) => {
             println!("scenario {} FAILED ({seconds:.1} s): {error:#}", scenario.name);
             cluster.dump(scenario.name).await;
+            if let Err(error) = cluster.restore(scenario.stage).await {
+                println!("  the next scenario may not find what it expects: {error:#}");
+            }
             summary.failed.push((scenario.name, format!("{error:#}")));
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
