@@ -58,9 +58,11 @@ impl Demo {
         let lab = Lab::up(options).await?;
         let outcome = story(&lab).await;
         if let Err(error) = &outcome {
-            let folder = lab.diagnose("demo").await;
             println!("\nThe demonstration failed: {error:#}");
-            println!("What the cluster looked like: {folder:?}");
+            match lab.diagnose("demo").await {
+                Ok(folder) => println!("What the cluster looked like: {}", folder.display()),
+                Err(error) => println!("What the cluster looked like could not be written: {error:#}"),
+            }
         }
         if keep {
             println!("\nThe lab is still running. To look around:");

@@ -158,6 +158,8 @@ async fn up(name: String, nodes: u8, nics: NicsArg, bare: bool) -> anyhow::Resul
         NicsArg::One => Nics::One,
         NicsArg::Two => Nics::Two,
     };
+    // A name that cannot be is told before minutes are spent on the image.
+    Lab::exists(&name)?;
     let product = if bare {
         None
     } else {
