@@ -55,15 +55,7 @@ impl Demo {
             product: Some(product),
             ..LabOptions::default()
         };
-        let lab = Lab::up(options).await?;
-        let outcome = story(&lab).await;
-        if let Err(error) = &outcome {
-            println!("\nThe demonstration failed: {error:#}");
-            match lab.diagnose("demo").await {
-                Ok(folder) => println!("What the cluster looked like: {}", folder.display()),
-                Err(error) => println!("What the cluster looked like could not be written: {error:#}"),
-            }
-        }
+        let outcome = tell(options).await;
         if keep {
             println!("\nThe lab is still running. To look around:");
             println!("  cargo xtask lab kubectl --name {name} -- get svc -A");
@@ -75,6 +67,20 @@ impl Demo {
         }
         outcome
     }
+}
+
+/// Brings the lab up and tells the story on it; says what it looked like if that failed.
+async fn tell(options: LabOptions) -> anyhow::Result<()> {
+    let lab = Lab::up(options).await?;
+    let outcome = story(&lab).await;
+    if let Err(error) = &outcome {
+        println!("\nThe demonstration failed: {error:#}");
+        match lab.diagnose("demo").await {
+            Ok(folder) => println!("What the cluster looked like: {}", folder.display()),
+            Err(error) => println!("What the cluster looked like could not be written: {error:#}"),
+        }
+    }
+    outcome
 }
 
 async fn story(lab: &Lab) -> anyhow::Result<()> {

@@ -1,5 +1,6 @@
 //! `cargo xtask lab`: a Kubernetes on this machine, in network namespaces (docs/lab.md).
 
+use std::fs::File;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
@@ -138,7 +139,11 @@ impl RunningCommand {
                 let (program, first) = lab.exec_command(&host)?;
                 stand_in(Command::new(program).args(first).args(command)).await?;
             }
-            Self::Load { image } => lab.load_image(&image).await?,
+            Self::Load { image } => {
+                // Said here in a line, and by each node's containerd in a paragraph.
+                File::open(&image).with_context(|| format!("cannot read {}", image.display()))?;
+                lab.load_image(&image).await?;
+            }
             Self::Cut { node } => lab.cut(&node).await?,
             Self::Heal { node } => lab.heal(&node).await?,
             Self::Unplug { node } => lab.unplug(&node).await?,

@@ -29,8 +29,7 @@ pub(super) async fn run(name: &str, services: usize) -> anyhow::Result<()> {
         product,
         ..LabOptions::default()
     };
-    let lab = Lab::up(options).await?;
-    let outcome = measure(&lab, services).await;
+    let outcome = async { measure(&Lab::up(options).await?, services).await }.await;
     Lab::down(name).await?;
     outcome
 }
