@@ -47,7 +47,7 @@ pub struct Args {
     /// Announce although the node has the label node.kubernetes.io/exclude-from-external-load-balancers
     #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true")]
     ignore_exclude_lb: bool,
-    /// Path of a kubeconfig; by default the pod's service account
+    /// Path of a kubeconfig; by default KUBECONFIG, then the pod's service account
     #[arg(long, default_value = "")]
     kubeconfig: String,
     #[command(flatten)]
