@@ -15,6 +15,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
+use cortenlb_netio::limits;
 use cortenlb_netio::link::{self, LinkWatch};
 use cortenlb_netio::poll::{Poller, Waker};
 use cortenlb_proto::l2::{Interfaces, Table};
@@ -56,6 +57,12 @@ pub struct Handle {
 /// # Errors
 /// [`Failure`]; nothing is left running.
 pub async fn spawn(registry: &mut Registry, exclusions: Exclusions) -> Result<Handle, Failure> {
+    match limits::raise_descriptors() {
+        Ok(descriptors) => tracing::debug!(descriptors, "limit raised"),
+        Err(error) => {
+            tracing::warn!(%error, "cannot raise the limit on descriptors: IPv6 addresses beyond it are not announced");
+        }
+    }
     let links = LinkWatch::open().await.map_err(Failure::Links)?;
     let poller = Poller::new().map_err(Failure::Start)?;
     let mailbox = Arc::new(Mailbox {

@@ -6,6 +6,7 @@
 //! | [`packet`] | `AF_PACKET` sockets with a filter, and the time at which the kernel took in each frame |
 //! | [`poll`] | waiting for several sockets and for a waker, on a thread of its own |
 //! | [`multicast`] | membership in solicited-node groups |
+//! | [`limits`] | how many descriptors the process may have |
 //! | [`link`] | interfaces and their addresses, followed by netlink notifications |
 //! | `sys` | every `unsafe` block |
 //!
@@ -13,6 +14,7 @@
 //! `NET_RAW` is enough for all of it.
 
 pub mod clock;
+pub mod limits;
 pub mod link;
 pub mod multicast;
 pub mod packet;

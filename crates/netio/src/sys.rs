@@ -27,6 +27,32 @@ fn nanoseconds(time: libc::timespec) -> u64 {
         .saturating_add(part(time.tv_nsec))
 }
 
+/// The soft and the hard limit on the number of descriptors.
+pub(crate) fn descriptors() -> io::Result<libc::rlimit> {
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: `limit` is a valid place for the one rlimit that the call writes.
+    let result = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) };
+    if result < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(limit)
+    }
+}
+
+/// Sets both of them.
+pub(crate) fn set_descriptors(limit: libc::rlimit) -> io::Result<()> {
+    // SAFETY: the pointer is to an rlimit that outlives the call.
+    let result = unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) };
+    if result < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
+}
+
 /// `eventfd(2)`, not blocking.
 pub(crate) fn eventfd() -> io::Result<OwnedFd> {
     // SAFETY: the call takes no pointers.
