@@ -220,6 +220,11 @@ impl Responder {
         self.timers.first().map(|&(at, _)| at.max(self.pace.ready()))
     }
 
+    /// The interfaces handed in last.
+    pub const fn interfaces(&self) -> &Interfaces {
+        &self.interfaces
+    }
+
     /// The addresses that are served, each with the index of an interface: what sockets and filters are needed.
     pub fn served(&self) -> impl Iterator<Item = (IpAddr, u32)> + '_ {
         self.served.keys().copied()

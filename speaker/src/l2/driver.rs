@@ -148,7 +148,8 @@ impl Driver {
             match Membership::join(interface, address) {
                 Ok(membership) => drop(vacant.insert(membership)),
                 Err(error) => {
-                    warn!(interface, %address, %error, "cannot join the solicited-node group; trying again");
+                    let name = self.name(interface);
+                    warn!(name, interface, %address, %error, "cannot join the solicited-node group; trying again");
                     self.retry = Some(now() + RETRY);
                 }
             }
@@ -169,7 +170,7 @@ impl Driver {
             Entry::Vacant(vacant) => match PacketSocket::open(interface, protocol, &program(&addresses)) {
                 Ok(socket) => {
                     vacant.insert(Socket { socket, addresses });
-                    info!(interface, ?protocol, "answering");
+                    info!(name = self.name(interface), interface, ?protocol, "answering");
                     if self.late.remove(&port) {
                         let reopened = Input::Reopened { interface, protocol };
                         self.responder.handle_input(now(), reopened);
@@ -183,7 +184,13 @@ impl Driver {
             },
         };
         if let Err((error, what)) = result {
-            warn!(interface, ?protocol, error, "{what}; trying again");
+            warn!(
+                name = self.name(interface),
+                interface,
+                ?protocol,
+                error,
+                "{what}; trying again"
+            );
             self.retry = Some(now() + RETRY);
         }
     }
@@ -218,7 +225,7 @@ impl Driver {
     /// socket and memberships belong to the interface that is no more.
     fn lose(&mut self, port: Port, error: &io::Error) {
         let (interface, protocol) = port;
-        debug!(interface, ?protocol, %error, "cannot receive; opening the socket anew");
+        debug!(name = self.name(interface), interface, ?protocol, %error, "cannot receive; opening the socket anew");
         self.ports.remove(&port);
         self.late.insert(port);
         if protocol == EtherType::Ipv6 {
@@ -255,11 +262,12 @@ impl Driver {
                     // Logged at powers of two, so that a quarrel does not fill the log.
                     let times = self.metrics.claimed(address);
                     if times.is_power_of_two() {
-                        warn!(interface, %address, %by, times, "another station claims an address that is announced here");
+                        let name = self.name(interface);
+                        warn!(name, interface, %address, %by, times, "another station claims an address that is announced here");
                     }
                 }
                 Output::Ignored { interface, reason } => {
-                    debug!(interface, ?reason, "not answered");
+                    debug!(name = self.name(interface), interface, ?reason, "not answered");
                     self.metrics.ignored(reason);
                 }
             }
@@ -273,10 +281,19 @@ impl Driver {
             None => Err(io::ErrorKind::NotConnected.into()),
         };
         if let Err(error) = &result {
-            debug!(interface = port.0, protocol = ?port.1, %error, "cannot send");
+            let (interface, protocol) = port;
+            debug!(name = self.name(interface), interface, ?protocol, %error, "cannot send");
             self.metrics.unsent.inc();
         }
         result.is_ok()
+    }
+
+    /// An interface's name, for the log: `?` once it is no longer announced on.
+    fn name(&self, interface: u32) -> &str {
+        self.responder
+            .interfaces()
+            .get(&interface)
+            .map_or("?", |interface| &interface.name)
     }
 
     fn look_at_statistics(&mut self) {
@@ -287,7 +304,9 @@ impl Driver {
         for ((interface, protocol), Socket { socket, .. }) in &self.ports {
             match socket.statistics() {
                 Ok(statistics) => drop(self.metrics.overflowed.inc_by(statistics.dropped.into())),
-                Err(error) => error!(interface, ?protocol, %error, "cannot read the socket's statistics"),
+                Err(error) => {
+                    error!(name = self.name(*interface), interface, ?protocol, %error, "cannot read the socket's statistics");
+                }
             }
         }
     }
