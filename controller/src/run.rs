@@ -17,6 +17,7 @@ use cortenlb_crds::names::LEASE;
 use cortenlb_crds::{BGPPeer, IPAddressPool, L2Advertisement, ServiceL2Status};
 use cortenlb_kit::admin::{Admin, Readiness, ReadyHandle};
 use cortenlb_kit::events::{EventHandle, Recorder};
+use cortenlb_kit::flags::Common;
 use cortenlb_kit::lease::{self, Candidate, Claim, Timing};
 use cortenlb_kit::watch::{Change, Config, watch};
 use cortenlb_kit::write::{Drained, Outcome, WriteHandle, Writer};
@@ -45,14 +46,10 @@ const INPUTS: usize = 512;
 /// What the flags say, parsed.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Namespace of the configuration and of the Lease.
-    pub namespace: String,
+    /// What both programs are told; the Lease is in the namespace of the configuration.
+    pub common: Common,
     /// By which this process holds the Lease.
     pub identity: String,
-    /// `--lb-class`.
-    pub class: Option<String>,
-    /// A kubeconfig, in place of the pod's service account.
-    pub kubeconfig: Option<String>,
     /// Label selector of the speaker pods.
     pub speaker_labels: String,
     /// Where the admin server listens.
@@ -65,10 +62,14 @@ pub struct Settings {
 /// Something that it cannot do without is not there; the API server may be away.
 pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let Settings {
-        namespace,
+        common:
+            Common {
+                namespace,
+                class,
+                kubeconfig,
+                ..
+            },
         identity,
-        class,
-        kubeconfig,
         speaker_labels,
         admin,
     } = settings;

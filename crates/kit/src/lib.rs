@@ -5,6 +5,7 @@
 //! | [`client`] | the connection to the API server: keep-alive, no hidden retries |
 //! | [`watch`] | a watch stream as [`Change`](watch::Change)s on a bounded channel |
 //! | [`mod@write`] | the one task that writes: order per object, priorities, retries, the gate |
+//! | [`flags`] | the flags and the start that both programs have in common |
 //! | [`lease`] | leader election; publishes a [`Claim`](lease::Claim) |
 //! | [`events`] | core/v1 Events: aggregated, never in the way of a status |
 //! | [`admin`] | `/healthz`, `/readyz`, `/metrics` |
@@ -18,6 +19,7 @@ pub mod admin;
 mod backoff;
 pub mod client;
 pub mod events;
+pub mod flags;
 pub mod lease;
 pub mod logs;
 pub mod metrics;

@@ -1,0 +1,151 @@
+//! The flags and the start that both programs have in common: MetalLB's names, so that its manifests and charts start
+//! these programs unchanged.
+
+use std::io;
+
+use clap::Args;
+use thiserror::Error;
+use tracing_subscriber::util::TryInitError;
+
+use crate::logs::{self, LogLevel};
+
+/// Where a pod finds the namespace it runs in.
+const NAMESPACE_FILE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
+
+/// Flags of both programs.
+#[derive(Clone, Debug, Args)]
+pub struct Flags {
+    /// Namespace of the configuration; by default the one of the pod
+    #[arg(long, env = "METALLB_NAMESPACE", default_value = "")]
+    namespace: String,
+    /// Port of /metrics (plain HTTP); 0 disables it
+    #[arg(long, default_value_t = 9120)]
+    port: u16,
+    /// Port of /healthz and /readyz
+    #[arg(long, default_value_t = 17472)]
+    health_probe_port: u16,
+    /// all, debug, info, warn, error or none
+    #[arg(long, default_value_t)]
+    log_level: LogLevel,
+    /// Serve only Services of this class; by default those without a class
+    #[arg(long, default_value = "")]
+    lb_class: String,
+    /// Path of a kubeconfig; by default KUBECONFIG, then the pod's service account
+    #[arg(long, default_value = "")]
+    kubeconfig: String,
+    #[command(flatten)]
+    without_effect: WithoutEffect,
+}
+
+/// Flags that both programs accept, and that do nothing yet.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Accepted for compatibility, without effect in this version")]
+struct WithoutEffect {
+    #[arg(long, default_value = "")]
+    pprof_bind_address: String,
+    #[arg(long, default_value = "")]
+    tls_min_version: String,
+    #[arg(long, default_value = "")]
+    tls_cipher_suites: String,
+    #[arg(long, default_value = "")]
+    tls_curve_preferences: String,
+    #[arg(long, default_value = "")]
+    metrics_cert_dir: String,
+}
+
+/// What [`Flags`] say, read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Common {
+    /// The namespace of the configuration.
+    pub namespace: String,
+    /// `--lb-class`.
+    pub class: Option<String>,
+    /// A kubeconfig, in place of the pod's service account.
+    pub kubeconfig: Option<String>,
+    /// Where `/healthz` and `/readyz` are.
+    pub health_probe_port: u16,
+    /// Where `/metrics` is; `None` if switched off.
+    pub metrics_port: Option<u16>,
+}
+
+/// Why a program cannot start. Nothing has been done.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// There is a subscriber already.
+    #[error("logging cannot be set up")]
+    Logs(#[source] TryInitError),
+    /// The namespace is neither given nor found.
+    #[error("cannot read {NAMESPACE_FILE}: outside a pod say --namespace or METALLB_NAMESPACE")]
+    Namespace(#[source] io::Error),
+}
+
+impl Flags {
+    /// Starts the logs, with a line that says what runs and one for each flag without effect: `more` are the program's
+    /// own, in the form of [`given`].
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub fn start(self, program: &str, version: &str, more: &[&'static str]) -> Result<Common, StartError> {
+        let Self {
+            namespace,
+            port,
+            health_probe_port,
+            log_level,
+            lb_class,
+            kubeconfig,
+            without_effect,
+        } = self;
+        logs::init(log_level).map_err(StartError::Logs)?;
+        tracing::info!(version, "CortenLB {program} starting");
+        for flag in more.iter().chain(&without_effect.given()) {
+            tracing::warn!(flag, "this flag has no effect in this version");
+        }
+        Ok(Common {
+            namespace: if namespace.is_empty() {
+                namespace_of_pod()?
+            } else {
+                namespace
+            },
+            class: Some(lb_class).filter(|class| !class.is_empty()),
+            kubeconfig: Some(kubeconfig).filter(|path| !path.is_empty()),
+            health_probe_port,
+            metrics_port: Some(port).filter(|port| *port != 0),
+        })
+    }
+}
+
+fn namespace_of_pod() -> Result<String, StartError> {
+    let namespace = std::fs::read_to_string(NAMESPACE_FILE).map_err(StartError::Namespace)?;
+    Ok(namespace.trim().to_owned())
+}
+
+impl WithoutEffect {
+    fn given(&self) -> Vec<&'static str> {
+        let Self {
+            pprof_bind_address,
+            tls_min_version,
+            tls_cipher_suites,
+            tls_curve_preferences,
+            metrics_cert_dir,
+        } = self;
+        given(&[
+            ("--pprof-bind-address", !pprof_bind_address.is_empty()),
+            ("--tls-min-version", !tls_min_version.is_empty()),
+            ("--tls-cipher-suites", !tls_cipher_suites.is_empty()),
+            ("--tls-curve-preferences", !tls_curve_preferences.is_empty()),
+            ("--metrics-cert-dir", !metrics_cert_dir.is_empty()),
+        ])
+    }
+}
+
+/// The names of the flags that were given.
+pub fn given(flags: &[(&'static str, bool)]) -> Vec<&'static str> {
+    flags
+        .iter()
+        .filter(|(_, given)| *given)
+        .map(|(flag, _)| *flag)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;
