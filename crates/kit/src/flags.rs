@@ -38,7 +38,9 @@ pub struct Flags {
 }
 
 /// Flags that both programs accept, and that do nothing yet.
+// A group is named after its type, and the programs have one of this name too.
 #[derive(Clone, Debug, Args)]
+#[group(skip)]
 #[command(next_help_heading = "Accepted for compatibility, without effect in this version")]
 struct WithoutEffect {
     #[arg(long, default_value = "")]
