@@ -101,6 +101,21 @@ impl Lab {
         Ok(process::signal(signal, &speakers).await?)
     }
 
+    /// Ends a container without notice (SIGKILL); `container` is its identifier in the pod's status, with or without
+    /// `containerd://`.
+    ///
+    /// # Errors
+    /// The process cannot be signalled; one that does not run any more is not an error.
+    pub async fn kill_container(&self, container: &str) -> Result<(), LabError> {
+        let processes: Vec<Process> = container_processes(container).collect();
+        Ok(process::signal(Signal::Kill, &processes).await?)
+    }
+
+    /// The process number of a container on this machine; see [`Lab::kill_container`].
+    pub fn container_pid(&self, container: &str) -> Option<u32> {
+        Some(container_processes(container).next()?.pid)
+    }
+
     /// Stops the API server (SIGSTOP): connections stay open, nothing is answered.
     ///
     /// # Errors
@@ -126,6 +141,15 @@ impl Lab {
         })?;
         Ok(process::signal(signal, &[server.process]).await?)
     }
+}
+
+/// The processes in the control group of a container, whose path ends in its identifier.
+fn container_processes(container: &str) -> impl Iterator<Item = Process> {
+    let identifier = container.trim_start_matches("containerd://");
+    process::all().filter(move |process| {
+        let groups = fs::read_to_string(format!("/proc/{}/cgroup", process.pid)).unwrap_or_default();
+        !identifier.is_empty() && groups.lines().any(|line| line.ends_with(identifier))
+    })
 }
 
 fn is_program(process: Process, name: &str) -> bool {

@@ -38,8 +38,8 @@ async fn measure(lab: &Lab, services: usize) -> anyhow::Result<()> {
     let bench = Bench {
         client: lab.client().await?,
     };
-    memory(&bench.client, "speaker", "speaker.memory.idle").await?;
-    memory(&bench.client, "controller", "controller.memory.idle").await?;
+    memory(lab, &bench.client, "speaker", "speaker.memory.idle").await?;
+    memory(lab, &bench.client, "controller", "controller.memory.idle").await?;
     kubectl(lab, &["delete", "-n", "metallb-system", "daemonset/speaker"]).await?;
 
     // The plain client writes to Services of another class, which the controller leaves alone.
@@ -52,6 +52,7 @@ async fn measure(lab: &Lab, services: usize) -> anyhow::Result<()> {
     super::print("controller.bulk.rate", bulk, "1/s");
     super::print("controller.bulk.ratio", bulk / plain, "1");
     memory(
+        lab,
         &bench.client,
         "controller",
         &format!("controller.memory.services_{services}"),
@@ -257,7 +258,7 @@ async fn kubectl(lab: &Lab, arguments: &[&str]) -> anyhow::Result<()> {
 }
 
 /// Prints the resident memory of the container of `component`, as the kernel counts it.
-async fn memory(client: &kube::Client, component: &str, name: &str) -> anyhow::Result<()> {
+async fn memory(lab: &Lab, client: &kube::Client, component: &str, name: &str) -> anyhow::Result<()> {
     let pods: Api<Pod> = Api::namespaced(client.clone(), "metallb-system");
     let pods = pods
         .list(&ListParams::default().labels(&format!("component={component}")))
@@ -269,30 +270,17 @@ async fn memory(client: &kube::Client, component: &str, name: &str) -> anyhow::R
         .flatten();
     let container = statuses.filter_map(|status| status.container_id).next();
     let container = container.with_context(|| format!("no container of the {component}"))?;
-    let container = container.trim_start_matches("containerd://");
-    let kilobytes = resident(container)?.with_context(|| format!("no process of container {container}"))?;
+    let pid = lab
+        .container_pid(&container)
+        .with_context(|| format!("no process of container {container}"))?;
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .context("no VmRSS")?;
+    let kilobytes: f64 = line.trim().trim_end_matches(" kB").parse()?;
     super::print(name, kilobytes / 1024.0, "MiB");
     Ok(())
-}
-
-/// `VmRSS` of the process in the control group of `container`, in kB.
-fn resident(container: &str) -> anyhow::Result<Option<f64>> {
-    for entry in std::fs::read_dir("/proc")? {
-        let process = entry?.path();
-        // A process may end while the folder is read.
-        let Ok(groups) = std::fs::read_to_string(process.join("cgroup")) else {
-            continue;
-        };
-        if groups.contains(container) {
-            let status = std::fs::read_to_string(process.join("status"))?;
-            let line = status
-                .lines()
-                .find_map(|line| line.strip_prefix("VmRSS:"))
-                .context("no VmRSS")?;
-            return Ok(Some(line.trim().trim_end_matches(" kB").parse()?));
-        }
-    }
-    Ok(None)
 }
 
 fn milliseconds(duration: Duration) -> f64 {

@@ -216,19 +216,22 @@ impl Cluster {
         Ok(self.api::<Pod>(SYSTEM).list(&selector).await?.items)
     }
 
-    /// Deletes the pods of the product's `component` and waits until they are gone; their successors may still start.
-    pub async fn kill_pods(&self, component: &str) -> anyhow::Result<()> {
+    /// Deletes the pods of the product's `component` and waits until they have ended; their successors may still start.
+    pub async fn delete_pods(&self, component: &str) -> anyhow::Result<()> {
         for pod in self.pods(component).await? {
-            let name = pod.name_any();
-            let parameters = DeleteParams {
-                grace_period_seconds: Some(0),
-                ..DeleteParams::default()
-            };
-            self.api::<Pod>(SYSTEM).delete(&name, &parameters).await?;
-            self.wait(self.api::<Pod>(SYSTEM), &name, "is gone", SOON, |found| {
-                found.is_none()
-            })
-            .await?;
+            self.delete(self.api::<Pod>(SYSTEM), &pod.name_any()).await?;
+        }
+        Ok(())
+    }
+
+    /// Ends the containers of the product's `component` without notice; the pods start new ones.
+    pub async fn crash(&self, component: &str) -> anyhow::Result<()> {
+        let statuses = self.pods(component).await?.into_iter();
+        let statuses = statuses
+            .filter_map(|pod| pod.status?.container_statuses)
+            .flatten();
+        for container in statuses.filter_map(|status| status.container_id) {
+            self.lab.kill_container(&container).await?;
         }
         Ok(())
     }

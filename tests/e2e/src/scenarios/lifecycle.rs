@@ -38,7 +38,7 @@ pub(super) async fn pool_deleted_keeps_addresses(cluster: &Cluster) -> anyhow::R
     cluster.curl("http://172.21.5.240/").await?;
 
     for component in ["speaker", "controller"] {
-        cluster.kill_pods(component).await?;
+        cluster.delete_pods(component).await?;
         cluster.product_ready().await?;
         let node = cluster.announced_from("first").await?;
         cluster.expect_answer_from(VIP, &node).await?;
@@ -71,7 +71,7 @@ pub(super) async fn controller_restart_moves_nothing(cluster: &Cluster) -> anyho
     cluster
         .kubectl(&["scale", "deployment", "-n", SYSTEM, "controller", "--replicas=0"])
         .await?;
-    cluster.kill_pods("controller").await?;
+    cluster.delete_pods("controller").await?;
     cluster.create(mk_service("meanwhile")).await?;
     cluster.curl("http://172.21.5.240/").await?;
     cluster
@@ -82,8 +82,8 @@ pub(super) async fn controller_restart_moves_nothing(cluster: &Cluster) -> anyho
     after.retain(|(name, _)| name != "meanwhile");
     ensure!(after == before, "addresses moved: {before:?} became {after:?}");
 
-    // Killed without notice, with a successor that must wait for nothing but itself.
-    cluster.kill_pods("controller").await?;
+    // Killed without notice: the container is started again and takes its own Lease.
+    cluster.crash("controller").await?;
     cluster.create(mk_service("later")).await?;
     cluster.expect_address("later", "172.21.5.243").await
 }
