@@ -9,7 +9,7 @@ pub const GROUP: &str = "metallb.io";
 pub const SYSTEM_NAMESPACE: &str = "metallb-system";
 
 /// The Lease of the controllers, in their own namespace.
-pub const LEASE: &str = "cortenlb-controller";
+pub const LEASE: &str = "metallb-controller";
 
 /// On a Service: the pool from which its address must come.
 pub const ADDRESS_POOL: &str = "metallb.io/address-pool";

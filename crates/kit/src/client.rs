@@ -23,8 +23,14 @@ use tower::{BoxError, ServiceBuilder};
 
 /// How long a request may take before it counts as failed. Watches are not requests: their end is the watcher's.
 ///
-/// Longer than the API server's own patience with a slow etcd (about 5 s), shorter than
-/// [`Timing::renew_deadline`](crate::lease::Timing).
+/// Longer than the API server's own patience with a slow etcd (about 5 s). Longer than a term of the
+/// [`lease`](crate::lease) too: a write that was sent within a term may land after it whatever the sender's patience is,
+/// and is fenced off by its resourceVersion. The election has times of its own
+/// ([`LeaseState::give_up`](crate::lease::LeaseState::give_up)).
+///
+/// A server that was stopped and continues answers what it was asked at once, however long ago that was; a server that
+/// died resets its connections. Neither is met any sooner with a shorter time, and each request that was given up too
+/// early may still be done.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// A peer that is silent while we are is noticed after 5 + 3 × 2 = 11 s; one that does not acknowledge what we sent,

@@ -91,9 +91,8 @@ pub async fn run(
 /// Sends one request and tells the state how it ended.
 async fn act(api: &Api<Lease>, candidate: &Candidate, state: &mut LeaseState, request: Action) {
     let sent = Instant::now();
-    // Two tries fit into a term, and none outlives it: its end is published by the caller.
-    let patience = sent + candidate.timing.renew_deadline / 2;
-    let deadline = state.claim().until.map_or(patience, |until| until.min(patience));
+    // No later than the term's end, which the caller publishes.
+    let deadline = state.give_up(sent, &request);
     let reading = request == Action::Read;
     let answer = timeout_at(deadline, send(api, candidate, request)).await;
     match answer.unwrap_or_else(|_| Err(Miss::Failed("no answer".to_owned()))) {
