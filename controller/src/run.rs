@@ -19,7 +19,7 @@ use cortenlb_kit::admin::{Admin, Readiness, ReadyHandle};
 use cortenlb_kit::events::{EventHandle, Recorder};
 use cortenlb_kit::flags::Common;
 use cortenlb_kit::lease::{self, Candidate, Claim, Timing};
-use cortenlb_kit::watch::{Change, Config, watch};
+use cortenlb_kit::watch::{Change, Config, LONGEST_OF_FEW, watch};
 use cortenlb_kit::write::{Drained, Outcome, WriteHandle, Writer};
 use cortenlb_kit::{client, metrics, shutdown};
 use k8s_openapi::api::core::v1::{Namespace, Node, Pod, Service};
@@ -160,7 +160,7 @@ fn watch_all(client: &Client, namespace: &str, speaker_labels: &str, inputs: &mp
         K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
         Told: From<Change<K>>,
     {
-        tokio::spawn(watch(api, config, inputs.clone()));
+        tokio::spawn(watch(api, config, LONGEST_OF_FEW, inputs.clone()));
     }
     let all = Config::default;
     spawn(Api::<Service>::all(client.clone()), all(), inputs);

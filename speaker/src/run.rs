@@ -14,7 +14,7 @@ use cortenlb_crds::{IPAddressPool, L2Advertisement, ServiceL2Status};
 use cortenlb_kit::admin::{Admin, Readiness, ReadyHandle};
 use cortenlb_kit::events::{EventHandle, Recorder};
 use cortenlb_kit::lease::Claim;
-use cortenlb_kit::watch::{Change, Config, watch};
+use cortenlb_kit::watch::{Change, Config, LONGEST_OF_MANY, watch};
 use cortenlb_kit::write::{Outcome, WriteHandle, Writer};
 use cortenlb_kit::{client, metrics, shutdown};
 use k8s_openapi::api::core::v1::{Node, Pod, Service};
@@ -117,7 +117,7 @@ fn watch_all(client: &Client, namespace: &str, speaker_labels: &str, inputs: &mp
         K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
         Input: From<Change<K>>,
     {
-        tokio::spawn(watch(api, config, inputs.clone()));
+        tokio::spawn(watch(api, config, LONGEST_OF_MANY, inputs.clone()));
     }
     fn ours<K>(client: &Client, namespace: &str) -> Api<K>
     where

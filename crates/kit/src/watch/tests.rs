@@ -5,7 +5,7 @@ use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use super::{Change, Config, watch};
+use super::{Change, Config, LONGEST_OF_FEW, watch};
 use crate::fake::Fake;
 
 const COLLECTION: &str = "/api/v1/namespaces/default/configmaps";
@@ -44,6 +44,7 @@ fn start(fake: &Fake, queue: usize) -> mpsc::Receiver<Change<ConfigMap>> {
     tokio::spawn(watch(
         Api::default_namespaced(fake.client()),
         Config::default(),
+        LONGEST_OF_FEW,
         sender,
     ));
     receiver
@@ -147,6 +148,7 @@ async fn a_watch_ends_with_its_reader() {
     let task = tokio::spawn(watch(
         Api::default_namespaced(fake.client()),
         Config::default(),
+        LONGEST_OF_FEW,
         sender,
     ));
     drop(changes);

@@ -215,7 +215,9 @@ impl<K: Clone + Debug + Eq + Hash + Send + 'static> Writer<K> {
                 }
                 let target = write.target.clone();
                 let failures = running.queue.put_back(write);
-                let delay = after.unwrap_or_default().max(backoff::delay(failures));
+                let delay = after
+                    .unwrap_or_default()
+                    .max(backoff::delay(failures, crate::watch::LONGEST_OF_FEW));
                 tracing::warn!(%target, reason, ?delay, "write not answered, will be sent again");
                 running.tasks.spawn(async move {
                     sleep(delay).await;
