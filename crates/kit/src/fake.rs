@@ -1,85 +1,95 @@
 //! An API server in memory, for tests: `kube::Client` takes any tower service.
 //!
-//! It models get, list, watch, create, JSON merge patch and delete with resourceVersions and their 404, 409 and 410,
-//! and faults on demand. It does **not** model: validation, defaults and admission; subresources (a patch of `status`
-//! may change anything); field managers and `managedFields`; selectors, paging and bookmarks; finalizers and
-//! preconditions; access rights; priority and fairness.
+//! It models get, list, watch, create, JSON merge patch, server-side apply and delete with their 404, 409 and 410;
+//! lists and watches within a namespace and across all; `metadata.generateName`, `uid` and `resourceVersion`; a patch
+//! that changes nothing changes no version; `spec` and `status` apart (a patch of `status` changes nothing else, but the
+//! annotations of core kinds; everything else leaves `status` alone); `ipMode: VIP` on the ingress of Services; the
+//! selector `metadata.name`; preconditions of a deletion.
+//!
+//! It models faults: of single requests by [`Fault`], chosen by a [`script`](Fake::script) or a
+//! [`policy`](Fake::policy); of the whole server by [`freeze`](Fake::freeze), [`stop`](Fake::stop) and
+//! [`restart`](Fake::restart); and requests that are done long after their sender is gone ([`Held`]).
+//!
+//! It does **not** model: validation, admission and any default but `ipMode`; JSON and strategic merge patches, and
+//! replacement; field managers, `managedFields` and ownership (an apply merges maps, replaces lists, and never removes a
+//! field that is left out); other selectors, paging and bookmarks; the end of a watch after its time (it is a server
+//! that hangs); finalizers, owners and namespaces that are being deleted; `generation` and `creationTimestamp`; access
+//! rights; priority and fairness, and limits of any kind.
+
+mod fault;
+mod place;
+mod state;
 
 use std::{
-    collections::{BTreeMap, VecDeque},
-    convert::Infallible,
     future,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use axum::{
-    body::{Body, Bytes, to_bytes},
-    http::{Method, Request, Response, StatusCode},
+    body::{Body, to_bytes},
+    http::{Request, Response, header::CONTENT_TYPE},
 };
-use futures::stream::unfold;
 use kube::Client;
-use serde_json::{Value, json};
-use tokio::sync::{Semaphore, mpsc};
+use serde_json::Value;
+use tokio::{
+    sync::{Semaphore, oneshot, watch},
+    time::sleep,
+};
 use tower::{BoxError, service_fn};
 
-/// What goes wrong with one request.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Fault {
-    /// Answered with this code; nothing is done.
-    Code(u16),
-    /// Done, but the connection breaks before the answer.
-    AnswerLost,
-    /// Never answered; nothing is done.
-    Silence,
-}
-
-/// The server; clones are one.
-#[derive(Clone)]
-pub(crate) struct Fake {
-    state: Arc<Mutex<State>>,
-    /// Each request takes a permit before it is looked at, and keeps none.
-    door: Arc<Semaphore>,
-}
-
-#[derive(Default)]
-struct State {
-    version: u64,
-    /// Objects by path.
-    objects: BTreeMap<String, Value>,
-    /// Every change: version, collection, watch event.
-    history: Vec<(u64, String, Value)>,
-    /// Changes up to this version are compacted away.
-    compacted: u64,
-    watches: Vec<(String, mpsc::UnboundedSender<String>)>,
-    faults: VecDeque<Option<Fault>>,
-    log: Vec<String>,
-    waiting: usize,
-    most_waiting: usize,
-}
+pub use self::fault::{Call, Fault, Held};
+use self::{
+    place::Place,
+    state::{State, status},
+};
 
 type Answer = Result<Response<Body>, BoxError>;
 
+/// The server; clones are one.
+#[derive(Clone)]
+pub struct Fake {
+    state: Arc<Mutex<State>>,
+    /// Each request takes a permit before it is looked at, and keeps none.
+    door: Arc<Semaphore>,
+    /// How often all connections have been reset.
+    resets: Arc<watch::Sender<u64>>,
+}
+
+impl Default for Fake {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Fake {
-    pub(crate) fn new() -> Self {
-        Self {
-            state: Arc::default(),
-            door: Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)),
-        }
+    /// A server without objects.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::behind(Semaphore::MAX_PERMITS)
     }
 
     /// A server that lets a request in for each [`let_in`](Self::let_in).
-    pub(crate) fn with_a_door() -> Self {
+    #[must_use]
+    pub fn with_a_door() -> Self {
+        Self::behind(0)
+    }
+
+    fn behind(permits: usize) -> Self {
         Self {
             state: Arc::default(),
-            door: Arc::new(Semaphore::new(0)),
+            door: Arc::new(Semaphore::new(permits)),
+            resets: Arc::new(watch::Sender::new(0)),
         }
     }
 
-    pub(crate) fn let_in(&self, requests: usize) {
+    /// Lets so many requests in.
+    pub fn let_in(&self, requests: usize) {
         self.door.add_permits(requests);
     }
 
-    pub(crate) fn client(&self) -> Client {
+    /// A client of this server.
+    #[must_use]
+    pub fn client(&self) -> Client {
         let fake = self.clone();
         let service = service_fn(move |request| {
             let fake = fake.clone();
@@ -89,228 +99,253 @@ impl Fake {
     }
 
     /// The faults of the next requests that write, in order; `None` for none.
-    pub(crate) fn script(&self, faults: impl IntoIterator<Item = Option<Fault>>) {
+    pub fn script(&self, faults: impl IntoIterator<Item = Option<Fault>>) {
         self.lock().faults.extend(faults);
     }
 
-    /// Creates or replaces an object as another client would.
-    pub(crate) fn put(&self, path: &str, object: Value) {
-        self.lock().put(path, object);
+    /// Asks for the fault of each request that the script has none for, those that read included. It replaces the
+    /// policy before it.
+    ///
+    /// The server is locked meanwhile: the closure must not call it.
+    pub fn policy(&self, policy: impl FnMut(&Call) -> Option<Fault> + Send + 'static) {
+        self.lock().policy = Some(Box::new(policy));
     }
 
-    pub(crate) fn remove(&self, path: &str) {
-        self.lock().remove(path);
+    /// Calls `observer` after every change of an object, with its path and what it is now (`None`: gone). A panic in it
+    /// is a panic of whoever made the change: an observer notes what it finds, and the test looks.
+    ///
+    /// The server is locked meanwhile: the closure must not call it.
+    pub fn observe(&self, observer: impl FnMut(&str, Option<&Value>) + Send + 'static) {
+        self.lock().observers.push(Box::new(observer));
     }
 
-    pub(crate) fn object(&self, path: &str) -> Option<Value> {
-        self.lock().objects.get(path).cloned()
+    /// Creates or replaces an object with all that is in it, `status` too, as no single client could.
+    ///
+    /// # Panics
+    /// The path is not that of an object.
+    pub fn put(&self, path: &str, object: Value) {
+        self.lock().put(&object_at(path), object);
     }
 
-    pub(crate) fn objects(&self, under: &str) -> Vec<Value> {
+    /// Deletes an object as another client would.
+    ///
+    /// # Panics
+    /// The path is not that of an object.
+    pub fn remove(&self, path: &str) {
+        self.lock().remove(&object_at(path));
+    }
+
+    /// The object at this path.
+    #[must_use]
+    pub fn object(&self, path: &str) -> Option<Value> {
+        self.lock().objects.get(path).map(|(_, object)| object.clone())
+    }
+
+    /// All objects whose path begins so.
+    #[must_use]
+    pub fn objects(&self, under: &str) -> Vec<Value> {
         let state = self.lock();
-        state
-            .objects
-            .iter()
-            .filter(|(path, _)| path.starts_with(under))
-            .map(|(_, object)| object.clone())
-            .collect()
+        let under = state.objects.iter().filter(|(path, _)| path.starts_with(under));
+        under.map(|(_, (_, object))| object.clone()).collect()
     }
 
-    /// `METHOD path` of every request so far that was let in.
-    pub(crate) fn log(&self) -> Vec<String> {
+    /// `METHOD path` of every request so far that was let in, those included that found the server stopped.
+    #[must_use]
+    pub fn log(&self) -> Vec<String> {
         self.lock().log.clone()
     }
 
     /// The most requests that stood at the door together.
-    pub(crate) fn most_waiting(&self) -> usize {
+    #[must_use]
+    pub fn most_waiting(&self) -> usize {
         self.lock().most_waiting
     }
 
-    /// Ends every watch, as a restart of the server does.
-    pub(crate) fn break_watches(&self) {
+    /// Ends every watch in good order.
+    pub fn break_watches(&self) {
         self.lock().watches.clear();
     }
 
+    /// The watches that there are say nothing any more, and do not end.
+    pub fn mute_watches(&self) {
+        self.lock().mute();
+    }
+
     /// Ends every watch and forgets what happened before: who resumes is told 410.
-    pub(crate) fn compact(&self) {
+    pub fn compact(&self) {
         let mut state = self.lock();
-        state.compacted = state.version;
+        state.compact();
         state.watches.clear();
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock().unwrap()
+    /// Stops the process as SIGSTOP does: connections stand, and nobody answers. Requests queue up; what
+    /// [`put`](Self::put) and [`remove`](Self::remove) change is not told. Neither script nor policy is asked.
+    pub fn freeze(&self) {
+        self.lock().frozen = true;
+    }
+
+    /// Continues as SIGCONT does: does all requests that came meanwhile in their order, those whose sender has gone
+    /// away too, and tells the watches.
+    pub fn thaw(&self) {
+        let queued = {
+            let mut state = self.lock();
+            state.frozen = false;
+            std::mem::take(&mut state.queued)
+        };
+        for held in queued {
+            held.deliver();
+        }
+        self.lock().flush();
+    }
+
+    /// Kills the server: connections are reset, requests under way are not done, history is gone, and new requests are
+    /// refused at once. A [`Held`] that the test has taken can still be delivered.
+    pub fn stop(&self) {
+        let mut state = self.lock();
+        state.stop();
+        self.resets.send_modify(|resets| *resets += 1);
+    }
+
+    /// Starts the server that was stopped, with its objects.
+    pub fn start(&self) {
+        self.lock().stopped = false;
+    }
+
+    /// [`stop`](Self::stop) and [`start`](Self::start).
+    pub fn restart(&self) {
+        self.stop();
+        self.start();
+    }
+
+    /// Takes the requests that [`Fault::Held`] holds, in the order in which they came.
+    #[must_use]
+    pub fn held(&self) -> Vec<Held> {
+        std::mem::take(&mut self.lock().held)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn serve(&self, request: Request<kube::client::Body>) -> Answer {
         let (parts, body) = request.into_parts();
         let body = to_bytes(Body::new(body), usize::MAX).await?;
-        {
-            let mut state = self.lock();
-            state.waiting += 1;
-            state.most_waiting = state.most_waiting.max(state.waiting);
-        }
-        self.door.acquire().await?.forget();
-        let fault = {
-            let mut state = self.lock();
-            state.waiting -= 1;
-            state.log.push(format!("{} {}", parts.method, parts.uri.path()));
-            if parts.method == Method::GET {
-                None
+        let content_type = parts.headers.get(CONTENT_TYPE);
+        let call = Call {
+            method: parts.method.to_string(),
+            path: parts.uri.path().to_owned(),
+            query: parts.uri.query().unwrap_or_default().to_owned(),
+            content_type: content_type.map_or_else(String::new, |of| {
+                String::from_utf8_lossy(of.as_bytes()).into_owned()
+            }),
+            body: if body.is_empty() {
+                Value::Null
             } else {
-                state.faults.pop_front().flatten()
-            }
+                serde_json::from_slice(&body)?
+            },
+        };
+        let mut resets = self.resets.subscribe();
+        tokio::select! {
+            biased;
+            _ = resets.changed() => Err(reset()),
+            answer = self.admit(call) => answer,
+        }
+    }
+
+    /// An error is a connection that the stopped server refuses.
+    fn arrive(&self, call: Call) -> Result<Arrival, BoxError> {
+        let mut state = self.lock();
+        state.log.push(format!("{} {}", call.method, call.path));
+        if state.stopped {
+            return Err("connection refused".into());
+        }
+        if state.frozen {
+            let (held, answer) = Held::new(self, call);
+            state.queued.push(held);
+            return Ok(Arrival::Queued(answer));
+        }
+        let fault = state.fault(&call);
+        Ok(Arrival::Seen(call, fault))
+    }
+
+    async fn admit(&self, call: Call) -> Answer {
+        {
+            let _waiting = Waiting::new(self);
+            self.door.acquire().await?.forget();
+        }
+        let (call, fault) = match self.arrive(call)? {
+            Arrival::Queued(answer) => return answered(answer).await,
+            Arrival::Seen(call, fault) => (call, fault),
         };
         match fault {
-            None => self
-                .lock()
-                .answer(&parts.method, parts.uri.path(), parts.uri.query(), &body),
-            Some(Fault::Code(code)) => status(code, "Injected", "injected"),
+            None => self.lock().answer(&call),
+            Some(Fault::Code(code)) => status(code, "Injected", "injected", None),
+            Some(Fault::Busy(seconds)) => status(429, "TooManyRequests", "injected", Some(seconds)),
             Some(Fault::AnswerLost) => {
-                let _ = self
-                    .lock()
-                    .answer(&parts.method, parts.uri.path(), parts.uri.query(), &body)?;
-                Err("connection reset".into())
+                let _ = self.lock().answer(&call)?;
+                Err(reset())
             }
+            Some(Fault::Reset) => Err(reset()),
             Some(Fault::Silence) => future::pending().await,
-        }
-    }
-}
-
-impl State {
-    fn answer(&mut self, method: &Method, path: &str, query: Option<&str>, body: &Bytes) -> Answer {
-        let object_path = path.strip_suffix("/status").unwrap_or(path);
-        match *method {
-            Method::GET if query.is_some_and(|query| query.contains("watch=true")) => self.watch(path, query),
-            Method::GET => match self.objects.get(path) {
-                Some(object) => answer(StatusCode::OK, object),
-                None if query.is_some() => self.list(path),
-                None => status(404, "NotFound", path),
-            },
-            Method::POST => {
-                let object: Value = serde_json::from_slice(body)?;
-                let path = format!("{path}/{}", object["metadata"]["name"].as_str().ok_or("no name")?);
-                if self.objects.contains_key(&path) {
-                    return status(409, "AlreadyExists", &path);
-                }
-                answer(StatusCode::CREATED, &self.put(&path, object))
+            Some(Fault::Slow(latency)) => {
+                let (held, answer) = Held::new(self, call);
+                let resets = self.resets.subscribe();
+                // A task of its own: it is done although its sender may have gone away.
+                tokio::spawn(async move {
+                    sleep(latency).await;
+                    if !resets.has_changed().unwrap_or(true) {
+                        held.deliver();
+                    }
+                });
+                answered(answer).await
             }
-            Method::PATCH => {
-                let Some(mut object) = self.objects.get(object_path).cloned() else {
-                    return status(404, "NotFound", path);
-                };
-                let patch: Value = serde_json::from_slice(body)?;
-                let wanted = &patch["metadata"]["resourceVersion"];
-                if !wanted.is_null() && *wanted != object["metadata"]["resourceVersion"] {
-                    return status(409, "Conflict", path);
-                }
-                merge(&mut object, &patch);
-                answer(StatusCode::OK, &self.put(object_path, object))
+            Some(Fault::Held) => {
+                let (held, answer) = Held::new(self, call);
+                self.lock().held.push(held);
+                answered(answer).await
             }
-            Method::DELETE => match self.remove(path) {
-                Some(object) => answer(StatusCode::OK, &object),
-                None => status(404, "NotFound", path),
-            },
-            _ => status(405, "MethodNotAllowed", path),
-        }
-    }
-
-    fn put(&mut self, path: &str, mut object: Value) -> Value {
-        self.version += 1;
-        object["metadata"]["resourceVersion"] = self.version.to_string().into();
-        let kind = if self.objects.contains_key(path) {
-            "MODIFIED"
-        } else {
-            "ADDED"
-        };
-        self.objects.insert(path.to_owned(), object.clone());
-        self.tell(path, kind, &object);
-        object
-    }
-
-    fn remove(&mut self, path: &str) -> Option<Value> {
-        let mut object = self.objects.remove(path)?;
-        self.version += 1;
-        object["metadata"]["resourceVersion"] = self.version.to_string().into();
-        self.tell(path, "DELETED", &object);
-        Some(object)
-    }
-
-    fn tell(&mut self, path: &str, kind: &str, object: &Value) {
-        let collection = path.rsplit_once('/').unwrap().0.to_owned();
-        let event = json!({ "type": kind, "object": object });
-        self.watches
-            .retain(|(of, watch)| *of != collection || watch.send(format!("{event}\n")).is_ok());
-        self.history.push((self.version, collection, event));
-    }
-
-    fn list(&self, collection: &str) -> Answer {
-        let of_it = |path: &String| path.rsplit_once('/').is_some_and(|(of, _)| of == collection);
-        let items: Vec<_> = self
-            .objects
-            .iter()
-            .filter(|(path, _)| of_it(path))
-            .map(|(_, object)| object)
-            .collect();
-        answer(
-            StatusCode::OK,
-            &json!({ "metadata": { "resourceVersion": self.version.to_string() }, "items": items }),
-        )
-    }
-
-    fn watch(&mut self, collection: &str, query: Option<&str>) -> Answer {
-        let from = query
-            .unwrap_or_default()
-            .split('&')
-            .find_map(|pair| pair.strip_prefix("resourceVersion="));
-        let from: u64 = from.ok_or("a watch without resourceVersion")?.parse()?;
-        if from < self.compacted {
-            return status(410, "Expired", "too old resource version");
-        }
-        let (sender, receiver) = mpsc::unbounded_channel();
-        for (_, _, event) in self
-            .history
-            .iter()
-            .filter(|(at, of, _)| *at > from && of == collection)
-        {
-            sender.send(format!("{event}\n"))?;
-        }
-        self.watches.push((collection.to_owned(), sender));
-        let lines = unfold(receiver, async |mut receiver| {
-            Some((receiver.recv().await?, receiver))
-        });
-        let lines = futures::StreamExt::map(lines, Ok::<_, Infallible>);
-        Ok(Response::new(Body::from_stream(lines)))
-    }
-}
-
-/// RFC 7386, section 2.
-fn merge(target: &mut Value, patch: &Value) {
-    let Value::Object(patch) = patch else {
-        *target = patch.clone();
-        return;
-    };
-    if !target.is_object() {
-        *target = json!({});
-    }
-    let object = target.as_object_mut().unwrap();
-    for (name, value) in patch {
-        if value.is_null() {
-            object.remove(name);
-        } else {
-            merge(object.entry(name.clone()).or_insert(Value::Null), value);
         }
     }
 }
 
-fn answer(code: StatusCode, body: &Value) -> Answer {
-    Ok(Response::builder()
-        .status(code)
-        .body(Body::from(body.to_string()))?)
+/// What becomes of a request that was let in.
+enum Arrival {
+    /// The server is frozen.
+    Queued(oneshot::Receiver<Answer>),
+    /// It is looked at, and something may go wrong with it.
+    Seen(Call, Option<Fault>),
 }
 
-fn status(code: u16, reason: &str, message: &str) -> Answer {
-    let body =
-        json!({ "kind": "Status", "status": "Failure", "code": code, "reason": reason, "message": message });
-    answer(StatusCode::from_u16(code)?, &body)
+/// One request at the door.
+struct Waiting<'a>(&'a Fake);
+
+impl<'a> Waiting<'a> {
+    fn new(fake: &'a Fake) -> Self {
+        let mut state = fake.lock();
+        state.waiting += 1;
+        state.most_waiting = state.most_waiting.max(state.waiting);
+        Self(fake)
+    }
 }
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.lock().waiting -= 1;
+    }
+}
+
+async fn answered(answer: oneshot::Receiver<Answer>) -> Answer {
+    answer.await.unwrap_or_else(|_| Err(reset()))
+}
+
+fn reset() -> BoxError {
+    "connection reset".into()
+}
+
+fn object_at(path: &str) -> Place {
+    let place = Place::parse(path).filter(|place| place.name.is_some() && !place.status);
+    place.unwrap_or_else(|| panic!("{path:?} is not the path of an object"))
+}
+
+#[cfg(test)]
+mod tests;

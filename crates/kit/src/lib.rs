@@ -12,6 +12,7 @@
 //! | [`metrics`] | the registry, with the process's own numbers |
 //! | [`logs`] | JSON lines on standard output |
 //! | [`shutdown`] | SIGTERM and SIGINT as a cancellation token |
+//! | `fake` | an API server in memory, for tests; behind the feature `fake` |
 //!
 //! Never imports a domain type: it knows `kube` and `k8s-openapi`, and neither Services nor pools.
 
@@ -27,5 +28,5 @@ pub mod shutdown;
 pub mod watch;
 pub mod write;
 
-#[cfg(test)]
-mod fake;
+#[cfg(any(test, feature = "fake"))]
+pub mod fake;
