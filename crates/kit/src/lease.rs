@@ -1,6 +1,6 @@
 //! Leader election over one `coordination.k8s.io/v1` Lease.
 //!
-//! Leadership gates the [`Writer`](crate::write::Writer), never the logic: every replica watches and decides, one
+//! Standbys watch the Lease, so that a release is answered within milliseconds. Leadership gates the [`Writer`](crate::write::Writer), never the logic: every replica watches and decides, one
 //! writes.
 
 mod state;

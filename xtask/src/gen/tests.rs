@@ -123,7 +123,7 @@ fn roles_allow_what_is_needed() {
     let expected = [
         "controller: bgppeers,servicel2statuses: list,watch",
         "controller: ipaddresspools/status: patch",
-        "controller: leases metallb-controller: get,patch",
+        "controller: leases metallb-controller: get,list,watch,patch",
         "controller: leases: create",
         "metallb-system:controller: endpointslices: list,watch",
         "metallb-system:controller: events: create,patch",

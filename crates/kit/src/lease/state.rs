@@ -22,7 +22,7 @@ pub struct Timing {
     pub duration: Duration,
     /// How long a holder claims the Lease after its last renewal: 3.5 s.
     pub renew_deadline: Duration,
-    /// The time between two renewals, or two looks at somebody else's Lease: 1 s. After a request that failed, half of
+    /// The time between two renewals, or two looks at somebody else's Lease while the watch is silent: 1 s. After a request that failed, half of
     /// it: an API server that restarts is to be met within a second, with the writes that follow upon it.
     pub retry: Duration,
 }
@@ -195,6 +195,20 @@ impl LeaseState {
                 since: now,
             },
         };
+    }
+
+    /// The watch told of the Lease, or that it is gone.
+    ///
+    /// What it tells may be older than what is known. Without a term that does no harm: an update from it meets 409, and
+    /// the holder's silence is counted from now. A holder believes only what it reads.
+    pub fn told(&mut self, now: Instant, lease: Option<(String, LeaseSpec)>) {
+        if self.term.is_none() {
+            self.read(now, lease);
+            // Renewals come in every `retry`: while they do, nothing needs to be read.
+            self.read_again = Some(now + self.timing.retry * 2);
+        } else if lease.is_none_or(|(_, spec)| holder(&spec) != Some(&self.identity)) {
+            self.read_again = None;
+        }
     }
 
     /// Our creation or update, sent at `sent`, was accepted and gave this resourceVersion and spec.

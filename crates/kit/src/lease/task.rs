@@ -1,4 +1,7 @@
-//! The election's task: does what [`LeaseState`] wants, and publishes the claim.
+//! The election's task: does what [`LeaseState`] wants, tells it what the watch sees, and publishes the claim.
+//!
+//! The watch makes a release known at once. It may lag or break without anybody's notice, so that the state goes on to
+//! read the Lease when nothing is told.
 //!
 //! Cancel safety: dropping [`run`] at any point leaves the Lease to expire, and its last [`Claim`] to end by itself
 //! at `until`.
@@ -9,17 +12,22 @@ use k8s_openapi::{
     jiff::Timestamp,
 };
 use kube::{
-    Api, Client,
+    Api, Client, ResourceExt,
     api::{Patch, PatchParams, PostParams},
 };
 use serde_json::json;
 use tokio::{
-    sync::watch,
+    sync::{mpsc, watch},
+    task::JoinSet,
     time::{Instant, sleep_until, timeout_at},
 };
 use tokio_util::sync::CancellationToken;
 
 use super::{Action, Claim, LeaseState, Timing};
+use crate::watch::{Change, Config, LONGEST_OF_FEW};
+
+/// The queue `sightings`: a change a second is told, and taken at once unless a request is under way (at most 3.5 s).
+const SIGHTINGS: usize = 8;
 
 /// Who stands for which Lease.
 #[derive(Clone, Debug)]
@@ -61,6 +69,11 @@ pub async fn run(
 ) {
     let api: Api<Lease> = Api::namespaced(client, &candidate.namespace);
     let mut state = LeaseState::new(&candidate.identity, candidate.timing);
+    let (sender, mut sightings) = mpsc::channel(SIGHTINGS);
+    // Ends with this future.
+    let mut watching = JoinSet::new();
+    let one = Config::default().fields(&format!("metadata.name={}", candidate.name));
+    watching.spawn(crate::watch::watch(api.clone(), one, LONGEST_OF_FEW, sender));
     loop {
         let action = state.poll(Instant::now());
         publish(&claims, state.claim(), &candidate);
@@ -68,6 +81,7 @@ pub async fn run(
             Action::Wait(until) => tokio::select! {
                 () = shutdown.cancelled() => break,
                 () = sleep_until(until) => {}
+                Some(sighting) = sightings.recv() => state.told(Instant::now(), seen(sighting, &candidate.name)),
             },
             // Not cut off by a shutdown: after an unanswered renewal there would be nothing to release.
             request => act(&api, &candidate, &mut state, request).await,
@@ -152,6 +166,15 @@ async fn send(api: &Api<Lease>, candidate: &Candidate, request: Action) -> Resul
         kube::Error::Api(status) if status.code == 409 => Miss::Conflict,
         error => Miss::Failed(crate::logs::chain(&error)),
     })
+}
+
+fn seen(sighting: Change<Lease>, name: &str) -> Option<(String, LeaseSpec)> {
+    let lease = match sighting {
+        Change::Apply(lease) => Some(lease),
+        Change::Delete(_) => None,
+        Change::Reset(leases) => leases.into_iter().find(|lease| lease.name_any() == name),
+    };
+    lease.map(parts)
 }
 
 fn parts(lease: Lease) -> (String, LeaseSpec) {

@@ -2,7 +2,8 @@
 //! have MetalLB's names, so that its own, which allow more, are replaced.
 //!
 //! A verb is here because a line of the two components needs it: a watch lists and watches, and gets nothing; the Lease
-//! alone is read by its name.
+//! alone is read by its name too. Its watch selects it by `metadata.name`, which the API server takes for the name that
+//! a rule can be limited to.
 
 use cortenlb_crds::names::{GROUP, LEASE, SYSTEM_NAMESPACE};
 use k8s_openapi::api::rbac::v1::{
@@ -61,7 +62,11 @@ fn in_namespace(component: Component) -> Vec<PolicyRule> {
             // The API server cannot tell a name on creation.
             allow("coordination.k8s.io", &["leases"], &["create"]),
             only(
-                allow("coordination.k8s.io", &["leases"], &["get", "patch"]),
+                allow(
+                    "coordination.k8s.io",
+                    &["leases"],
+                    &["get", "list", "watch", "patch"],
+                ),
                 LEASE,
             ),
         ],

@@ -1,7 +1,7 @@
 //! Candidates with clocks of their own against one simulated Lease: whatever the network does, two never hold it at
 //! the same moment.
 
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
 use k8s_openapi::api::coordination::v1::LeaseSpec;
 use proptest::{collection::vec, prelude::*};
@@ -66,6 +66,8 @@ struct Node {
     rate: f64,
     offset: Duration,
     request: Option<Request>,
+    /// What the watch will tell, and in which step at the earliest.
+    sightings: VecDeque<(usize, Option<(String, LeaseSpec)>)>,
     /// Steps for which the process is stopped.
     frozen: usize,
 }
@@ -91,6 +93,9 @@ impl Node {
                 return;
             }
             self.request = None;
+        }
+        while let Some((_, lease)) = self.sightings.pop_front_if(|(at, _)| *at <= step) {
+            self.state.told(now, lease);
         }
         let action = self.state.poll(now);
         if matches!(action, Action::Wait(_)) {
@@ -184,12 +189,13 @@ proptest! {
         let epoch = Instant::now();
         let mut server = Server::default();
         let mut adrift = Vec::<Request>::new();
+        let mut watched = 0;
         let mut held_before = vec![None; clocks.len()];
         let mut terms = Vec::new();
         let mut nodes: Vec<Node> = clocks.iter().enumerate().map(|(number, &(rate, offset))| {
             let name = format!("node-{number}");
             let state = LeaseState::new(&name, Timing::default());
-            Node { name, state, rate, offset: Duration::from_secs(offset), request: None, frozen: 0 }
+            Node { name, state, rate, offset: Duration::from_secs(offset), request: None, sightings: VecDeque::new(), frozen: 0 }
         }).collect();
         for step in 0..1500 {
             let number = step % nodes.len();
@@ -217,6 +223,13 @@ proptest! {
             }
             for request in adrift.iter_mut().chain(nodes.iter_mut().filter_map(|node| node.request.as_mut())) {
                 deliver(&mut server, request, step);
+            }
+            if std::mem::replace(&mut watched, server.version) != server.version {
+                for (index, node) in nodes.iter_mut().enumerate() {
+                    // A break of the watch, or a lag.
+                    let lag = weathers[(step + index * 11) % weathers.len()].there;
+                    node.sightings.extend(lag.map(|lag| (step + usize::from(lag), server.get())));
+                }
             }
             for (index, node) in nodes.iter_mut().enumerate() {
                 if node.frozen > 0 {
