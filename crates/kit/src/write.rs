@@ -75,6 +75,16 @@ pub enum Op {
         body: Value,
     },
     /// Creates the object. Its name may be left to the server (`metadata.generateName`); the target's name then only
+    /// A server-side apply (KEP-555) that takes the fields over from whoever has them. The object is created when there
+    /// is none, unless the subresource is given.
+    Apply {
+        /// `Some("status")` for the status subresource.
+        subresource: Option<&'static str>,
+        /// The field manager, instead of the writer's: a field that this one's next apply leaves out is removed.
+        manager: &'static str,
+        /// The fields that the manager has, with the object's `apiVersion`, `kind` and `metadata.name`.
+        body: Value,
+    },
     /// shows in logs. After a lost answer it is sent again: a named object comes back as [`Refusal::AlreadyExists`],
     /// of a generated name there may then be two.
     Create {
@@ -95,7 +105,8 @@ pub struct Write<K> {
     pub key: K,
     /// Which object is served first.
     pub priority: Priority,
-    /// A patch that still waits for the same key, priority and subresource is replaced by this one.
+    /// A patch that still waits for the same key, priority and subresource is replaced by this one; an apply likewise, if
+    /// it has the same manager.
     pub supersede: bool,
     /// The object.
     pub target: Target,

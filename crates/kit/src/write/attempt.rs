@@ -44,7 +44,9 @@ pub(super) async fn attempt(client: &Client, manager: &str, target: &Target, op:
         match op {
             // The answer to a deletion is the object or a Status; neither says more than that it was accepted.
             Op::Delete { .. } => client.request_text(request).await.map(|_| None),
-            Op::Create { .. } | Op::Patch { .. } => client.request(request).await.map(Some),
+            Op::Create { .. } | Op::Patch { .. } | Op::Apply { .. } => {
+                client.request(request).await.map(Some)
+            }
         }
     };
     match timeout(REQUEST_TIMEOUT, answer).await {
@@ -82,6 +84,17 @@ fn request(manager: &str, target: &Target, op: &Op) -> Result<Request<Vec<u8>>, 
             let params = DeleteParams {
                 preconditions: preconditions.clone(),
                 ..DeleteParams::background()
+        Op::Apply {
+            subresource,
+            manager,
+            body,
+        } => {
+            let params = PatchParams::apply(manager).force();
+            match subresource {
+                Some(name) => requests.patch_subresource(name, &target.name, &params, &Patch::Apply(body)),
+                None => requests.patch(&target.name, &params, &Patch::Apply(body)),
+            }
+        }
             };
             requests.delete(&target.name, &params)
         }

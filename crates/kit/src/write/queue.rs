@@ -139,11 +139,24 @@ impl<K: Clone + Eq + Hash> Queue<K> {
 }
 
 fn supersedes<K>(newer: &Write<K>, waiting: &Write<K>) -> bool {
-    let subresource = |op: &Op| match op {
-        Op::Patch { subresource, .. } => Some(*subresource),
-        Op::Create { .. } | Op::Delete { .. } => None,
+    let same = match (&newer.op, &waiting.op) {
+        (
+            Op::Patch { subresource, .. },
+            Op::Patch {
+                subresource: other, ..
+            },
+        ) => subresource == other,
+        (
+            Op::Apply {
+                subresource, manager, ..
+            },
+            Op::Apply {
+                subresource: other,
+                manager: others,
+                ..
+            },
+        ) => (subresource, manager) == (other, others),
+        _ => false,
     };
-    newer.supersede
-        && newer.priority == waiting.priority
-        && subresource(&newer.op).is_some_and(|newer| Some(newer) == subresource(&waiting.op))
+    newer.supersede && newer.priority == waiting.priority && same
 }
