@@ -1,11 +1,12 @@
 //! The one task that writes: values in, outcomes out.
 //!
 //! The index that decides a write knows neither connections nor leadership. It hands over a [`Write`] as a value;
-//! here it is put in order, sent while this process holds the [`Claim`](crate::lease::Claim), sent again while the
-//! API server is away, and its [`Outcome`] comes back. What the API server *refuses* (a conflict before all) is never
+//! here it is put in order, sent while this process holds the [`Claim`](crate::lease::Claim), sent again when it was not
+//! judged, and its [`Outcome`] comes back. While the API server is away one write at a time is sent to see. What the API server *refuses* (a conflict before all) is never
 //! sent again: it was decided from an object that is out of date.
 
 mod attempt;
+mod line;
 mod queue;
 mod task;
 
@@ -74,7 +75,6 @@ pub enum Op {
         /// The patch.
         body: Value,
     },
-    /// Creates the object. Its name may be left to the server (`metadata.generateName`); the target's name then only
     /// A server-side apply (KEP-555) that takes the fields over from whoever has them. The object is created when there
     /// is none, unless the subresource is given.
     Apply {
@@ -85,6 +85,7 @@ pub enum Op {
         /// The fields that the manager has, with the object's `apiVersion`, `kind` and `metadata.name`.
         body: Value,
     },
+    /// Creates the object. Its name may be left to the server (`metadata.generateName`); the target's name then only
     /// shows in logs. After a lost answer it is sent again: a named object comes back as [`Refusal::AlreadyExists`],
     /// of a generated name there may then be two.
     Create {

@@ -29,9 +29,20 @@ pub(super) enum Attempt {
         reason: String,
         /// The server's wish (`Retry-After`), if it has one; at most [`LONGEST_WISH`].
         after: Option<Duration>,
-        /// False when the server said that it has not done it; true when it may have, or may yet.
-        unsettled: bool,
+        /// What was heard of the server.
+        heard: Heard,
     },
+}
+
+/// What is known of a write that nobody judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Heard {
+    /// The server said that it has not done it.
+    NotDone,
+    /// The server answered, and may have done it, or may yet.
+    Unsure,
+    /// No answer: the connection failed, or the time is over.
+    Nothing,
 }
 
 /// Sends a write once.
@@ -55,7 +66,7 @@ pub(super) async fn attempt(client: &Client, manager: &str, target: &Target, op:
         Err(_) => Attempt::Transient {
             reason: format!("no answer within {REQUEST_TIMEOUT:?}"),
             after: None,
-            unsettled: true,
+            heard: Heard::Nothing,
         },
     }
 }
@@ -73,17 +84,6 @@ fn request(manager: &str, target: &Target, op: &Op) -> Result<Request<Vec<u8>>, 
                 None => requests.patch(&target.name, &params, &Patch::Merge(body)),
             }
         }
-        Op::Create { body } => {
-            let params = PostParams {
-                field_manager: Some(manager.to_owned()),
-                ..PostParams::default()
-            };
-            requests.create(&params, body.to_string().into_bytes())
-        }
-        Op::Delete { preconditions } => {
-            let params = DeleteParams {
-                preconditions: preconditions.clone(),
-                ..DeleteParams::background()
         Op::Apply {
             subresource,
             manager,
@@ -95,6 +95,17 @@ fn request(manager: &str, target: &Target, op: &Op) -> Result<Request<Vec<u8>>, 
                 None => requests.patch(&target.name, &params, &Patch::Apply(body)),
             }
         }
+        Op::Create { body } => {
+            let params = PostParams {
+                field_manager: Some(manager.to_owned()),
+                ..PostParams::default()
+            };
+            requests.create(&params, body.to_string().into_bytes())
+        }
+        Op::Delete { preconditions } => {
+            let params = DeleteParams {
+                preconditions: preconditions.clone(),
+                ..DeleteParams::background()
             };
             requests.delete(&target.name, &params)
         }
@@ -113,7 +124,7 @@ fn judge(target: &Target, op: &Op, error: kube::Error) -> Attempt {
             return Attempt::Transient {
                 reason: crate::logs::chain(other),
                 after: None,
-                unsettled: true,
+                heard: Heard::Nothing,
             };
         }
     };
@@ -121,8 +132,8 @@ fn judge(target: &Target, op: &Op, error: kube::Error) -> Attempt {
     let target = target.clone();
     match code {
         // 401 speaks of a token that is being rotated, not of the write.
-        StatusCode::TOO_MANY_REQUESTS | StatusCode::UNAUTHORIZED => transient(status, false),
-        _ if code.is_server_error() => transient(status, true),
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::UNAUTHORIZED => transient(status, Heard::NotDone),
+        _ if code.is_server_error() => transient(status, Heard::Unsure),
         StatusCode::CONFLICT if matches!(op, Op::Create { .. }) && status.is_already_exists() => {
             Attempt::Refused(Refusal::AlreadyExists { target })
         }
@@ -132,7 +143,7 @@ fn judge(target: &Target, op: &Op, error: kube::Error) -> Attempt {
     }
 }
 
-fn transient(status: &kube::core::Status, unsettled: bool) -> Attempt {
+fn transient(status: &kube::core::Status, heard: Heard) -> Attempt {
     let seconds = status
         .details
         .as_ref()
@@ -140,7 +151,7 @@ fn transient(status: &kube::core::Status, unsettled: bool) -> Attempt {
     Attempt::Transient {
         reason: format!("{} ({})", status.message, status.code),
         after: (seconds > 0).then(|| Duration::from_secs(seconds.into()).min(LONGEST_WISH)),
-        unsettled,
+        heard,
     }
 }
 

@@ -113,7 +113,32 @@ impl<K: Clone + Eq + Hash> Queue<K> {
 
     /// The backoff of an object is over.
     pub(super) fn wake(&mut self, key: &K) {
-        self.make_ready(key);
+        if self
+            .objects
+            .get(key)
+            .is_some_and(|object| object.writes.is_empty())
+        {
+            self.objects.remove(key);
+        } else {
+            self.make_ready(key);
+        }
+    }
+
+    /// Drops every write that waits, and returns how many they were. Objects in hand stay so.
+    pub(super) fn clear(&mut self) -> usize {
+        let mut dropped = 0;
+        self.objects.retain(|_, object| {
+            dropped += object.writes.len();
+            object.writes.clear();
+            object.ready.take().is_none()
+        });
+        self.ready.clear();
+        dropped
+    }
+
+    /// Whether no write may be taken in hand now.
+    pub(super) fn is_idle(&self) -> bool {
+        self.ready.values().all(VecDeque::is_empty)
     }
 
     /// Whether nothing waits and nothing is in hand.

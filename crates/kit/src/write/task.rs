@@ -10,16 +10,17 @@ use prometheus_client::{
 use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
-    time::{Instant, sleep},
+    time::{Instant, sleep, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
 
 use super::{
     Outcome, Write,
-    attempt::{Attempt, attempt},
+    attempt::{Attempt, Heard, attempt},
+    line::Line,
     queue::Queue,
 };
-use crate::{backoff, lease::Claim, metrics::Registry};
+use crate::{backoff, lease::Claim, metrics::Registry, watch::LONGEST_OF_FEW};
 
 /// Requests under way at a time. HTTP/1.1 needs a connection for each, and the API server's priority and fairness
 /// gives one client about as many seats: more would only wait there.
@@ -85,13 +86,20 @@ enum WriteResult {
 
 /// What ends inside the writer's set of tasks.
 enum Ended<K> {
-    Attempt(Box<Write<K>>, Attempt),
+    Attempt {
+        write: Box<Write<K>>,
+        /// The term in which it was sent.
+        term: i32,
+        probe: Option<u64>,
+        result: Attempt,
+    },
     Backoff(K),
 }
 
 /// What the running task holds.
 struct Running<K> {
     queue: Queue<K>,
+    line: Line,
     tasks: JoinSet<Ended<K>>,
     /// Tasks that wait for the API server; those that sleep through a backoff are not counted.
     active: usize,
@@ -142,10 +150,12 @@ impl<K: Clone + Debug + Eq + Hash + Send + 'static> Writer<K> {
     /// Writes until `shutdown` or until all handles are gone; then drops what waits, and returns when the requests
     /// under way are answered.
     ///
-    /// While the claim is not held, writes are dropped and counted: a new leader decides everything anew.
+    /// While the claim is not held, writes are dropped and counted: a new leader decides everything anew. So they are when
+    /// the claim changes from one term of ours to the next.
     pub async fn run(mut self, shutdown: CancellationToken) -> Drained {
         let mut running = Running {
             queue: Queue::default(),
+            line: Line::default(),
             tasks: JoinSet::new(),
             active: 0,
             unsettled: HashSet::new(),
@@ -158,15 +168,23 @@ impl<K: Clone + Debug + Eq + Hash + Send + 'static> Writer<K> {
             let busy = running.active > 0;
             self.busy
                 .send_if_modified(|before| std::mem::replace(before, busy) != busy);
+            let opens = running.line.opens();
+            let waits = opens.is_some() && running.active < CONCURRENCY && !running.queue.is_idle();
+            let opens = opens.unwrap_or_else(Instant::now);
             tokio::select! {
                 () = shutdown.cancelled(), if open => open = false,
                 Some(ended) = running.tasks.join_next() => {
                     self.ended(&mut running, ended.expect("the tasks neither panic nor are they aborted"));
                 }
                 write = self.writes.recv(), if open => match write {
-                    Some(write) => running.queue.push(write),
+                    Some(write) => {
+                        // Before the push: what a new term decided is sent after its claim is known.
+                        self.notice(&mut running);
+                        running.queue.push(write);
+                    }
                     None => open = false,
                 },
+                () = sleep_until(opens), if open && waits => {}
             }
         }
         if running.unsettled.is_empty() {
@@ -176,48 +194,85 @@ impl<K: Clone + Debug + Eq + Hash + Send + 'static> Writer<K> {
         }
     }
 
+    /// Drops what was decided under another claim.
+    fn notice(&mut self, running: &mut Running<K>) {
+        // An election that has ended says nothing new.
+        if self.claim.has_changed().unwrap_or(false) {
+            self.claim.mark_unchanged();
+            self.count(WriteResult::Dropped, running.queue.clear());
+        }
+    }
+
     /// Sends as much as may be under way.
-    fn start(&self, running: &mut Running<K>) {
+    fn start(&mut self, running: &mut Running<K>) {
+        self.notice(running);
         while running.active < CONCURRENCY {
-            let Some(write) = running.queue.pop() else { return };
-            if !self.claim.borrow().holds(Instant::now()) {
-                self.count(WriteResult::Dropped);
-                running.queue.done(&write.key);
-                continue;
+            let now = Instant::now();
+            let claim = *self.claim.borrow();
+            if !claim.holds(now) {
+                return self.count(WriteResult::Dropped, running.queue.clear());
             }
+            if !running.line.is_open(now) {
+                return;
+            }
+            let Some(write) = running.queue.pop() else { return };
+            let probe = running.line.sent(now);
             running.active += 1;
             let (client, manager) = (self.client.clone(), Arc::clone(&self.manager));
             running.tasks.spawn(async move {
                 let result = attempt(&client, &manager, &write.target, &write.op).await;
-                Ended::Attempt(Box::new(write), result)
+                Ended::Attempt {
+                    write: Box::new(write),
+                    term: claim.transitions,
+                    probe,
+                    result,
+                }
             });
         }
     }
 
     fn ended(&self, running: &mut Running<K>, ended: Ended<K>) {
-        let (write, result) = match ended {
+        let (write, term, probe, result) = match ended {
             Ended::Backoff(key) => return running.queue.wake(&key),
-            Ended::Attempt(write, result) => (*write, result),
+            Ended::Attempt {
+                write,
+                term,
+                probe,
+                result,
+            } => (*write, term, probe, result),
         };
         running.active -= 1;
+        let now = Instant::now();
+        match &result {
+            Attempt::Transient {
+                heard: Heard::Nothing,
+                ..
+            } => running.line.unanswered(now, probe),
+            _ => running.line.answered(),
+        }
         let result = match result {
             Attempt::Done(object) => Ok(object),
             Attempt::Refused(refusal) => Err(refusal),
-            Attempt::Transient {
-                reason,
-                after,
-                unsettled,
-            } => {
-                self.count(WriteResult::Retried);
+            Attempt::Transient { reason, after, heard } => {
                 let key = write.key.clone();
-                if unsettled {
+                if heard != Heard::NotDone {
                     running.unsettled.insert(key.clone());
                 }
+                let claim = *self.claim.borrow();
+                if !claim.holds(now) || claim.transitions != term {
+                    self.count(WriteResult::Dropped, 1);
+                    return running.queue.done(&key);
+                }
+                self.count(WriteResult::Retried, 1);
                 let target = write.target.clone();
                 let failures = running.queue.put_back(write);
-                let delay = after
-                    .unwrap_or_default()
-                    .max(backoff::delay(failures, crate::watch::LONGEST_OF_FEW));
+                let delay = match heard {
+                    // The line says when; this is only for a write that alone breaks each connection.
+                    Heard::Nothing => backoff::delay(0, LONGEST_OF_FEW),
+                    Heard::NotDone | Heard::Unsure => after
+                        .unwrap_or_default()
+                        .max(backoff::delay(failures, LONGEST_OF_FEW)),
+                };
                 tracing::warn!(%target, reason, ?delay, "write not answered, will be sent again");
                 running.tasks.spawn(async move {
                     sleep(delay).await;
@@ -226,18 +281,22 @@ impl<K: Clone + Debug + Eq + Hash + Send + 'static> Writer<K> {
                 return;
             }
         };
-        self.count(if result.is_ok() {
+        let counted = if result.is_ok() {
             WriteResult::Done
         } else {
             WriteResult::Refused
-        });
+        };
+        self.count(counted, 1);
         running.unsettled.remove(&write.key);
         running.queue.done(&write.key);
         // A caller that no longer listens has ended; its writes need no reader.
         let _ = self.outcomes.send(Outcome { write, result });
     }
 
-    fn count(&self, result: WriteResult) {
-        self.counters.get_or_create(&ResultLabel { result }).inc();
+    fn count(&self, result: WriteResult, writes: usize) {
+        if writes > 0 {
+            let counter = self.counters.get_or_create(&ResultLabel { result });
+            counter.inc_by(writes as u64);
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! The writer against the fake API server. The clock is tokio's paused one: it moves on when every task waits.
 
+mod outage;
 mod queue;
 
 use k8s_openapi::api::core::v1::ConfigMap;

@@ -6,7 +6,7 @@ use super::*;
 fn the_servers_wish_is_heeded_within_bounds() {
     let wish = |details: Value| {
         let status = json!({ "code": 429, "message": "too many requests", "details": details });
-        match transient(&serde_json::from_value(status).unwrap(), false) {
+        match transient(&serde_json::from_value(status).unwrap(), Heard::NotDone) {
             Attempt::Transient { after, .. } => after,
             Attempt::Done(_) | Attempt::Refused(_) => panic!("a 429 is transient"),
         }

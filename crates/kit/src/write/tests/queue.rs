@@ -16,8 +16,8 @@ fn mk_newer(key: &str, value: u32) -> Write<String> {
 }
 
 fn value(write: &Write<String>) -> u64 {
-    let Op::Patch { body, .. } = &write.op else {
-        panic!("a patch")
+    let (Op::Patch { body, .. } | Op::Apply { body, .. }) = &write.op else {
+        panic!("a patch or an apply")
     };
     body["data"]["value"].as_u64().unwrap()
 }
@@ -65,6 +65,40 @@ fn only_what_the_caller_lets_go_is_superseded() {
         drain(&mut queue),
         order(&[("a", 1), ("a", 2), ("a", 3), ("a", 4)])
     );
+}
+
+#[test]
+fn an_apply_is_superseded_by_the_next_of_its_manager() {
+    let mk_apply = |manager, number: u32| Write {
+        op: Op::Apply {
+            subresource: Some("status"),
+            manager,
+            body: json!({ "data": { "value": number } }),
+        },
+        ..mk_newer("a", 0)
+    };
+    let mut queue = Queue::default();
+    queue.push(mk_apply("poolReconciler", 1));
+    queue.push(mk_apply("configReconciler", 2));
+    queue.push(mk_newer("a", 3));
+    queue.push(mk_apply("poolReconciler", 4));
+    assert_eq!(drain(&mut queue), order(&[("a", 4), ("a", 2), ("a", 3)]));
+}
+
+#[test]
+fn a_cleared_queue_keeps_only_what_is_in_hand() {
+    let mut queue = Queue::default();
+    for key in ["a", "b", "b"] {
+        queue.push(mk_patch(key, 1));
+    }
+    let sent = queue.pop().unwrap();
+    assert_eq!(queue.clear(), 2);
+    assert!(queue.is_idle());
+    queue.push(mk_patch("a", 2));
+    assert!(queue.is_idle(), "one request for an object at a time");
+    queue.done(&sent.key);
+    assert_eq!(drain(&mut queue), order(&[("a", 2)]));
+    assert!(queue.is_empty());
 }
 
 #[test]
@@ -125,6 +159,7 @@ enum Step {
     Done(usize),
     PutBack(usize),
     Wake(usize),
+    Clear,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -136,6 +171,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => any::<usize>().prop_map(Step::Done),
         1 => any::<usize>().prop_map(Step::PutBack),
         1 => any::<usize>().prop_map(Step::Wake),
+        1 => Just(Step::Clear),
     ]
 }
 
@@ -187,6 +223,16 @@ proptest! {
                     queue.put_back(write);
                 }
                 Step::Wake(which) if !asleep.is_empty() => queue.wake(&asleep.swap_remove(which % asleep.len())),
+                Step::Clear => {
+                    queue.clear();
+                    for line in lines.values_mut() {
+                        line.pushed.clone_from(&line.out);
+                    }
+                    for write in &in_hand {
+                        let line = lines.get_mut(&(write.key.clone(), write.priority)).unwrap();
+                        line.pushed.push(value(write));
+                    }
+                }
                 Step::Done(_) | Step::PutBack(_) | Step::Wake(_) => {}
             }
         }
