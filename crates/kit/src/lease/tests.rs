@@ -381,6 +381,49 @@ async fn a_holder_without_an_api_server_says_so_in_time() {
         .unwrap();
 }
 
+/// After the end of each fault somebody leads within a second.
+#[tokio::test(start_paused = true)]
+async fn after_an_outage_somebody_leads_within_a_second() {
+    type Step = fn(&Fake);
+    let faults: [(&str, Step, Step); 3] = [
+        ("killed", Fake::stop, Fake::start),
+        ("frozen", Fake::freeze, Fake::thaw),
+        (
+            "refusing",
+            |fake| fake.policy(|_| Some(Fault::Code(500))),
+            |fake| fake.policy(|_| None),
+        ),
+    ];
+    for (fault, begin, end) in faults {
+        let fake = Fake::new();
+        let both = [start(&fake, "first"), start(&fake, "second")];
+        tokio::time::sleep(5 * SECOND).await;
+        begin(&fake);
+        tokio::time::sleep(60 * SECOND).await;
+        assert!(both.iter().all(|one| !one.claims.borrow().held), "{fault}");
+        end(&fake);
+        tokio::time::sleep(SECOND).await;
+        assert_eq!(
+            both.iter().filter(|one| one.claims.borrow().held).count(),
+            1,
+            "{fault}"
+        );
+    }
+}
+
+/// A renewal takes longer than a term then lasts: terms follow each other, yet there are some.
+#[tokio::test(start_paused = true)]
+async fn a_slow_server_has_a_leader_too() {
+    let fake = Fake::new();
+    fake.policy(|call| (call.method != "GET").then_some(Fault::Slow(2 * SECOND)));
+    let mut only = start(&fake, "only");
+    for _ in 0..3 {
+        only.claims.wait_for(|claim| claim.held).await.unwrap();
+        only.claims.wait_for(|claim| !claim.held).await.unwrap();
+    }
+    assert!(fake.object(PATH).unwrap()["spec"]["leaseTransitions"].as_i64() >= Some(2));
+}
+
 /// A renewal changes what is ours; labels on the Lease are somebody else's.
 #[tokio::test(start_paused = true)]
 async fn a_renewal_leaves_labels_alone() {

@@ -5,6 +5,8 @@ use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
+use tokio::time::Instant;
+
 use super::{Change, Config, LONGEST_OF_FEW, watch};
 use crate::fake::Fake;
 
@@ -126,6 +128,32 @@ async fn a_watch_that_cannot_start_lists_again() {
     fake.put(&path("b"), mk_map("b"));
     fake.compact();
     assert_eq!(next(&mut changes).await, "reset b");
+}
+
+/// Killed for a minute, frozen for three: the change is told within a second of its return.
+#[tokio::test(start_paused = true)]
+async fn a_server_that_was_away_is_found_within_a_second() {
+    let fake = Fake::new();
+    let mut changes = start(&fake, 8);
+    assert_eq!(next(&mut changes).await, "reset ");
+    fake.stop();
+    fake.put(&path("a"), mk_map("a"));
+    let before = fake.log().len();
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let asked = fake.log().len() - before;
+    assert!(asked <= 120, "{asked} requests in a minute");
+    let back = Instant::now();
+    fake.start();
+    assert_eq!(next(&mut changes).await, "reset a");
+    assert!(back.elapsed() < Duration::from_secs(1), "{:?}", back.elapsed());
+
+    fake.freeze();
+    fake.put(&path("b"), mk_map("b"));
+    tokio::time::sleep(Duration::from_secs(180)).await;
+    let back = Instant::now();
+    fake.thaw();
+    assert_eq!(next(&mut changes).await, "apply b");
+    assert!(back.elapsed() < Duration::from_secs(1), "{:?}", back.elapsed());
 }
 
 #[tokio::test(start_paused = true)]
