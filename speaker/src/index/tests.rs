@@ -149,6 +149,7 @@ fn told(effects: Vec<Effect>) -> Vec<String> {
                 format!("patch {} for {}", subresource.unwrap_or("object"), write.key)
             }
             Op::Delete { .. } => format!("delete for {}", write.key),
+            Op::Apply { .. } => format!("apply for {}", write.key),
         },
     };
     effects.into_iter().map(tell).collect()

@@ -59,6 +59,7 @@ fn ops(writes: &[Write<ServiceKey>]) -> Vec<String> {
             format!("patch {} {}", subresource.unwrap_or("object"), write.target)
         }
         Op::Delete { .. } => format!("delete {}", write.target),
+        Op::Apply { .. } => format!("apply {}", write.target),
     };
     writes
         .iter()
