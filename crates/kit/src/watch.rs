@@ -69,6 +69,8 @@ where
     let kind = K::kind(&());
     let config = config.timeout(WATCH_FOR);
     let mut backoff = Backoff::default();
+    // Whether the last thing heard of the watch was that it cannot go on.
+    let mut refused = false;
     loop {
         let mut stream = pin!(watcher(api.clone(), config.clone()));
         let mut listed = Vec::new();
@@ -86,10 +88,22 @@ where
                     tracing::debug!(%kind, objects = listed.len(), "listed");
                     Change::Reset(std::mem::take(&mut listed))
                 }
-                Ok(Event::Apply(object)) => Change::Apply(stripped(object)),
-                Ok(Event::Delete(object)) => Change::Delete(stripped(object)),
+                Ok(Event::Apply(object)) => {
+                    refused = false;
+                    Change::Apply(stripped(object))
+                }
+                Ok(Event::Delete(object)) => {
+                    refused = false;
+                    Change::Delete(stripped(object))
+                }
                 Err(error) => {
-                    let delay = backoff.failed(Instant::now(), longest);
+                    let again = std::mem::replace(&mut refused, is_refused(&error));
+                    let delay = if refused && !again {
+                        // A server that has forgotten where we were has come back: it need not be spared yet.
+                        Duration::ZERO
+                    } else {
+                        backoff.failed(Instant::now(), longest)
+                    };
                     tracing::warn!(%kind, error = %cause(&error), ?delay, "watch interrupted");
                     sleep(delay).await;
                     if needs_list(&error) {
@@ -103,6 +117,11 @@ where
             }
         }
     }
+}
+
+/// The server answers, and does not go on with the watch from where it was: a list helps, unless it has helped before.
+fn is_refused(error: &watcher::Error) -> bool {
+    needs_list(error) || matches!(error, watcher::Error::WatchError(_))
 }
 
 /// The watcher lists again by itself only when the stream says 410. When the *start* of a watch is refused it would
