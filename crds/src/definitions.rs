@@ -16,6 +16,7 @@ pub fn all() -> Vec<CustomResourceDefinition> {
         definition::<v1beta1::BGPPeer>(Spec::Required),
     ];
     vec![
+        definition::<crate::AddressReservation>(Spec::Required),
         definition::<crate::BFDProfile>(Spec::Optional),
         definition::<crate::BGPAdvertisement>(Spec::Optional),
         merge_crds(peers, "v1beta2").expect("both versions are of one kind, and v1beta2 is among them"),

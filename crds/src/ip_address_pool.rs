@@ -2,7 +2,7 @@
 
 mod rules;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, LabelSelector};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, LabelSelector, Time};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -95,8 +95,29 @@ pub struct IPAddressPoolStatus {
     /// The number of free IPv6 addresses, at most 9223372036854775807.
     #[serde(rename = "availableIPv6")]
     pub available_ipv6: i64,
+    /// Addresses that were given back and are not given to others yet (annotation cortenlb.io/cool-down), the newest.
+    #[serde(default, rename = "coolingDown", skip_serializing_if = "Vec::is_empty")]
+    #[schemars(transform = rules::cooling_down)]
+    pub cooling_down: Vec<CoolingDown>,
     /// What the controller found out about the pool; cortenlb.io/Valid says whether it is used.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "crate::schema::conditions")]
     pub conditions: Vec<Condition>,
+}
+
+/// An address that was given back a short while ago.
+#[derive(JsonSchema, Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub struct CoolingDown {
+    /// The address.
+    pub address: String,
+    /// The Service that had it, as namespace/name: it may have it again at any time.
+    pub service: String,
+    /// When others may have it.
+    #[schemars(schema_with = "crate::schema::time")]
+    pub until: Time,
+}
+
+impl IPAddressPoolStatus {
+    /// How many of the newest addresses that cool down are written.
+    pub const COOLING_DOWN: usize = 256;
 }

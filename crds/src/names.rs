@@ -2,8 +2,11 @@
 //!
 //! `metallb.io/…` is MetalLB's, with its meaning; `metallb.universe.tf/…` its deprecated spelling; `cortenlb.io/…` ours.
 
-/// The API group of every kind in this crate.
+/// The API group of the kinds that MetalLB has as well.
 pub const GROUP: &str = "metallb.io";
+
+/// The API group of our own kinds.
+pub const OUR_GROUP: &str = "cortenlb.io";
 
 /// The namespace in which MetalLB's manifests, and ours, install; configuration outside it is rejected.
 pub const SYSTEM_NAMESPACE: &str = "metallb-system";
@@ -31,6 +34,16 @@ pub const IP_ALLOCATED_FROM_POOL: &str = "metallb.io/ip-allocated-from-pool";
 /// The deprecated spelling of [`IP_ALLOCATED_FROM_POOL`], which older releases of MetalLB wrote.
 pub const IP_ALLOCATED_FROM_POOL_DEPRECATED: &str = "metallb.universe.tf/ip-allocated-from-pool";
 
+/// On a Service: the names of the `AddressReservation`s of its namespace whose addresses it must have, separated by
+/// commas.
+pub const RESERVATION: &str = "cortenlb.io/reservation";
+
+/// On an `IPAddressPool`: for how long an address that was given back is given to nobody else, as a Go duration (`5m`).
+pub const COOL_DOWN: &str = "cortenlb.io/cool-down";
+
+/// On a Service, written by a controller that follows one whose Lease expired: the Lease's `leaseTransitions`.
+pub const EPOCH: &str = "cortenlb.io/epoch";
+
 /// On a `ServiceL2Status` or `ServiceBGPStatus`: the node that announces.
 pub const ANNOUNCE_NODE: &str = "metallb.io/node";
 /// On a `ServiceL2Status` or `ServiceBGPStatus`: the name of the Service.
@@ -52,3 +65,5 @@ pub const CONDITION_ADDRESS_ASSIGNED: &str = "cortenlb.io/AddressAssigned";
 pub const CONDITION_ANNOUNCED: &str = "cortenlb.io/Announced";
 /// Condition of an `IPAddressPool`: its addresses can be given out.
 pub const CONDITION_VALID: &str = "cortenlb.io/Valid";
+/// Condition of an `AddressReservation`: it keeps an address.
+pub const CONDITION_RESERVED: &str = "cortenlb.io/Reserved";

@@ -131,6 +131,11 @@ pub(crate) fn conditions(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
+/// A point in time.
+pub(crate) fn time(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "format": "date-time" })
+}
+
 /// Gives an integer the format `int32`, whatever its Rust type is.
 pub(crate) fn int32(schema: &mut Schema) {
     schema.insert("format".to_owned(), "int32".into());

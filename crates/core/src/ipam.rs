@@ -6,13 +6,21 @@
 //! | `refusal` | why it gets nothing, in MetalLB's words |
 //! | `space` | the free addresses of one pool |
 //! | `select` | the choice: pools, families, sharing (MetalLB's rules) |
-//! | `waiting` | which change could help which Service |
+//! | `pools` | what changes with the pools |
+//! | `hold` | holders, and what follows for those who wait when they change |
+//! | `reservation` | addresses kept for Services that come and go |
+//! | `cooling` | addresses kept for a while for those who had them |
+//! | `waiting` | which change could help whom |
 //!
 //! Four promises, property-tested: an address is never held by two Services that may not share it; nothing is lost;
 //! a request that fails changes nothing; adopting what is held, in any order, moves nothing.
 
+mod cooling;
+mod hold;
+mod pools;
 mod refusal;
 mod request;
+mod reservation;
 mod select;
 mod space;
 mod waiting;
@@ -20,20 +28,34 @@ mod waiting;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 
+pub use cooling::Cooling;
 pub use refusal::{InUse, Quoted, Refusal, Unsuitable};
 pub use request::{Assignment, Claim, Families, Port, Protocol, Request, Terms};
+pub use reservation::{Pending, Recorded, Reservation, Right, Standing};
 pub use space::Usage;
 
 use crate::addr::{AddrRange, Family};
 use crate::name::ServiceKey;
-use crate::pool::Pool;
 use crate::selector::Labels;
-use space::{Position, Space};
-use waiting::{Wait, Waiting};
+use crate::time::Instant;
+use cooling::CoolDown;
+use reservation::Reservations;
+use space::{Occupancy, Space};
+use waiting::{Wait, Waiting, Who};
+
+/// What the operator chose.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rules {
+    /// MetalLB's behaviour: a Service loses an address that its pools would not give it any more.
+    pub reassign_on_pool_change: bool,
+}
 
 /// All pools, all holders, all who wait. Every call may change any Service: see [`take_changed`](Self::take_changed).
 #[derive(Debug, Default)]
 pub struct Allocator {
+    rules: Rules,
+    /// The time of the last [`advance`](Self::advance).
+    now: Instant,
     pools: BTreeMap<String, Space>,
     /// The entries of all pools by their first address; pools that are valid together do not overlap.
     cover: BTreeMap<IpAddr, Cover>,
@@ -43,6 +65,8 @@ pub struct Allocator {
     holders: BTreeMap<IpAddr, BTreeSet<ServiceKey>>,
     /// The held addresses whose holders have this sharing key.
     shared: BTreeMap<String, BTreeSet<IpAddr>>,
+    reservations: Reservations,
+    cooling: CoolDown,
     waiting: Waiting,
     /// What has happened and may help those who wait.
     woken: VecDeque<Wait>,
@@ -74,6 +98,14 @@ struct Held {
 }
 
 impl Allocator {
+    /// An allocator under `rules`, without pools.
+    pub fn new(rules: Rules) -> Self {
+        Self {
+            rules,
+            ..Self::default()
+        }
+    }
+
     /// What `service` holds.
     pub fn assignment(&self, service: &ServiceKey) -> Option<&Assignment> {
         Some(&self.services.get(service)?.held.as_ref()?.assignment)
@@ -87,6 +119,63 @@ impl Allocator {
     /// The valid pool that has `address`, whether or not `avoidBuggyIPs` leaves it out.
     pub fn pool_of(&self, address: IpAddr) -> Option<&str> {
         self.covering(address).map(|cover| cover.pool.as_str())
+    }
+
+    /// The family that `service` prefers to have as well, and that its pool cannot give it now.
+    pub fn lacking(&self, service: &ServiceKey) -> Option<Family> {
+        let entry = self.services.get(service)?;
+        let held = &entry.held.as_ref()?.assignment;
+        let request = entry
+            .request
+            .as_ref()
+            .filter(|request| request.addresses.is_empty())?;
+        select::missing(request.families.wanted(), &held.addresses)
+            .first()
+            .copied()
+    }
+
+    /// The addresses of `pool` that cool down, in their order.
+    pub fn cooling(&self, pool: &str) -> Vec<(IpAddr, Cooling)> {
+        let ranges = self
+            .pools
+            .get(pool)
+            .into_iter()
+            .flat_map(|space| space.pool.ranges());
+        ranges
+            .flat_map(|range| self.cooling.between(range.first(), range.last()))
+            .map(|(address, cooling)| (address, cooling.clone()))
+            .collect()
+    }
+
+    /// Moves the clock on: addresses that have cooled down are given to those who wait.
+    pub fn advance(&mut self, now: Instant) {
+        self.now = self.now.max(now);
+        self.end_cool_downs();
+        self.wake();
+    }
+
+    /// When [`advance`](Self::advance) has something to do.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.cooling.next_end()
+    }
+
+    /// Takes note of an address that cooled down before this process began. Call it after what is held has been
+    /// [adopted](Self::adopt), and the pools are known: what somebody holds, or no pool has, does not cool down.
+    pub fn resume_cool_down(&mut self, address: IpAddr, mut cooling: Cooling) {
+        let Some(cover) = self.covering(address) else {
+            return;
+        };
+        let was = self.occupancy(address);
+        if was == Occupancy::Held {
+            return;
+        }
+        cooling.until = cooling
+            .until
+            .min(self.now + self.pools[&cover.pool].pool.cool_down());
+        if cooling.until > self.now {
+            self.cooling.start(address, cooling);
+            self.mark(address, was);
+        }
     }
 
     /// How full the pool is in `family`; none if there is no such pool.
@@ -103,69 +192,6 @@ impl Allocator {
     /// The pools whose [`usage`](Self::usage) has changed since the last call.
     pub fn take_touched(&mut self) -> BTreeSet<String> {
         std::mem::take(&mut self.touched)
-    }
-
-    /// Replaces the valid pools. Nobody loses an address by it: what lies outside every pool stays held. Only who asks
-    /// for a pool by name, and holds an address that belongs to another one now, moves there if it can.
-    pub fn set_pools(&mut self, pools: BTreeMap<String, Pool>) {
-        let stale: Vec<String> = self
-            .pools
-            .iter()
-            .filter(|(name, space)| pools.get(*name) != Some(&space.pool))
-            .map(|(name, _)| name.clone())
-            .collect();
-        let mut concerned = BTreeSet::new();
-        let mut different: BTreeSet<String> = BTreeSet::new();
-        for name in stale {
-            let space = self
-                .pools
-                .remove(&name)
-                .expect("the name was listed a moment ago");
-            for range in space.pool.ranges() {
-                self.cover.remove(&range.first());
-                concerned.extend(self.holders_in(range));
-            }
-            different.insert(name);
-        }
-        for (name, pool) in pools {
-            if self.pools.contains_key(&name) {
-                continue;
-            }
-            concerned.extend(self.insert_pool(pool));
-            different.insert(name);
-        }
-        if different.is_empty() {
-            return;
-        }
-        for service in concerned {
-            self.rename_pool(&service);
-            // It may have asked for the pool by name, or wait for something of it.
-            self.settle(&service);
-            self.changed.insert(service);
-        }
-        for name in different {
-            self.woken
-                .extend(Family::ALL.map(|family| Wait::Free(name.clone(), family)));
-            self.woken.push_back(Wait::Pool(name.clone()));
-            self.touched.insert(name);
-        }
-        self.woken.push_back(Wait::AnyPool);
-        self.wake();
-    }
-
-    /// Sets the labels of a namespace, or forgets it.
-    pub fn set_namespace(&mut self, namespace: &str, labels: Option<Labels>) {
-        if self.namespaces.get(namespace) == labels.as_ref() {
-            return;
-        }
-        match labels {
-            Some(labels) => self.namespaces.insert(namespace.to_owned(), labels),
-            None => self.namespaces.remove(namespace),
-        };
-        for service in self.waiting.of_namespace(namespace) {
-            self.settle(&service);
-        }
-        self.wake();
     }
 
     /// Takes note of addresses found at start, before anything new is given: what the Services hold is theirs. Where
@@ -221,27 +247,41 @@ impl Allocator {
         if entry.request.as_ref() == Some(&request) {
             return;
         }
-        entry.request = Some(request);
+        let asked = request.reservations.clone();
+        let before = entry.request.replace(request);
+        let before = before.map(|before| before.reservations).unwrap_or_default();
+        self.set_asked(service, &before, &asked);
         self.settle(service);
         self.wake();
     }
 
     /// `service` no longer asks for anything that makes sense: it keeps what it holds, and waits for nothing.
     pub fn withdraw(&mut self, service: &ServiceKey) {
-        self.waiting.remove(service);
+        self.waiting.remove(&Who::Service(service.clone()));
         if let Some(entry) = self.services.get_mut(service) {
-            entry.request = None;
             if entry.refusal.take().is_some() {
                 self.changed.insert(service.clone());
             }
+            let before = entry.request.take();
+            self.set_asked(
+                service,
+                &before.map(|before| before.reservations).unwrap_or_default(),
+                &[],
+            );
+            self.wake();
         }
     }
 
     /// `service` is gone, or no longer a LoadBalancer: what it held is free, and those who wait for it are served.
     pub fn release(&mut self, service: &ServiceKey) {
-        self.waiting.remove(service);
+        self.waiting.remove(&Who::Service(service.clone()));
         self.hold(service, None);
-        self.services.remove(service);
+        let before = self.services.remove(service).and_then(|entry| entry.request);
+        self.set_asked(
+            service,
+            &before.map(|before| before.reservations).unwrap_or_default(),
+            &[],
+        );
         self.wake();
     }
 
@@ -263,18 +303,21 @@ impl Allocator {
                 (None, waits)
             }
             Err(refusal) => {
-                let mut waits = self.waits(request, &refusal);
+                let mut waits = self.waits(service, request, &refusal);
                 waits.extend(
                     held.iter()
                         .flat_map(|held| self.incomplete(request, &held.assignment)),
                 );
                 // The ports and keys have changed, whatever becomes of the rest of the request.
-                let kept = held.clone().filter(|held| self.may_keep(service, held, &terms));
+                let kept = held.clone().filter(|held| {
+                    self.may_keep(service, held, &terms)
+                        && (!self.rules.reassign_on_pool_change || self.would_give(service, request, held))
+                });
                 self.hold(service, kept.map(|held| Held { terms, ..held }));
                 (Some(refusal), waits)
             }
         };
-        self.waiting.set(service, created, waits);
+        self.waiting.set(Who::Service(service.clone()), created, waits);
         let entry = self
             .services
             .get_mut(service)
@@ -283,163 +326,6 @@ impl Allocator {
             entry.refusal = refusal;
             self.changed.insert(service.clone());
         }
-    }
-
-    /// Gives everything that has happened to those who wait for it, the oldest first, as long as there is anything.
-    fn wake(&mut self) {
-        while let Some(wait) = self.woken.pop_front() {
-            let mut after = None;
-            while self.can_help(&wait)
-                && let Some(place) = self.waiting.next(&wait, after.as_ref())
-            {
-                self.settle(&place.1);
-                after = Some(place);
-            }
-        }
-    }
-
-    fn can_help(&self, wait: &Wait) -> bool {
-        match wait {
-            // Without the pool those who wait must be told that it is gone.
-            Wait::Free(pool, family) => self
-                .pools
-                .get(pool)
-                .is_none_or(|space| space.first(*family).is_some()),
-            _ => true,
-        }
-    }
-
-    /// Replaces what `service` holds.
-    fn hold(&mut self, service: &ServiceKey, new: Option<Held>) {
-        let entry = self.services.entry(service.clone()).or_default();
-        if entry.held == new {
-            return;
-        }
-        let old = std::mem::replace(&mut entry.held, new.clone());
-        for address in old.iter().flat_map(|held| &held.assignment.addresses) {
-            self.drop_holder(*address, service, &old);
-        }
-        for address in new.iter().flat_map(|held| &held.assignment.addresses) {
-            self.add_holder(*address, service, &new);
-        }
-        for address in old.iter().flat_map(|held| &held.assignment.addresses) {
-            self.woken.push_back(Wait::Address(*address));
-            if !self.holders.contains_key(address)
-                && let Some(cover) = self.covering(*address)
-            {
-                let wait = Wait::Free(cover.pool.clone(), Family::of(*address));
-                self.woken.push_back(wait);
-            }
-        }
-        for key in [&old, &new]
-            .into_iter()
-            .flatten()
-            .filter_map(|held| held.terms.key.clone())
-        {
-            self.woken.push_back(Wait::Sharing(key));
-        }
-        self.changed.insert(service.clone());
-    }
-
-    fn drop_holder(&mut self, address: IpAddr, service: &ServiceKey, held: &Option<Held>) {
-        let Some(holders) = self.holders.get_mut(&address) else {
-            return;
-        };
-        holders.remove(service);
-        if !holders.is_empty() {
-            return;
-        }
-        self.holders.remove(&address);
-        if let Some(key) = held.as_ref().and_then(|held| held.terms.key.as_ref())
-            && let Some(addresses) = self.shared.get_mut(key)
-        {
-            addresses.remove(&address);
-            if addresses.is_empty() {
-                self.shared.remove(key);
-            }
-        }
-        self.with_space(address, Space::give_back);
-    }
-
-    fn add_holder(&mut self, address: IpAddr, service: &ServiceKey, held: &Option<Held>) {
-        self.holders.entry(address).or_default().insert(service.clone());
-        if let Some(key) = held.as_ref().and_then(|held| held.terms.key.clone()) {
-            self.shared.entry(key).or_default().insert(address);
-        }
-        self.with_space(address, Space::take);
-    }
-
-    fn with_space(&mut self, address: IpAddr, change: fn(&mut Space, Position)) {
-        let Some(cover) = self.covering(address) else {
-            return;
-        };
-        let (pool, place) = (cover.pool.clone(), cover.place);
-        let space = self.pools.get_mut(&pool).expect("a cover names a pool");
-        if let Some(position) = space.position(place, address) {
-            change(space, position);
-            self.touched.insert(pool);
-        }
-    }
-
-    /// Adds a pool, less what is held already. Returns those who hold it.
-    fn insert_pool(&mut self, pool: Pool) -> BTreeSet<ServiceKey> {
-        let mut concerned = BTreeSet::new();
-        let mut space = Space::new(pool);
-        for (place, range) in space.pool.ranges().to_vec().into_iter().enumerate() {
-            for (address, holders) in self.holders.range(range.first()..=range.last()) {
-                if let Some(position) = space.position(place, *address) {
-                    space.take(position);
-                }
-                concerned.extend(holders.iter().cloned());
-            }
-            self.woken
-                .extend(self.waiting.addresses(range.first(), range.last()));
-            self.cover.insert(
-                range.first(),
-                Cover {
-                    range,
-                    pool: space.pool.name().to_owned(),
-                    place,
-                },
-            );
-        }
-        self.pools.insert(space.pool.name().to_owned(), space);
-        concerned
-    }
-
-    fn holders_in(&self, range: &AddrRange) -> BTreeSet<ServiceKey> {
-        self.holders
-            .range(range.first()..=range.last())
-            .flat_map(|(_, holders)| holders)
-            .cloned()
-            .collect()
-    }
-
-    /// An address belongs to the pool that has it now; to the one it came from while none has.
-    fn rename_pool(&mut self, service: &ServiceKey) {
-        let Some(assignment) = self.assignment(service) else {
-            return;
-        };
-        if let Some(pool) = self.pool_for(&assignment.addresses)
-            && let Some(held) = self
-                .services
-                .get_mut(service)
-                .and_then(|entry| entry.held.as_mut())
-        {
-            held.assignment.pool = pool;
-        }
-    }
-
-    fn pool_for(&self, addresses: &[IpAddr]) -> Option<String> {
-        addresses
-            .iter()
-            .find_map(|address| self.pool_of(*address))
-            .map(str::to_owned)
-    }
-
-    fn covering(&self, address: IpAddr) -> Option<&Cover> {
-        let (_, cover) = self.cover.range(..=address).next_back()?;
-        cover.range.contains(address).then_some(cover)
     }
 }
 

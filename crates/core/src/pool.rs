@@ -3,6 +3,7 @@
 mod resolve;
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 pub use resolve::{Rejection, resolve};
 
@@ -24,6 +25,8 @@ pub struct PoolSpec {
     pub avoid_buggy_ips: bool,
     /// `spec.serviceAllocation`.
     pub allocation: Option<Allocation>,
+    /// For how long an address that was given back is given to nobody else (annotation `cortenlb.io/cool-down`).
+    pub cool_down: Duration,
 }
 
 /// `spec.serviceAllocation`: whom the pool serves. A pool with one is *pinned*: it serves first those it names,
@@ -49,6 +52,7 @@ pub struct Pool {
     auto_assign: bool,
     avoid_buggy_ips: bool,
     allocation: Option<Allocation>,
+    cool_down: Duration,
 }
 
 /// What is wrong with one field of a pool. The pool as a whole is ignored until it is mended.
@@ -98,6 +102,7 @@ impl Pool {
             auto_assign,
             avoid_buggy_ips,
             allocation,
+            cool_down,
         } = spec;
         let mut errors = Vec::new();
         let mut ranges: Vec<AddrRange> = Vec::with_capacity(addresses.len());
@@ -128,6 +133,7 @@ impl Pool {
                 auto_assign,
                 avoid_buggy_ips,
                 allocation,
+                cool_down,
             })
         } else {
             Err(errors)
@@ -154,6 +160,11 @@ impl Pool {
         self.auto_assign
     }
 
+    /// For how long an address that was given back is given to nobody else.
+    pub fn cool_down(&self) -> Duration {
+        self.cool_down
+    }
+
     /// Whether the pool has a `serviceAllocation`.
     pub fn is_pinned(&self) -> bool {
         self.allocation.is_some()
@@ -173,20 +184,24 @@ impl Pool {
     /// Namespaces and Services must both fit; within each list one match is enough, and an empty list admits all
     /// (MetalLB, `isPoolCompatibleWithService`). Unlike there, selectors that match no namespace admit nobody.
     pub fn admits(&self, namespace: &str, namespace_labels: Option<&Labels>, labels: &Labels) -> bool {
+        let service_fits = self.allocation.as_ref().is_none_or(|allocation| {
+            allocation.service_selectors.is_empty()
+                || allocation
+                    .service_selectors
+                    .iter()
+                    .any(|selector| selector.matches(labels))
+        });
+        service_fits && self.admits_namespace(namespace, namespace_labels)
+    }
+
+    /// Whether any Service of `namespace` may be served from here.
+    pub fn admits_namespace(&self, namespace: &str, labels: Option<&Labels>) -> bool {
         let Some(allocation) = &self.allocation else {
             return true;
         };
-        let any_namespace = allocation.namespaces.is_empty() && allocation.namespace_selectors.is_empty();
-        let namespace_fits = any_namespace
-            || allocation.namespaces.contains(namespace)
-            || namespace_labels
-                .is_some_and(|labels| allocation.namespace_selectors.iter().any(|s| s.matches(labels)));
-        let service_fits = allocation.service_selectors.is_empty()
-            || allocation
-                .service_selectors
-                .iter()
-                .any(|selector| selector.matches(labels));
-        namespace_fits && service_fits
+        let any = allocation.namespaces.is_empty() && allocation.namespace_selectors.is_empty();
+        any || allocation.namespaces.contains(namespace)
+            || labels.is_some_and(|labels| allocation.namespace_selectors.iter().any(|s| s.matches(labels)))
     }
 }
 

@@ -33,6 +33,14 @@ pub(super) fn namespaces(schema: &mut Schema) {
     bound_names(schema, "namespaces", 512, crate::rules::LABEL_LENGTH);
 }
 
+/// The schema of `status.coolingDown`.
+pub(super) fn cooling_down(schema: &mut Schema) {
+    schema.insert(
+        "maxItems".to_owned(),
+        super::IPAddressPoolStatus::COOLING_DOWN.into(),
+    );
+}
+
 /// An entry without `-` is a CIDR; Go accepts any host bits and leading zeros in the length.
 fn cidr() -> Rule {
     rule(

@@ -4,11 +4,13 @@
 //! | --- | --- |
 //! | [`announce`] | the facts that decide who announces |
 //! | [`pool`] | pools, as the allocator reads them |
+//! | [`reservation`] | AddressReservations, as the allocator reads them |
 //! | [`selector`] | label selectors |
 //! | [`service`] | Services, as the allocator reads them |
 
 pub mod announce;
 pub mod pool;
+pub mod reservation;
 pub mod selector;
 pub mod service;
 

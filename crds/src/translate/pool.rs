@@ -1,12 +1,14 @@
 //! An IPAddressPool as the allocator reads it.
 
+use std::time::Duration;
+
 use cortenlb_core::pool::{Allocation, Pool, PoolError, PoolSpec};
 use cortenlb_core::selector::LabelSelector;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1;
 use kube::ResourceExt;
 
 use super::selector::selector;
-use crate::{IPAddressPool, ServiceAllocation};
+use crate::{IPAddressPool, ServiceAllocation, names};
 
 /// The pool, judged by itself; overlaps with others are [`cortenlb_core::pool::resolve`]'s to find.
 ///
@@ -26,6 +28,7 @@ pub fn pool(object: &IPAddressPool) -> Result<Pool, Vec<PoolError>> {
         auto_assign: object.spec.auto_assign,
         avoid_buggy_ips: object.spec.avoid_buggy_ips,
         allocation,
+        cool_down: cool_down(object).unwrap_or_default(),
     };
     match Pool::new(spec) {
         Ok(pool) if errors.is_empty() => Ok(pool),
@@ -34,6 +37,30 @@ pub fn pool(object: &IPAddressPool) -> Result<Pool, Vec<PoolError>> {
             found.append(&mut errors);
             Err(found)
         }
+    }
+}
+
+/// The annotation [`names::COOL_DOWN`] holds something that is no duration. The pool is used without a cool-down.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "annotation {key}: {0:?} is no duration, so that addresses do not cool down: write numbers with units, such as 5m \
+     or 1h30m",
+    key = names::COOL_DOWN
+)]
+pub struct CoolDownError(String);
+
+/// For how long an address that was given back is given to nobody else; zero without the annotation.
+///
+/// # Errors
+/// The annotation is no duration as Go writes them, or a negative one.
+pub fn cool_down(object: &IPAddressPool) -> Result<Duration, CoolDownError> {
+    let Some(text) = object.annotations().get(names::COOL_DOWN) else {
+        return Ok(Duration::ZERO);
+    };
+    let negative = text.starts_with('-');
+    match text.parse::<kube::core::Duration>() {
+        Ok(duration) if !negative => Ok(duration.into()),
+        _ => Err(CoolDownError(text.clone())),
     }
 }
 

@@ -47,6 +47,16 @@ pub enum RequestError {
     /// Two addresses of one family.
     #[error("{} has the same family", Quoted(.0))]
     SameFamily(Vec<IpAddr>),
+    /// More reservations than families.
+    #[error("invalid {key}: {0:?} names more than two AddressReservations", key = names::RESERVATION)]
+    TooManyReservations(String),
+    /// An address and a reservation are asked for.
+    #[error(
+        "service can not have both {} and {}, or svc.Spec.LoadBalancerIP",
+        names::RESERVATION,
+        names::LOAD_BALANCER_IPS
+    )]
+    ReservationAndAddress,
     /// `RequireDualStack` without two cluster IPs.
     #[error("Service requires dual stack but not enough clusterips [{}]", .0.join(" "))]
     NotEnoughClusterIps(Vec<String>),
@@ -66,11 +76,17 @@ pub fn load_balancer(service: &v1::Service, class: Option<&str>) -> Option<LoadB
     let created = super::created(service);
     let terms = terms(service, spec);
     let request = families(spec).and_then(|families| {
+        let addresses = addresses(service, spec)?;
+        let reservations = reservations(service)?;
+        if !addresses.is_empty() && !reservations.is_empty() {
+            return Err(RequestError::ReservationAndAddress);
+        }
         Ok(Request {
             created,
             labels: service.labels().clone(),
             families,
-            addresses: addresses(service, spec)?,
+            addresses,
+            reservations,
             pool: annotation(service, names::ADDRESS_POOL, names::ADDRESS_POOL_DEPRECATED),
             terms: terms.clone(),
         })
@@ -211,6 +227,23 @@ fn addresses(service: &v1::Service, spec: &v1::ServiceSpec) -> Result<Vec<IpAddr
             }
         }
     }
+}
+
+/// The names of the reservations that the annotation asks for, each once.
+fn reservations(service: &v1::Service) -> Result<Vec<String>, RequestError> {
+    let Some(text) = service.annotations().get(names::RESERVATION) else {
+        return Ok(Vec::new());
+    };
+    let mut names: Vec<String> = Vec::new();
+    for name in text.split(',').map(str::trim).filter(|name| !name.is_empty()) {
+        if !names.iter().any(|known| known == name) {
+            names.push(name.to_owned());
+        }
+    }
+    if names.len() > 2 {
+        return Err(RequestError::TooManyReservations(text.clone()));
+    }
+    Ok(names)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use super::request::Port;
 use crate::addr::Family;
-use crate::name::ServiceKey;
+use crate::name::{ReservationKey, ServiceKey};
 
 /// Why a request cannot be met. What the Service holds already is untouched by it.
 ///
@@ -54,6 +54,20 @@ pub enum Refusal {
     UnknownPool {
         /// The pool.
         pool: String,
+    },
+    /// The reservation asked for does not exist in the Service's namespace.
+    #[error("there is no AddressReservation {reservation}")]
+    UnknownReservation {
+        /// The reservation.
+        reservation: ReservationKey,
+    },
+    /// The reservation asked for has no address itself.
+    #[error("AddressReservation {reservation} has no address yet: {why}")]
+    ReservationPending {
+        /// The reservation.
+        reservation: ReservationKey,
+        /// What it waits for.
+        why: String,
     },
     /// The pool asked for has no free address of a family.
     #[error("no available IPs in pool {pool} for {family} IPFamily")]
@@ -107,6 +121,17 @@ pub enum InUse {
         /// The address.
         address: IpAddr,
     },
+    /// The address is kept for others.
+    #[error(
+        "\"{address}\" is reserved by AddressReservation {reservation}, which neither names this service nor is named \
+         by its annotation cortenlb.io/reservation"
+    )]
+    Reserved {
+        /// The address.
+        address: IpAddr,
+        /// The reservation that has it.
+        reservation: ReservationKey,
+    },
 }
 
 impl Refusal {
@@ -117,7 +142,10 @@ impl Refusal {
             Self::NotInPools { .. } => "AddressNotInPools",
             Self::OtherPool { .. } => "AddressInOtherPool",
             Self::NotSelected { .. } => "PoolNotForService",
+            Self::InUse(InUse::Reserved { .. }) => "AddressReserved",
             Self::InUse(_) => "AddressInUse",
+            Self::UnknownReservation { .. } => "UnknownReservation",
+            Self::ReservationPending { .. } => "ReservationPending",
             Self::UnknownPool { .. } => "UnknownPool",
             Self::Exhausted { .. } => "PoolExhausted",
             Self::NoneAvailable { .. } => "NoAddressAvailable",
@@ -162,7 +190,7 @@ impl fmt::Display for Quoted<'_> {
     }
 }
 
-struct Listed<'a>(&'a [ServiceKey]);
+pub(super) struct Listed<'a>(pub(super) &'a [ServiceKey]);
 
 impl fmt::Display for Listed<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -20,6 +20,9 @@ pub struct Request {
     pub addresses: Vec<IpAddr>,
     /// The pool asked for by annotation.
     pub pool: Option<String>,
+    /// The names of the reservations asked for by annotation (`cortenlb.io/reservation`): none, one, or one for each
+    /// family.
+    pub reservations: Vec<String>,
     /// Under which terms it would share an address.
     pub terms: Terms,
 }

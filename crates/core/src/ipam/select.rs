@@ -25,6 +25,9 @@ impl Allocator {
         if !request.addresses.is_empty() {
             return self.choose_addresses(service, request);
         }
+        if let Some(reserved) = self.choose_reserved(service, request) {
+            return reserved;
+        }
         if let Some(name) = &request.pool {
             return self.choose_in_pool(service, request, name);
         }
@@ -40,11 +43,16 @@ impl Allocator {
     }
 
     /// What `service` holds, less the family that it no longer has, plus the one it now has as well. None if the
-    /// user asks for something else. A pool that no longer admits the Service, or no longer exists, changes nothing.
+    /// user asks for something else. A pool that no longer admits the Service, or no longer exists, changes nothing
+    /// unless the rules say so.
     fn keep(&self, service: &ServiceKey, request: &Request, held: &Held) -> Option<Assignment> {
         let Assignment { addresses, pool } = &held.assignment;
         let other_pool = request.pool.as_ref().is_some_and(|asked| asked != pool);
-        if other_pool || !self.may_keep(service, held, &request.terms) {
+        if other_pool
+            || !self.may_keep(service, held, &request.terms)
+            || !self.has_what_is_reserved(service, request, addresses)
+            || (self.rules.reassign_on_pool_change && !self.would_give(service, request, held))
+        {
             return None;
         }
         if !request.addresses.is_empty() {
@@ -79,6 +87,16 @@ impl Allocator {
         Some(Assignment {
             addresses: kept,
             pool: pool.clone(),
+        })
+    }
+
+    /// Whether the pools would give `service` today what it holds (MetalLB takes it away where they would not).
+    pub(super) fn would_give(&self, service: &ServiceKey, request: &Request, held: &Held) -> bool {
+        held.assignment.addresses.iter().all(|address| {
+            self.covering(*address).is_some_and(|cover| {
+                let space = &self.pools[&cover.pool];
+                space.position(cover.place, *address).is_some() && self.admits(space, service, request)
+            })
         })
     }
 
@@ -233,8 +251,14 @@ impl Allocator {
     }
 
     /// The address of `family` in this pool that `service` holds already, else the first in the pool's order that it
-    /// may hold: one that is free, or one that it may share.
-    fn pick(&self, space: &Space, family: Family, service: &ServiceKey, request: &Request) -> Option<IpAddr> {
+    /// may hold: one that it had a short while ago, else one that is free, or one that it may share.
+    pub(super) fn pick(
+        &self,
+        space: &Space,
+        family: Family,
+        service: &ServiceKey,
+        request: &Request,
+    ) -> Option<IpAddr> {
         let here = |address: IpAddr| {
             let cover = self.covering(address)?;
             let matches = Family::of(address) == family && cover.pool == space.pool.name();
@@ -247,7 +271,7 @@ impl Allocator {
             .assignment(service)
             .into_iter()
             .flat_map(|held| &held.addresses);
-        if let Some((_, address)) = own.copied().find_map(here) {
+        if let Some((_, address)) = own.copied().chain(self.cooling.of(service)).find_map(here) {
             return Some(address);
         }
         let shared = request.terms.key.as_ref().and_then(|key| self.shared.get(key));
@@ -258,7 +282,7 @@ impl Allocator {
             .map(|(_, address)| address)
     }
 
-    fn admits(&self, space: &Space, service: &ServiceKey, request: &Request) -> bool {
+    pub(super) fn admits(&self, space: &Space, service: &ServiceKey, request: &Request) -> bool {
         let namespace = &service.namespace;
         space
             .pool
@@ -272,7 +296,15 @@ impl Allocator {
         service: &ServiceKey,
         terms: &Terms,
     ) -> Result<(), InUse> {
-        let Some(holders) = self.holders.get(&address) else {
+        let holders = self.holders.get(&address);
+        if let Some(reservation) = self.reservations.of_address(address)
+            && !holders.is_some_and(|holders| holders.contains(service))
+            && !self.reservations.may_bind(reservation, service)
+        {
+            let reservation = reservation.clone();
+            return Err(InUse::Reserved { address, reservation });
+        }
+        let Some(holders) = holders else {
             return Ok(());
         };
         let others: Vec<&ServiceKey> = holders.iter().filter(|holder| *holder != service).collect();
@@ -305,7 +337,7 @@ impl Allocator {
     }
 
     /// What could turn `refusal` into an address.
-    pub(super) fn waits(&self, request: &Request, refusal: &Refusal) -> Vec<Wait> {
+    pub(super) fn waits(&self, service: &ServiceKey, request: &Request, refusal: &Refusal) -> Vec<Wait> {
         // Who needs both families waits for the one that is missing, who needs either for both.
         let free = |pool: &str, missing: Family| {
             let families = match request.families {
@@ -324,6 +356,7 @@ impl Allocator {
                 addresses.iter().copied().map(Wait::Address).collect()
             }
             Refusal::InUse(_) => request.addresses.iter().copied().map(Wait::Address).collect(),
+            Refusal::UnknownReservation { .. } | Refusal::ReservationPending { .. } => Vec::new(),
             Refusal::NotSelected { pool } | Refusal::UnknownPool { pool } => vec![Wait::Pool(pool.clone())],
             Refusal::Exhausted { pool, family } => [Wait::Pool(pool.clone())]
                 .into_iter()
@@ -339,6 +372,8 @@ impl Allocator {
         };
         if request.addresses.is_empty() {
             waits.extend(request.terms.key.clone().map(Wait::Sharing));
+            waits.extend(self.waits_for_reserved(service, request));
+            waits.extend(self.cooling.of(service).map(Wait::Address));
         } else {
             // The pool that has the addresses may come to admit the Service, or to leave them to another.
             let pools = request
@@ -366,7 +401,7 @@ impl Allocator {
     }
 }
 
-fn missing(wanted: &[Family], addresses: &[IpAddr]) -> Vec<Family> {
+pub(super) fn missing(wanted: &[Family], addresses: &[IpAddr]) -> Vec<Family> {
     let has = |family: &Family| addresses.iter().any(|address| Family::of(*address) == *family);
     wanted.iter().filter(|family| !has(family)).copied().collect()
 }

@@ -30,6 +30,34 @@ pub struct Usage {
     pub total: u128,
     /// Those that are held.
     pub assigned: u128,
+    /// Those that nobody holds and not everybody may have: reserved, or cooling down.
+    pub withheld: u128,
+}
+
+impl Usage {
+    /// Those that anybody may have.
+    pub fn available(self) -> u128 {
+        self.total - self.assigned - self.withheld
+    }
+
+    fn count(&mut self, of: Occupancy) -> Option<&mut u128> {
+        match of {
+            Occupancy::Free => None,
+            Occupancy::Held => Some(&mut self.assigned),
+            Occupancy::Withheld => Some(&mut self.withheld),
+        }
+    }
+}
+
+/// What an address of a pool is to those who look for one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Occupancy {
+    /// Anybody may have it.
+    Free,
+    /// Somebody has it.
+    Held,
+    /// It is kept for somebody.
+    Withheld,
 }
 
 /// Where an address stands in the order of use of its pool: entry, then number.
@@ -96,29 +124,33 @@ impl Space {
         Some((place, self.entries[place].numbering.number(address)?))
     }
 
-    /// Takes a free address.
-    pub(super) fn take(&mut self, (place, number): Position) {
+    /// An address that was `before` is now `after`.
+    pub(super) fn change(&mut self, (place, number): Position, before: Occupancy, after: Occupancy) {
         let Some(free) = &mut self.entries[place].free else {
             return;
         };
         let family = self.pool.ranges()[place].family();
-        if free.take(number) {
-            self.usage.get_mut(family).assigned += 1;
-            if free.is_empty() {
-                self.open.get_mut(family).remove(&place);
-            }
+        let usage = self.usage.get_mut(family);
+        if let Some(count) = usage.count(before) {
+            *count -= 1;
         }
-    }
-
-    /// Makes an address free again.
-    pub(super) fn give_back(&mut self, (place, number): Position) {
-        let Some(free) = &mut self.entries[place].free else {
-            return;
-        };
-        let family = self.pool.ranges()[place].family();
-        if free.give_back(number) {
-            self.usage.get_mut(family).assigned -= 1;
-            self.open.get_mut(family).insert(place);
+        if let Some(count) = usage.count(after) {
+            *count += 1;
+        }
+        let open = self.open.get_mut(family);
+        match (before, after) {
+            (Occupancy::Free, Occupancy::Free) => {}
+            (Occupancy::Free, _) => {
+                free.take(number);
+                if free.is_empty() {
+                    open.remove(&place);
+                }
+            }
+            (_, Occupancy::Free) => {
+                free.give_back(number);
+                open.insert(place);
+            }
+            _ => {}
         }
     }
 }

@@ -1,5 +1,8 @@
 mod adoption;
+mod cooling;
 mod properties;
+mod reassign;
+mod reservations;
 mod selection;
 mod sharing;
 mod waiting;
@@ -8,7 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::*;
-use crate::pool::{Allocation, PoolSpec};
+use crate::name::ReservationKey;
+use crate::pool::{Allocation, Pool, PoolSpec};
 use crate::selector::LabelSelector;
 
 fn ip(text: &str) -> IpAddr {
@@ -51,6 +55,7 @@ fn mk_request() -> Request {
         families: Families::Single(Family::V4),
         addresses: Vec::new(),
         pool: None,
+        reservations: Vec::new(),
         terms: Terms {
             ports: [tcp(80)].into(),
             ..Terms::default()

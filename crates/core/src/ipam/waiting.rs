@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use crate::addr::Family;
-use crate::name::ServiceKey;
+use crate::name::{ReservationKey, ServiceKey};
 
-/// What could help a Service that waits.
+/// What could help one who waits.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Wait {
     /// This address becomes free, loses one of its holders, or enters a pool.
@@ -19,37 +19,55 @@ pub(super) enum Wait {
     Pool(String),
     /// Any pool appears or changes.
     AnyPool,
+    /// This reservation appears, gets an address, or loses it.
+    Reservation(ReservationKey),
 }
 
-/// A place in the queue: the oldest Service first, then by name.
-pub(super) type Place = (i64, ServiceKey);
+/// Who waits.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Who {
+    Reservation(ReservationKey),
+    Service(ServiceKey),
+}
+
+impl Who {
+    fn namespace(&self) -> &str {
+        match self {
+            Self::Reservation(key) => &key.namespace,
+            Self::Service(key) => &key.namespace,
+        }
+    }
+}
+
+/// A place in the queue: the oldest first, then by name.
+pub(super) type Place = (i64, Who);
 
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
     queues: BTreeMap<Wait, BTreeSet<Place>>,
-    of: BTreeMap<ServiceKey, (i64, Vec<Wait>)>,
+    of: BTreeMap<Who, (i64, Vec<Wait>)>,
 }
 
 impl Waiting {
-    /// Puts `service` into the queue of each of `waits`, in place of where it stood.
-    pub(super) fn set(&mut self, service: &ServiceKey, created: i64, waits: Vec<Wait>) {
-        self.remove(service);
+    /// Puts `who` into the queue of each of `waits`, in place of where it stood.
+    pub(super) fn set(&mut self, who: Who, created: i64, waits: Vec<Wait>) {
+        self.remove(&who);
         for wait in &waits {
             self.queues
                 .entry(wait.clone())
                 .or_default()
-                .insert((created, service.clone()));
+                .insert((created, who.clone()));
         }
         if !waits.is_empty() {
-            self.of.insert(service.clone(), (created, waits));
+            self.of.insert(who, (created, waits));
         }
     }
 
-    pub(super) fn remove(&mut self, service: &ServiceKey) {
-        let Some((created, waits)) = self.of.remove(service) else {
+    pub(super) fn remove(&mut self, who: &Who) {
+        let Some((created, waits)) = self.of.remove(who) else {
             return;
         };
-        let place = (created, service.clone());
+        let place = (created, who.clone());
         for wait in waits {
             if let Some(queue) = self.queues.get_mut(&wait) {
                 queue.remove(&place);
@@ -79,13 +97,18 @@ impl Waiting {
     }
 
     /// Those of a namespace that wait for anything.
-    pub(super) fn of_namespace(&self, namespace: &str) -> Vec<ServiceKey> {
-        let start = ServiceKey::new(namespace, "");
-        self.of
-            .range(start..)
-            .map(|(key, _)| key)
-            .take_while(|key| key.namespace == namespace)
-            .cloned()
-            .collect()
+    pub(super) fn of_namespace(&self, namespace: &str) -> Vec<Who> {
+        let starts = [
+            Who::Reservation(ReservationKey::new(namespace, "")),
+            Who::Service(ServiceKey::new(namespace, "")),
+        ];
+        let kind = |start: Who| {
+            let kind = std::mem::discriminant(&start);
+            self.of
+                .range(start..)
+                .map(|(who, _)| who)
+                .take_while(move |who| std::mem::discriminant(*who) == kind && who.namespace() == namespace)
+        };
+        starts.into_iter().flat_map(kind).cloned().collect()
     }
 }

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::*;
@@ -39,8 +41,32 @@ fn every_field_is_read() {
             namespace_selectors: vec![parsed.clone()],
             service_selectors: vec![parsed.clone(), parsed],
         }),
+        cool_down: Duration::ZERO,
     });
     assert_eq!(pool(&object), expected);
+}
+
+#[test]
+fn the_cool_down_is_a_duration_as_go_writes_them() {
+    let with = |text: &str| {
+        let mut object = mk_pool(json!({ "addresses": ["10.0.0.0/24"] }));
+        object.metadata.annotations = Some([("cortenlb.io/cool-down".to_owned(), text.to_owned())].into());
+        object
+    };
+    let rows = [("0", 0), ("90s", 90), ("5m", 300), ("1h30m", 5400)];
+    for (text, seconds) in rows {
+        assert_eq!(cool_down(&with(text)), Ok(Duration::from_secs(seconds)), "{text}");
+        assert_eq!(
+            pool(&with(text)).unwrap().cool_down().as_secs(),
+            seconds,
+            "{text}"
+        );
+    }
+    for text in ["5", "-5m", "five minutes", "5 m"] {
+        let error = cool_down(&with(text)).unwrap_err().to_string();
+        assert!(error.contains(&format!("{text:?} is no duration")), "{error}");
+        assert!(pool(&with(text)).unwrap().cool_down().is_zero(), "{text}");
+    }
 }
 
 #[test]

@@ -185,3 +185,22 @@ fn the_rest_of_the_object_is_read() {
     assert_eq!(allocated_from(&service), Some("q"));
     assert_eq!(ingress(&service), ["192.0.2.1".parse::<IpAddr>().unwrap()]);
 }
+
+#[test]
+fn reservations_are_asked_for_by_name() {
+    let asked = |text: &str| {
+        request(json!({}), json!({ "cortenlb.io/reservation": text })).map(|request| request.reservations)
+    };
+    assert_eq!(asked(""), Ok(vec![]));
+    assert_eq!(asked("web"), Ok(vec!["web".to_owned()]));
+    assert_eq!(
+        asked(" web , web-v6,web"),
+        Ok(vec!["web".to_owned(), "web-v6".to_owned()])
+    );
+    assert_eq!(
+        asked("a,b,c"),
+        Err(RequestError::TooManyReservations("a,b,c".to_owned()))
+    );
+    let both = json!({ "cortenlb.io/reservation": "web", "metallb.io/loadBalancerIPs": "10.0.0.1" });
+    assert_eq!(request(json!({}), both), Err(RequestError::ReservationAndAddress));
+}

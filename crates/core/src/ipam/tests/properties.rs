@@ -1,6 +1,7 @@
 //! Sequences of operations, judged by the promises themselves after each step.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
 
 use proptest::prelude::*;
 
@@ -12,6 +13,8 @@ enum Op {
     Withdraw(usize),
     Release(usize),
     Pools(Vec<usize>),
+    Reserve(usize, Option<Box<Reservation>>),
+    Advance(u64),
 }
 
 const SERVICES: usize = 8;
@@ -25,7 +28,10 @@ fn pool_shapes() -> Vec<PoolSpec> {
             avoid_buggy_ips: true,
             ..mk_spec("a", &["10.0.0.0/30"])
         },
-        mk_spec("b", &["10.0.1.0/31", "fd00:b::/127"]),
+        PoolSpec {
+            cool_down: Duration::from_secs(3),
+            ..mk_spec("b", &["10.0.1.0/31", "fd00:b::/127"])
+        },
         PoolSpec {
             auto_assign: false,
             ..mk_spec("b", &["10.0.1.0/31"])
@@ -52,22 +58,75 @@ fn request() -> impl Strategy<Value = Request> {
         1 => (0..6u8).prop_map(|last| vec![IpAddr::from([10, 0, 0, last])]),
     ];
     let pool = prop_oneof![4 => Just(None), 1 => Just(Some("a".to_owned())), 1 => Just(Some("b".to_owned()))];
+    let reservations = prop_oneof![
+        5 => Just(vec![]),
+        1 => Just(vec!["0".to_owned()]),
+        1 => Just(vec!["0".to_owned(), "1".to_owned()]),
+    ];
     let sharing =
         prop_oneof![2 => Just(None), 1 => Just(Some("k".to_owned())), 1 => Just(Some("l".to_owned()))];
-    (families, addresses, pool, sharing, 80..82u16, 0..3i64).prop_map(
-        |(families, addresses, pool, key, port, created)| Request {
-            created,
-            families,
-            addresses,
-            pool,
-            terms: Terms {
-                key,
-                backend: String::new(),
-                ports: [tcp(port)].into(),
-            },
-            ..mk_request()
-        },
+    (
+        families,
+        addresses,
+        pool,
+        reservations,
+        sharing,
+        80..82u16,
+        0..3i64,
     )
+        .prop_map(
+            |(families, addresses, pool, reservations, key, port, created)| Request {
+                created,
+                families,
+                reservations: if addresses.is_empty() {
+                    reservations
+                } else {
+                    vec![]
+                },
+                addresses,
+                pool,
+                terms: Terms {
+                    key,
+                    backend: String::new(),
+                    ports: [tcp(port)].into(),
+                },
+                ..mk_request()
+            },
+        )
+}
+
+fn reservation() -> impl Strategy<Value = Reservation> {
+    let address =
+        prop_oneof![2 => Just(None), 1 => (0..4u8).prop_map(|last| Some(IpAddr::from([10, 0, 0, last])))];
+    let pool = prop_oneof![Just("a"), Just("b"), Just("c")];
+    let services = proptest::collection::btree_set((0..SERVICES).prop_map(|number| number.to_string()), 0..3);
+    let recorded = prop_oneof![3 => Just(None), 1 => prop_oneof![Just(Right::Has), Just(Right::Waits), Just(Right::Released)].prop_map(|right| {
+        Some(Recorded { address: IpAddr::from([10, 0, 1, 1]), right })
+    })];
+    (
+        address,
+        pool,
+        services,
+        any::<bool>(),
+        recorded,
+        0..3i64,
+        any::<bool>(),
+    )
+        .prop_map(
+            |(address, pool, services, retain, recorded, created, six)| Reservation {
+                created,
+                pool: pool.to_owned(),
+                family: if six && address.is_none() {
+                    Family::V6
+                } else {
+                    Family::V4
+                },
+                address,
+                services,
+                retain,
+                recorded,
+            },
+        )
 }
 
 fn op() -> impl Strategy<Value = Op> {
@@ -76,6 +135,9 @@ fn op() -> impl Strategy<Value = Op> {
         1 => (0..SERVICES).prop_map(Op::Withdraw),
         2 => (0..SERVICES).prop_map(Op::Release),
         2 => proptest::collection::vec(0..6usize, 0..3).prop_map(Op::Pools),
+        2 => (0..3usize, proptest::option::of(reservation().prop_map(Box::new)))
+            .prop_map(|(number, reservation)| Op::Reserve(number, reservation)),
+        1 => (0..3u64).prop_map(Op::Advance),
     ]
 }
 
@@ -136,8 +198,35 @@ fn check(allocator: &Allocator, pools: &BTreeMap<String, Pool>) -> Result<(), Te
                 .count();
             prop_assert_eq!(usage.assigned, assigned as u128, "{} {}", name, family);
             let has_free = allocator.pools[name].first(family).map(|(_, address)| address);
-            prop_assert_eq!(has_free.is_some(), usage.assigned < usage.total);
-            prop_assert!(has_free.is_none_or(|address| !distinct.contains(&address)));
+            prop_assert_eq!(has_free.is_some(), usage.available() > 0);
+            prop_assert!(has_free.is_none_or(|address| allocator.occupancy(address) == Occupancy::Free));
+            let kept = |address: &IpAddr| {
+                (Family::of(*address) == family && !distinct.contains(address) && usable(address))
+                    && pool.ranges().iter().any(|range| range.contains(*address))
+            };
+            let cooling = allocator.cooling(name).into_iter().map(|(address, _)| address);
+            let withheld: BTreeSet<IpAddr> = reserved(allocator)
+                .into_values()
+                .chain(cooling)
+                .filter(kept)
+                .collect();
+            prop_assert_eq!(usage.withheld, withheld.len() as u128, "{} {}", name, family);
+        }
+    }
+    // A reservation's address is with those who may bind, or with nobody.
+    let reserved = reserved(allocator);
+    let distinct: BTreeSet<IpAddr> = reserved.values().copied().collect();
+    prop_assert_eq!(
+        distinct.len(),
+        reserved.len(),
+        "two reservations have one address"
+    );
+    for (reservation, address) in reserved {
+        for holder in allocator.holders.get(&address).into_iter().flatten() {
+            prop_assert!(
+                allocator.reservations.may_bind(&reservation, holder),
+                "{holder} has what {reservation} keeps"
+            );
         }
     }
     // Nobody waits for what it could have.
@@ -148,6 +237,20 @@ fn check(allocator: &Allocator, pools: &BTreeMap<String, Pool>) -> Result<(), Te
         }
     }
     Ok(())
+}
+
+/// The reservations that have an address.
+fn reserved(allocator: &Allocator) -> BTreeMap<ReservationKey, IpAddr> {
+    let keys = (0..3).map(reservation_key);
+    keys.filter_map(|key| match allocator.standing(&key)? {
+        Standing::Available(address) | Standing::Bound(address, _) => Some((key, address)),
+        Standing::Pending(..) | Standing::Released(_) => None,
+    })
+    .collect()
+}
+
+fn reservation_key(number: usize) -> ReservationKey {
+    ReservationKey::new("ns", number.to_string())
 }
 
 /// Who asks for nothing special gets what a walk over all addresses of all pools finds first.
@@ -197,16 +300,21 @@ proptest! {
                     let service = service(number);
                     let lost = allocator.services.get(&service).and_then(|entry| entry.held.clone())
                         .is_some_and(|held| !allocator.may_keep(&service, &held, &request.terms));
-                    let failed = allocator.decide(
-                        &service, &request, allocator.services.get(&service).and_then(|entry| entry.held.as_ref()),
-                    ).is_err();
                     let taken: BTreeSet<IpAddr> =
                         before.values().flat_map(|held| held.addresses.iter().copied()).collect();
                     let plain = !before.contains_key(&service)
                         && request.addresses.is_empty()
+                        && request.reservations.is_empty()
+                        && allocator.reservations.naming(&service).next().is_none()
+                        && allocator.cooling.of(&service).next().is_none()
                         && request.pool.is_none()
                         && request.terms.key.is_none();
                     if let (true, Families::Single(family)) = (plain, request.families) {
+                        let mut taken = taken;
+                        taken.extend(reserved(&allocator).into_values());
+                        for pool in pools.keys() {
+                            taken.extend(allocator.cooling(pool).into_iter().map(|(address, _)| address));
+                        }
                         let expected = first_by_walking(&pools, &taken, family);
                         allocator.request(&service, *request);
                         let got = allocator.assignment(&service).map(|held| held.addresses[0]);
@@ -214,7 +322,7 @@ proptest! {
                     } else {
                         allocator.request(&service, *request);
                     }
-                    if failed && !lost {
+                    if allocator.refusal(&service).is_some() && !lost {
                         // Others may gain, if its ports have changed; nobody loses.
                         let after = holdings(&allocator);
                         prop_assert_eq!(before.get(&service), after.get(&service));
@@ -223,10 +331,31 @@ proptest! {
                 }
                 Op::Withdraw(number) => allocator.withdraw(&service(number)),
                 Op::Release(number) => allocator.release(&service(number)),
+                Op::Reserve(number, spec) => {
+                    let content: Vec<ServiceKey> =
+                        before.keys().filter(|key| allocator.refusal(key).is_none()).cloned().collect();
+                    allocator.set_reservation(&reservation_key(number), spec.map(|spec| *spec));
+                    let after = holdings(&allocator);
+                    // Only who asks for something else, or for the reservation, may move.
+                    for (key, held) in before.iter().filter(|(key, _)| content.contains(key)) {
+                        let asked = allocator.services[key].request.as_ref();
+                        let asks = asked.is_some_and(|asked| !asked.reservations.is_empty());
+                        let stays = |address| after[key].addresses.contains(address);
+                        prop_assert!(asks || held.addresses.iter().all(stays), "{key} moved");
+                    }
+                }
+                Op::Advance(seconds) => {
+                    let now = allocator.now + Duration::from_secs(seconds);
+                    allocator.advance(now);
+                    prop_assert!(before.keys().all(|key| allocator.assignment(key).is_some()));
+                    prop_assert!(allocator.poll_timeout().is_none_or(|due| due > now));
+                }
                 Op::Pools(shapes) => {
                     let by_name = |service: &&ServiceKey| {
                         let request = &allocator.services[*service].request;
-                        request.as_ref().is_some_and(|request| request.pool.is_some())
+                        request
+                            .as_ref()
+                            .is_some_and(|request| request.pool.is_some() || !request.reservations.is_empty())
                     };
                     let content: Vec<ServiceKey> = before
                         .keys()
@@ -269,6 +398,10 @@ proptest! {
                 Op::Ask(number, request) => allocator.request(&service(number), *request),
                 Op::Withdraw(number) => allocator.withdraw(&service(number)),
                 Op::Release(number) => allocator.release(&service(number)),
+                Op::Reserve(number, spec) => {
+                    allocator.set_reservation(&reservation_key(number), spec.map(|spec| *spec));
+                }
+                Op::Advance(seconds) => allocator.advance(allocator.now + Duration::from_secs(seconds)),
                 Op::Pools(shapes) => {
                     pools = chosen_pools(&shapes);
                     allocator.set_pools(pools.clone());
@@ -293,6 +426,30 @@ proptest! {
         });
         prop_assert_eq!(again.adopt(claims.collect()), vec![]);
         prop_assert_eq!(&holdings(&again), &before);
+        // Of several reasons why a reservation waits, another one may come first.
+        let standings = |allocator: &Allocator| -> Vec<Option<Result<Standing, Option<IpAddr>>>> {
+            let standings = (0..3).map(|number| allocator.standing(&reservation_key(number)));
+            let told = |standing| match standing {
+                Standing::Pending(_, last) => Err(last),
+                standing => Ok(standing),
+            };
+            standings.map(|standing| standing.map(told)).collect()
+        };
+        let found = (0..3).map(reservation_key).filter_map(|key| {
+            let recorded = match allocator.standing(&key)? {
+                Standing::Available(address) | Standing::Bound(address, _) => Some((address, Right::Has)),
+                Standing::Released(address) => Some((address, Right::Released)),
+                Standing::Pending(_, last) => last.map(|last| (last, Right::Waits)),
+            };
+            let recorded = recorded.map(|(address, right)| Recorded { address, right });
+            let spec = allocator.reservations.spec(&key)?.clone();
+            Some((key, Reservation { recorded, ..spec }))
+        });
+        again.advance(allocator.now);
+        for (address, cooling) in allocator.pools.keys().flat_map(|pool| allocator.cooling(pool)) {
+            again.resume_cool_down(address, cooling);
+        }
+        again.adopt_reservations(found.collect());
         // Then every Service asks for what it has asked for.
         for (key, entry) in &allocator.services {
             if let Some(request) = &entry.request {
@@ -300,5 +457,6 @@ proptest! {
             }
         }
         prop_assert_eq!(holdings(&again), before);
+        prop_assert_eq!(standings(&again), standings(&allocator));
     }
 }

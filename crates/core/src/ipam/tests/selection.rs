@@ -56,7 +56,8 @@ fn avoid_buggy_ips_skips_zero_and_255_and_refuses_them() {
         usage,
         Usage {
             total: 2,
-            assigned: 2
+            assigned: 2,
+            withheld: 0,
         }
     );
 }
@@ -339,7 +340,8 @@ fn a_pool_that_changes_or_goes_takes_nothing_away() {
         allocator.usage("a", Family::V4),
         Some(Usage {
             total: 256,
-            assigned: 3
+            assigned: 3,
+            withheld: 0,
         })
     );
 }

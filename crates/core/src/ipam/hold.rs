@@ -1,0 +1,186 @@
+//! Who holds an address, for whom it is kept, and what follows for those who wait when that changes.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use super::cooling::Cooling;
+use super::space::Occupancy;
+use super::waiting::{Wait, Who};
+use super::{Allocator, Held};
+use crate::addr::{AddrRange, Family};
+use crate::name::ServiceKey;
+use crate::time::Instant;
+
+impl Allocator {
+    /// Replaces what `service` holds.
+    pub(super) fn hold(&mut self, service: &ServiceKey, new: Option<Held>) {
+        let entry = self.services.entry(service.clone()).or_default();
+        if entry.held == new {
+            return;
+        }
+        let old = std::mem::replace(&mut entry.held, new.clone());
+        let addresses = |held: &Option<Held>| -> Vec<IpAddr> {
+            held.iter()
+                .flat_map(|held| held.assignment.addresses.iter().copied())
+                .collect()
+        };
+        let (before, after) = (addresses(&old), addresses(&new));
+        for address in &before {
+            self.drop_holder(*address, service, &old, after.contains(address));
+        }
+        for address in &after {
+            self.add_holder(*address, service, &new);
+        }
+        for address in &before {
+            self.woken.push_back(Wait::Address(*address));
+            if self.occupancy(*address) == Occupancy::Free {
+                self.woken_free(*address);
+            }
+        }
+        for key in [&old, &new]
+            .into_iter()
+            .flatten()
+            .filter_map(|held| held.terms.key.clone())
+        {
+            self.woken.push_back(Wait::Sharing(key));
+        }
+        self.changed.insert(service.clone());
+        self.follow_binding(service, &before, &after);
+    }
+
+    fn drop_holder(&mut self, address: IpAddr, service: &ServiceKey, held: &Option<Held>, stays: bool) {
+        let was = self.occupancy(address);
+        let Some(holders) = self.holders.get_mut(&address) else {
+            return;
+        };
+        holders.remove(service);
+        if !holders.is_empty() {
+            return;
+        }
+        self.holders.remove(&address);
+        if let Some(key) = held.as_ref().and_then(|held| held.terms.key.as_ref())
+            && let Some(addresses) = self.shared.get_mut(key)
+        {
+            addresses.remove(&address);
+            if addresses.is_empty() {
+                self.shared.remove(key);
+            }
+        }
+        if !stays && let Some(until) = self.cool_until(address) {
+            let former = service.clone();
+            self.cooling.start(address, Cooling { former, until });
+        }
+        self.mark(address, was);
+    }
+
+    fn add_holder(&mut self, address: IpAddr, service: &ServiceKey, held: &Option<Held>) {
+        let was = self.occupancy(address);
+        self.cooling.end(address);
+        self.holders.entry(address).or_default().insert(service.clone());
+        if let Some(key) = held.as_ref().and_then(|held| held.terms.key.clone()) {
+            self.shared.entry(key).or_default().insert(address);
+        }
+        self.mark(address, was);
+    }
+
+    /// Until when an address that is given back now cools down.
+    fn cool_until(&self, address: IpAddr) -> Option<Instant> {
+        let pool = &self.pools[&self.covering(address)?.pool].pool;
+        (!pool.cool_down().is_zero()).then(|| self.now + pool.cool_down())
+    }
+
+    /// What an address is to those who look for one.
+    pub(super) fn occupancy(&self, address: IpAddr) -> Occupancy {
+        if self.holders.contains_key(&address) {
+            Occupancy::Held
+        } else if self.reservations.of_address(address).is_some() || self.cooling.contains(address) {
+            Occupancy::Withheld
+        } else {
+            Occupancy::Free
+        }
+    }
+
+    /// Tells the pool that has `address`, which `was` something else, what it is now.
+    pub(super) fn mark(&mut self, address: IpAddr, was: Occupancy) {
+        let is = self.occupancy(address);
+        let Some(cover) = self.covering(address) else {
+            return;
+        };
+        let (pool, place) = (cover.pool.clone(), cover.place);
+        let space = self.pools.get_mut(&pool).expect("a cover names a pool");
+        if let Some(position) = space.position(place, address) {
+            space.change(position, was, is);
+            self.touched.insert(pool);
+        }
+    }
+
+    /// `address` is kept for nobody any more: it may be had, or shared.
+    pub(super) fn woken_open(&mut self, address: IpAddr) {
+        self.woken.push_back(Wait::Address(address));
+        self.woken_free(address);
+        let holders = self.holders.get(&address).into_iter().flatten();
+        let keys: BTreeSet<String> = holders
+            .filter_map(|holder| self.services[holder].held.as_ref()?.terms.key.clone())
+            .collect();
+        self.woken.extend(keys.into_iter().map(Wait::Sharing));
+    }
+
+    /// `address` may be had by anybody.
+    fn woken_free(&mut self, address: IpAddr) {
+        if let Some(cover) = self.covering(address) {
+            let wait = Wait::Free(cover.pool.clone(), Family::of(address));
+            self.woken.push_back(wait);
+        }
+    }
+
+    pub(super) fn holders_in(&self, range: &AddrRange) -> BTreeSet<ServiceKey> {
+        self.holders
+            .range(range.first()..=range.last())
+            .flat_map(|(_, holders)| holders)
+            .cloned()
+            .collect()
+    }
+
+    /// Addresses whose time is over are anybody's.
+    pub(super) fn end_cool_downs(&mut self) {
+        while let Some(address) = self.cooling.over(self.now) {
+            self.end_cool_down(address);
+        }
+    }
+
+    pub(super) fn end_cool_down(&mut self, address: IpAddr) {
+        let was = self.occupancy(address);
+        self.cooling.end(address);
+        self.mark(address, was);
+        if was != self.occupancy(address) {
+            self.woken_open(address);
+        }
+    }
+
+    /// Gives everything that has happened to those who wait for it, the oldest first, as long as there is anything.
+    pub(super) fn wake(&mut self) {
+        while let Some(wait) = self.woken.pop_front() {
+            let mut after = None;
+            while self.can_help(&wait)
+                && let Some(place) = self.waiting.next(&wait, after.as_ref())
+            {
+                match &place.1 {
+                    Who::Service(service) => self.settle(service),
+                    Who::Reservation(reservation) => self.secure(reservation),
+                }
+                after = Some(place);
+            }
+        }
+    }
+
+    fn can_help(&self, wait: &Wait) -> bool {
+        match wait {
+            // Without the pool those who wait must be told that it is gone.
+            Wait::Free(pool, family) => self
+                .pools
+                .get(pool)
+                .is_none_or(|space| space.first(*family).is_some()),
+            _ => true,
+        }
+    }
+}

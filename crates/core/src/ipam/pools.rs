@@ -1,0 +1,167 @@
+//! What changes with the pools and the labels of namespaces.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use super::cooling::Cooling;
+use super::space::{Occupancy, Space};
+use super::waiting::{Wait, Who};
+use super::{Allocator, Cover};
+use crate::addr::Family;
+use crate::name::ServiceKey;
+use crate::pool::Pool;
+use crate::selector::Labels;
+
+impl Allocator {
+    /// Replaces the valid pools. Nobody loses an address by it: what lies outside every pool stays held. Only who asks
+    /// for a pool by name, and holds an address that belongs to another one now, moves there if it can; and under
+    /// [`Rules::reassign_on_pool_change`](super::Rules) whoever holds what no pool would give it.
+    pub fn set_pools(&mut self, pools: BTreeMap<String, Pool>) {
+        let stale: Vec<String> = self
+            .pools
+            .iter()
+            .filter(|(name, space)| pools.get(*name) != Some(&space.pool))
+            .map(|(name, _)| name.clone())
+            .collect();
+        let mut concerned = BTreeSet::new();
+        let mut different: BTreeSet<String> = BTreeSet::new();
+        for name in stale {
+            let space = self
+                .pools
+                .remove(&name)
+                .expect("the name was listed a moment ago");
+            for range in space.pool.ranges() {
+                self.cover.remove(&range.first());
+                concerned.extend(self.holders_in(range));
+            }
+            different.insert(name);
+        }
+        for (name, pool) in pools {
+            if self.pools.contains_key(&name) {
+                continue;
+            }
+            concerned.extend(self.insert_pool(pool));
+            different.insert(name);
+        }
+        if different.is_empty() {
+            return;
+        }
+        for service in concerned {
+            self.rename_pool(&service);
+            // It may have asked for the pool by name, or wait for something of it.
+            self.settle(&service);
+            self.changed.insert(service);
+        }
+        for name in different {
+            self.woken
+                .extend(Family::ALL.map(|family| Wait::Free(name.clone(), family)));
+            self.woken.push_back(Wait::Pool(name.clone()));
+            self.touched.insert(name);
+        }
+        self.woken.push_back(Wait::AnyPool);
+        self.wake();
+    }
+
+    /// Sets the labels of a namespace, or forgets it.
+    pub fn set_namespace(&mut self, namespace: &str, labels: Option<Labels>) {
+        if self.namespaces.get(namespace) == labels.as_ref() {
+            return;
+        }
+        match labels {
+            Some(labels) => self.namespaces.insert(namespace.to_owned(), labels),
+            None => self.namespaces.remove(namespace),
+        };
+        for who in self.waiting.of_namespace(namespace) {
+            match who {
+                Who::Service(service) => self.settle(&service),
+                Who::Reservation(reservation) => self.secure(&reservation),
+            }
+        }
+        if self.rules.reassign_on_pool_change {
+            for service in self.of_namespace(namespace) {
+                self.settle(&service);
+            }
+        }
+        self.wake();
+    }
+
+    fn of_namespace(&self, namespace: &str) -> Vec<ServiceKey> {
+        self.services
+            .range(ServiceKey::new(namespace, "")..)
+            .map(|(key, _)| key)
+            .take_while(|key| key.namespace == namespace)
+            .cloned()
+            .collect()
+    }
+
+    /// Adds a pool, less what is held or kept already. Returns those who hold it.
+    fn insert_pool(&mut self, pool: Pool) -> BTreeSet<ServiceKey> {
+        let mut concerned = BTreeSet::new();
+        let mut space = Space::new(pool);
+        for (place, range) in space.pool.ranges().to_vec().into_iter().enumerate() {
+            self.limit_cool_downs(&space.pool, range.first(), range.last());
+            let (first, last) = (range.first(), range.last());
+            let taken: BTreeSet<IpAddr> = (self.holders.range(first..=last).map(|(address, _)| *address))
+                .chain(self.reservations.between(first, last))
+                .chain(self.cooling.between(first, last).map(|(address, _)| address))
+                .collect();
+            for address in taken {
+                if let Some(position) = space.position(place, address) {
+                    space.change(position, Occupancy::Free, self.occupancy(address));
+                }
+            }
+            concerned.extend(self.holders_in(&range));
+            self.woken.extend(self.waiting.addresses(first, last));
+            let pool = space.pool.name().to_owned();
+            self.cover.insert(first, Cover { range, pool, place });
+        }
+        self.pools.insert(space.pool.name().to_owned(), space);
+        concerned
+    }
+
+    /// No address cools down longer than its pool says now.
+    fn limit_cool_downs(&mut self, pool: &Pool, first: IpAddr, last: IpAddr) {
+        let latest = self.now + pool.cool_down();
+        let longer: Vec<(IpAddr, ServiceKey)> = self
+            .cooling
+            .between(first, last)
+            .filter(|(_, cooling)| cooling.until > latest)
+            .map(|(address, cooling)| (address, cooling.former.clone()))
+            .collect();
+        for (address, former) in longer {
+            if pool.cool_down().is_zero() {
+                self.cooling.end(address);
+            } else {
+                let until = latest;
+                self.cooling.start(address, Cooling { former, until });
+            }
+        }
+    }
+
+    /// An address belongs to the pool that has it now; to the one it came from while none has.
+    fn rename_pool(&mut self, service: &ServiceKey) {
+        let Some(assignment) = self.assignment(service) else {
+            return;
+        };
+        if let Some(pool) = self.pool_for(&assignment.addresses)
+            && let Some(held) = self
+                .services
+                .get_mut(service)
+                .and_then(|entry| entry.held.as_mut())
+        {
+            held.assignment.pool = pool;
+        }
+    }
+
+    pub(super) fn pool_for(&self, addresses: &[IpAddr]) -> Option<String> {
+        addresses
+            .iter()
+            .find_map(|address| self.pool_of(*address))
+            .map(str::to_owned)
+    }
+
+    pub(super) fn covering(&self, address: IpAddr) -> Option<&Cover> {
+        let (_, cover) = self.cover.range(..=address).next_back()?;
+        cover.range.contains(address).then_some(cover)
+    }
+}
