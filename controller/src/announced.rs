@@ -7,13 +7,13 @@
 //! Pure: [`Announced::handle`] takes in changes, [`Announced::settle`] says which conditions are new. Who owns
 //! the Service's list of conditions writes them.
 
-use crate::index::Verdict;
+use crate::index::{Verdict, View};
 use cortenlb_core::announce::{Decision, Fact, Kind, Refusal, World};
 use cortenlb_core::name::ServiceKey;
 use cortenlb_crds::translate::announce as translate;
 use cortenlb_crds::{IPAddressPool, L2Advertisement, ServiceL2Status};
 use cortenlb_kit::watch::Change;
-use k8s_openapi::api::core::v1::{Node, Pod, Service};
+use k8s_openapi::api::core::v1::{Node, Pod};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::ResourceExt;
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,10 +38,9 @@ pub enum Input {
     Statuses(Change<ServiceL2Status>),
 }
 
-/// What decides about announcing, and what was said last.
-#[derive(Debug)]
+/// What decides about announcing, and what was said last. Says nothing until every watch was listed.
+#[derive(Debug, Default)]
 pub struct Announced {
-    class: Option<String>,
     world: World,
     /// Which node announces which Service, by its own record; by the name of the record.
     records: BTreeMap<String, (ServiceKey, String)>,
@@ -53,25 +52,9 @@ pub struct Announced {
 }
 
 impl Announced {
-    /// Knows nothing, and says nothing until every watch was listed. `class` is `--lb-class`.
-    pub fn new(class: Option<String>) -> Self {
-        Self {
-            class,
-            world: World::default(),
-            records: BTreeMap::new(),
-            announcers: BTreeMap::new(),
-            records_listed: false,
-            pending: BTreeSet::new(),
-            said: BTreeMap::new(),
-        }
-    }
-
     /// Takes in a change that the controller's own watch of Services told.
-    pub fn services(&mut self, change: &Change<Service>) {
-        let class = self.class.clone();
-        self.feed(Kind::Service, change, |service| {
-            translate::service(service, class.as_deref())
-        });
+    pub fn services(&mut self, change: &Change<View>) {
+        self.feed(Kind::Service, change, |view| view.fact.clone());
     }
 
     /// Takes in a change that the controller's own watch of pools told.

@@ -5,8 +5,12 @@ use std::path::Path;
 
 use anyhow::Context;
 use clap::Parser;
+use cortenlb_core::ipam::Rules;
 use cortenlb_kit::flags::{self, Flags};
+use cortenlb_kit::lease::Timing;
 
+use crate::index;
+use crate::replica::Replica;
 use crate::run::{self, Settings};
 
 /// Gives addresses to Services of type LoadBalancer.
@@ -25,6 +29,9 @@ pub struct Args {
         default_value = "app=metallb,component=speaker"
     )]
     ml_labels: String,
+    /// Take an address away from its Service when no pool would give it any more, as MetalLB does; by default it stays
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true")]
+    reassign_on_pool_change: bool,
     #[command(flatten)]
     without_effect: WithoutEffect,
 }
@@ -61,14 +68,25 @@ impl Args {
             common,
             pod_name,
             ml_labels,
+            reassign_on_pool_change,
             without_effect,
         } = self;
         let common = common.start("controller", env!("CARGO_PKG_VERSION"), &without_effect.given())?;
         let settings = Settings {
-            identity: identity(pod_name)?,
-            speaker_labels: ml_labels,
             admin: admin_addresses(common.health_probe_port, common.metrics_port),
-            common,
+            kubeconfig: common.kubeconfig,
+            replica: Replica {
+                settings: index::Settings {
+                    class: common.class,
+                    namespace: common.namespace,
+                    rules: Rules {
+                        reassign_on_pool_change,
+                    },
+                },
+                identity: identity(pod_name)?,
+                speaker_labels: ml_labels,
+                timing: Timing::default(),
+            },
         };
         tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)

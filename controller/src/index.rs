@@ -3,16 +3,20 @@
 //! | module | owns |
 //! | --- | --- |
 //! | `input` | what happens, and what is to be done about it |
+//! | `term` | the way from winning the Lease to giving the first address |
+//! | `services` | what is seen of Services, asked for them, and written |
 //! | `record` | what is remembered of one Service between a write and its echo |
 //! | `desired` | what a Service's status should say |
 //! | `patch` | the difference, as one JSON merge patch |
 //! | `notes` | the Events that go with it, in MetalLB's words |
 //! | `pools` | pools: verdicts, counters, at most one write a second each |
+//! | `reservations` | reservations: what they ask for, and their status |
+//! | `rivals` | the controller of a MetalLB that still runs |
 //! | `peers` | the warning that BGP is not supported |
 //!
 //! While another process leads, the index only remembers what it sees: what a leader decides from is what the API
 //! server holds, so gaining the Lease is a start. A start adopts every address that is held before it gives a new one,
-//! and therefore waits for the first list of Services, pools and namespaces.
+//! and therefore waits for the first lists.
 
 mod desired;
 mod input;
@@ -21,24 +25,41 @@ mod patch;
 mod peers;
 mod pools;
 mod record;
+mod reservations;
+mod rivals;
+mod services;
+mod term;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 
-use cortenlb_core::ipam::Allocator;
+use cortenlb_core::ipam::{Allocator, Rules};
 use cortenlb_core::name::ServiceKey;
 use cortenlb_core::selector::Labels;
 use cortenlb_core::time::Instant;
 use cortenlb_kit::watch::Change;
-use cortenlb_kit::write::{Outcome, Refusal};
-use k8s_openapi::api::core::v1::{Namespace, Service};
+use k8s_openapi::api::core::v1::Namespace;
 use kube::ResourceExt;
-use kube::api::DynamicObject;
 
-pub use input::{Effect, Input, Key, Now, PoolUsage, Verdict};
+pub use input::{Effect, Input, Key, Lead, Now, PoolUsage, Verdict};
 use peers::Peers;
 use pools::Pools;
-use record::{Record, Seen};
+use record::Record;
+pub use record::View;
+use reservations::Reservations;
+use rivals::Rivals;
+use term::Term;
+
+/// What does not change while the controller runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// MetalLB's `--lb-class`; none: Services without a class.
+    pub class: Option<String>,
+    /// The namespace of the pools.
+    pub namespace: String,
+    /// How addresses are given.
+    pub rules: Rules,
+}
 
 /// Everything that the controller knows, and what it wants done.
 ///
@@ -46,43 +67,49 @@ use record::{Record, Seen};
 /// drain [`poll_output`](Self::poll_output).
 #[derive(Debug)]
 pub struct Index {
-    class: Option<String>,
+    settings: Settings,
     services: BTreeMap<ServiceKey, Record>,
     namespaces: BTreeMap<String, Labels>,
     pools: Pools,
+    reservations: Reservations,
+    rivals: Rivals,
     peers: Peers,
     /// Some(None): the Service is to have no such condition. Absent: nobody has said, what it has stays.
     announced: BTreeMap<ServiceKey, Option<Verdict>>,
     /// Services whose status shows addresses that they do not hold: a new pool may make them theirs.
     unheld: BTreeSet<ServiceKey>,
     listed: Listed,
-    leading: bool,
-    /// None until this process leads and everything has been listed.
+    /// None while another process leads.
+    term: Option<Term>,
+    /// None until this process leads and nothing is in the way.
     allocator: Option<Allocator>,
     effects: VecDeque<Effect>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Listed {
     services: bool,
     pools: bool,
     namespaces: bool,
+    reservations: bool,
+    rivals: bool,
 }
 
 impl Index {
-    /// An index for the Services of load balancer class `class` (MetalLB's `--lb-class`), and for the pools of
-    /// `namespace`.
-    pub fn new(class: Option<String>, namespace: &str) -> Self {
+    /// An index that knows nothing yet.
+    pub fn new(settings: Settings) -> Self {
         Self {
-            class,
+            pools: Pools::new(&settings.namespace),
+            settings,
             services: BTreeMap::new(),
             namespaces: BTreeMap::new(),
-            pools: Pools::new(namespace),
+            reservations: Reservations::default(),
+            rivals: Rivals::default(),
             peers: Peers::default(),
             announced: BTreeMap::new(),
             unheld: BTreeSet::new(),
             listed: Listed::default(),
-            leading: false,
+            term: None,
             allocator: None,
             effects: VecDeque::new(),
         }
@@ -90,6 +117,9 @@ impl Index {
 
     /// Takes in what has happened.
     pub fn handle_input(&mut self, now: Now, input: Input) {
+        if let Some(allocator) = &mut self.allocator {
+            allocator.advance(now.boot);
+        }
         match input {
             Input::Services(change) => self.services(now, change),
             Input::Pools(change) => {
@@ -100,16 +130,25 @@ impl Index {
             Input::Namespaces(change) => self.namespaces(now, change),
             Input::Peers(change) => {
                 let notes = self.peers.change(change);
-                if self.leading {
-                    self.effects.extend(notes.into_iter().map(Effect::Note));
-                }
+                self.say(notes);
+            }
+            Input::Reservations(change) => {
+                self.reservations_changed(change);
+                self.listed.reservations = true;
+                self.drain(now);
+            }
+            Input::Rivals(change) => {
+                let notes = self.rivals.change(change);
+                self.say(notes);
+                self.listed.rivals = true;
+                self.rivals_changed(now);
             }
             Input::Announced { service, verdict } => {
                 self.announced.insert(service.clone(), verdict);
                 self.reconcile(now, &service);
             }
             Input::Written(outcome) => self.written(now, *outcome),
-            Input::Lead(leading) => self.lead(leading),
+            Input::Lead(lead) => self.lead(lead),
         }
         self.start(now);
         self.flush(now);
@@ -117,12 +156,18 @@ impl Index {
 
     /// Does what has become due. Harmless at any other time.
     pub fn handle_timeout(&mut self, now: Now) {
+        if let Some(allocator) = &mut self.allocator {
+            allocator.advance(now.boot);
+        }
+        self.drain(now);
         self.flush(now);
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.allocator.as_ref().and_then(|_| self.pools.due())
+        let allocator = self.allocator.as_ref()?;
+        let times = [self.pools.due(), allocator.poll_timeout()];
+        times.into_iter().flatten().min()
     }
 
     /// The next thing to do.
@@ -135,32 +180,21 @@ impl Index {
         self.allocator.is_some()
     }
 
-    /// Whether Services, pools and namespaces have been listed.
+    /// Whether everything that decides about addresses has been listed.
     pub fn is_listed(&self) -> bool {
-        self.listed.services && self.listed.pools && self.listed.namespaces
+        let Listed {
+            services,
+            pools,
+            namespaces,
+            reservations,
+            rivals,
+        } = self.listed;
+        services && pools && namespaces && reservations && rivals
     }
 
-    fn services(&mut self, now: Now, change: Change<Service>) {
-        match change {
-            Change::Apply(object) => self.observe(now, &object, false),
-            Change::Delete(object) => self.forget(now, &key_of(&object)),
-            Change::Reset(objects) => {
-                let present: BTreeSet<ServiceKey> = objects.iter().map(key_of).collect();
-                let gone: Vec<ServiceKey> = self
-                    .services
-                    .keys()
-                    .filter(|key| !present.contains(*key))
-                    .cloned()
-                    .collect();
-                for key in gone {
-                    self.forget(now, &key);
-                }
-                for object in &objects {
-                    // A list is the truth even if its versions are lower: etcd may have been restored.
-                    self.observe(now, object, true);
-                }
-                self.listed.services = true;
-            }
+    fn say(&mut self, notes: Vec<cortenlb_kit::events::Note>) {
+        if self.term.is_some() {
+            self.effects.extend(notes.into_iter().map(Effect::Note));
         }
     }
 
@@ -201,67 +235,6 @@ impl Index {
         };
     }
 
-    /// Takes note of a Service as the API server holds it: from the watch, or as the answer to a write.
-    fn observe(&mut self, now: Now, object: &Service, listed: bool) {
-        let key = key_of(object);
-        let seen = Seen::of(object, self.class.as_deref());
-        match self.services.get_mut(&key) {
-            // The watch lags behind the answers to our writes. An older form would show a Service without the
-            // address that it has: it is no news, and would be answered with a second write.
-            Some(record) if !listed && seen.is_older_than(&record.seen) => return,
-            Some(record) if record.seen.uid == seen.uid => record.see(seen),
-            _ => {
-                self.forget(now, &key);
-                self.services.insert(key.clone(), Record::new(seen));
-            }
-        }
-        self.ask(&key);
-        let record = self.services.get_mut(&key).expect("the record was made above");
-        if let Some(held) = self
-            .allocator
-            .as_ref()
-            .and_then(|allocator| allocator.assignment(&key))
-        {
-            record.notice_rewrite(now.boot, &key, &held.addresses);
-        }
-        self.reconcile(now, &key);
-        self.drain(now);
-    }
-
-    /// Hands what a Service shows and asks for to the allocator.
-    fn ask(&mut self, key: &ServiceKey) {
-        let (Some(allocator), Some(record)) = (&mut self.allocator, self.services.get_mut(key)) else {
-            return;
-        };
-        let Some(wants) = &record.seen.wants else {
-            allocator.release(key);
-            return;
-        };
-        if allocator.assignment(key).is_none()
-            && let Some(claim) = record.seen.claim(|address| allocator.pool_of(address).is_some())
-        {
-            for (_, in_use) in allocator.adopt(BTreeMap::from([(key.clone(), claim)])) {
-                record.lost = Some(in_use);
-            }
-        }
-        match &wants.request {
-            Ok(request) => allocator.request(key, request.clone()),
-            Err(_) => allocator.withdraw(key),
-        }
-    }
-
-    fn forget(&mut self, now: Now, key: &ServiceKey) {
-        if self.services.remove(key).is_none() {
-            return;
-        }
-        self.announced.remove(key);
-        self.unheld.remove(key);
-        if let Some(allocator) = &mut self.allocator {
-            allocator.release(key);
-        }
-        self.drain(now);
-    }
-
     /// The set of valid pools may be another one.
     fn pools_changed(&mut self, now: Now) {
         let valid = self.pools.judge();
@@ -292,67 +265,6 @@ impl Index {
         self.drain(now);
     }
 
-    fn lead(&mut self, leading: bool) {
-        if self.leading == leading {
-            return;
-        }
-        self.leading = leading;
-        if leading {
-            self.effects
-                .extend(self.peers.notes().into_iter().map(Effect::Note));
-        } else {
-            self.allocator = None;
-        }
-        // Writes without the Lease are dropped without an answer: nothing is under way any more.
-        self.services.values_mut().for_each(Record::restart);
-        self.pools.restart();
-    }
-
-    /// Adopts what is held, then serves those who wait, the oldest first.
-    fn start(&mut self, now: Now) {
-        if !self.leading || !self.is_listed() || self.allocator.is_some() {
-            return;
-        }
-        let mut allocator = Allocator::default();
-        for (name, labels) in &self.namespaces {
-            allocator.set_namespace(name, Some(labels.clone()));
-        }
-        allocator.set_pools(self.pools.judge());
-        let claims = self.services.iter().filter_map(|(key, record)| {
-            let claim = record
-                .seen
-                .claim(|address| allocator.pool_of(address).is_some())?;
-            Some((key.clone(), claim))
-        });
-        let claims: BTreeMap<_, _> = claims.collect();
-        tracing::info!(
-            services = self.services.len(),
-            holding = claims.len(),
-            "addresses adopted"
-        );
-        for (key, in_use) in allocator.adopt(claims) {
-            tracing::warn!(service = %key, reason = %in_use, "two Services hold one address");
-            if let Some(record) = self.services.get_mut(&key) {
-                record.lost = Some(in_use);
-            }
-        }
-        self.allocator = Some(allocator);
-        let mut keys: Vec<(i64, ServiceKey)> = self
-            .services
-            .iter()
-            .map(|(key, record)| (record.seen.created(), key.clone()))
-            .collect();
-        keys.sort();
-        for (_, key) in &keys {
-            self.ask(key);
-        }
-        for (_, key) in &keys {
-            self.reconcile(now, key);
-        }
-        self.pools.touch_all();
-        self.drain(now);
-    }
-
     /// Follows up what the allocator has changed.
     fn drain(&mut self, now: Now) {
         let Some(allocator) = &mut self.allocator else {
@@ -365,84 +277,13 @@ impl Index {
         self.pools.touch(touched);
     }
 
-    /// Writes the pools' counters that are due.
+    /// Writes the pools' counters that are due, and what has become of the reservations.
     fn flush(&mut self, now: Now) {
         if let Some(allocator) = &self.allocator {
             self.effects.extend(self.pools.flush(now, allocator));
         }
+        self.flush_reservations(now);
     }
-
-    /// Compares what a Service says with what it should say, and writes the difference: one write at a time.
-    ///
-    /// Between a write and its answer the record remembers that it was sent, and nothing else is: the allocator holds
-    /// the address from the moment of the decision, so that neither a late watch event nor a refusal (409) gives
-    /// another one. The answer is the object itself, which is observed like any other form of it. A refused write is
-    /// not repeated; the decision is made again when a newer form of the object is seen.
-    fn reconcile(&mut self, now: Now, key: &ServiceKey) {
-        let (Some(allocator), Some(record)) = (&self.allocator, self.services.get_mut(key)) else {
-            return;
-        };
-        let desired = desired::of(key, record, allocator, self.announced.get(key));
-        if record.seen.wants.is_some()
-            && allocator.assignment(key).is_none()
-            && !record.seen.addresses.is_empty()
-        {
-            self.unheld.insert(key.clone());
-        } else {
-            self.unheld.remove(key);
-        }
-        record.notice_settled(allocator.assignment(key).map(|held| held.addresses.as_slice()));
-        if !record.may_write(&desired) {
-            return;
-        }
-        if let Some(write) = patch::write(key, &record.seen, &desired, now.wall) {
-            record.sent(notes::of(key, record, &desired, allocator));
-            self.effects.push_back(Effect::Write(write));
-        }
-    }
-
-    fn written(&mut self, now: Now, outcome: Outcome<Key>) {
-        let Outcome { write, result } = outcome;
-        if let Err(refusal) = &result {
-            match refusal {
-                Refusal::Rejected { .. } => {
-                    tracing::error!(error = %cortenlb_kit::logs::chain(refusal), "write refused");
-                    self.effects.push_back(Effect::Failed);
-                }
-                _ => tracing::debug!(%refusal, "decided from an older form"),
-            }
-        }
-        match write.key {
-            Key::Service(key) => {
-                let Some(record) = self.services.get_mut(&key) else {
-                    return;
-                };
-                let notes = record.answered(&write.op, result.is_ok());
-                if let Ok(Some(object)) = result {
-                    self.effects.extend(notes.into_iter().map(Effect::Note));
-                    self.answer(now, *object);
-                }
-                self.reconcile(now, &key);
-            }
-            Key::Pool(name) => {
-                if let Some(object) = self.pools.answered(&name, result.ok().flatten()) {
-                    self.pools.change(Change::Apply(object));
-                }
-            }
-        }
-    }
-
-    fn answer(&mut self, now: Now, object: DynamicObject) {
-        match object.try_parse::<Service>() {
-            Ok(object) => self.observe(now, &object, false),
-            // The watch brings it again.
-            Err(error) => tracing::warn!(%error, "the answer to a write is no Service"),
-        }
-    }
-}
-
-fn key_of(object: &Service) -> ServiceKey {
-    ServiceKey::new(object.namespace().unwrap_or_default(), object.name_any())
 }
 
 #[cfg(test)]

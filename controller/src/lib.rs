@@ -6,7 +6,8 @@
 //! | [`index`] | what is known of Services and pools, and what follows from it: pure |
 //! | [`announced`] | who announces each address, for the Service's condition: pure |
 //! | [`metrics`] | `metallb_allocator_…` and its company |
-//! | [`run`] | the watches, the task that owns the indexes, the Lease |
+//! | [`replica`] | the watches, the task that owns the indexes, the Lease |
+//! | [`run`] | the process |
 //! | `webhook` | removes what an earlier MetalLB left behind |
 //!
 //! Never imports `wire`, `proto` or `netio`: what happens on the segment is the speaker's.
@@ -15,5 +16,6 @@ pub mod announced;
 pub mod args;
 pub mod index;
 pub mod metrics;
+pub mod replica;
 pub mod run;
 mod webhook;

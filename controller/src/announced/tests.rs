@@ -1,6 +1,7 @@
 //! [`mk_cluster`] is two nodes that can announce Service `default/web`, of which the placement gives n1 its address.
 
 use super::*;
+use k8s_openapi::api::core::v1;
 use serde_json::{Value, json};
 
 macro_rules! from_watch {
@@ -28,16 +29,17 @@ fn web() -> ServiceKey {
     ServiceKey::new("default", "web")
 }
 
-fn mk_service(addresses: &[&str]) -> Service {
+fn mk_service(addresses: &[&str]) -> View {
     let ingress: Vec<_> = addresses.iter().map(|ip| json!({ "ip": ip })).collect();
-    mk(json!({
+    let service: v1::Service = mk(json!({
         "metadata": {
             "namespace": "default", "name": "web",
             "annotations": { "metallb.io/ip-allocated-from-pool": "pool" },
         },
         "spec": { "type": "LoadBalancer" },
         "status": { "loadBalancer": { "ingress": ingress } },
-    }))
+    }));
+    View::of(&service, None)
 }
 
 fn mk_slice(ready: bool) -> EndpointSlice {
@@ -92,7 +94,7 @@ fn first_lists() -> Vec<Input> {
 
 /// The index after the first lists, its conditions taken.
 fn mk_cluster() -> Announced {
-    let mut announced = Announced::new(None);
+    let mut announced = Announced::default();
     announced.services(&Change::Reset(vec![mk_service(&[VIP])]));
     announced.pools(&Change::Reset(vec![]));
     first_lists().iter().for_each(|input| announced.handle(input));
@@ -119,7 +121,7 @@ fn after(announced: &mut Announced, input: impl Into<Input>) -> Vec<String> {
 
 #[test]
 fn nothing_is_said_before_every_watch_was_listed() {
-    let mut announced = Announced::new(None);
+    let mut announced = Announced::default();
     announced.services(&Change::Reset(vec![mk_service(&[VIP])]));
     assert_eq!(told(&mut announced), [""; 0]);
     announced.pools(&Change::Reset(vec![]));

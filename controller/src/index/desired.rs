@@ -55,7 +55,7 @@ pub(super) fn of(
 ) -> Desired {
     let seen = &record.seen;
     let Some(wants) = &seen.wants else {
-        return cleared(seen);
+        return cleared(record);
     };
     if record.has_yielded() {
         return Desired {
@@ -86,7 +86,7 @@ pub(super) fn of(
     };
     let mut conditions = vec![(
         CONDITION_ADDRESS_ASSIGNED,
-        Some(assigned(held, refusal, error, allocator)),
+        Some(assigned(key, held, refusal, error, allocator)),
     )];
     if let Some(announced) = announced {
         conditions.push((CONDITION_ANNOUNCED, announced.clone()));
@@ -98,19 +98,32 @@ pub(super) fn of(
     }
 }
 
-/// A Service that is no LoadBalancer any more. One of another class is another controller's, and is not touched.
-fn cleared(seen: &Seen) -> Desired {
+/// A Service that is ours no longer. One of another class is another controller's, and is not touched, except for
+/// what we gave it while it was ours.
+fn cleared(record: &Record) -> Desired {
+    let seen = &record.seen;
     let ours = seen.pool.is_some()
         || [CONDITION_ADDRESS_ASSIGNED, CONDITION_ANNOUNCED]
             .iter()
             .any(|type_| seen.condition(type_).is_some());
-    if seen.is_load_balancer || !ours {
+    if !ours || (seen.is_load_balancer && !record.left) {
         return Desired::default();
     }
     Desired {
         addresses: Some(Vec::new()),
         pool: Some(String::new()),
         conditions: vec![(CONDITION_ADDRESS_ASSIGNED, None), (CONDITION_ANNOUNCED, None)],
+    }
+}
+
+/// What a Service without an address should say while MetalLB's controller runs.
+pub(super) fn while_metallb_runs(seen: &Seen, verdict: Verdict) -> Desired {
+    if seen.wants.is_none() || !seen.addresses.is_empty() {
+        return Desired::default();
+    }
+    Desired {
+        conditions: vec![(CONDITION_ADDRESS_ASSIGNED, Some(verdict))],
+        ..Desired::default()
     }
 }
 
@@ -128,6 +141,7 @@ fn not_assigned(refusal: Option<&Refusal>, error: Option<&RequestError>) -> Opti
 }
 
 fn assigned(
+    key: &ServiceKey,
     held: &Assignment,
     refusal: Option<&Refusal>,
     error: Option<&RequestError>,
@@ -156,6 +170,11 @@ fn assigned(
                 "keeps {listed}, although no valid IPAddressPool contains it any more; it came from pool {pool:?}"
             ),
         )
+    } else if let Some(family) = allocator.lacking(key) {
+        let message = format!(
+            "{listed} from pool {pool:?}, which has no free {family} address that it would have as well"
+        );
+        ("Assigned", message)
     } else {
         ("Assigned", format!("{listed} from pool {pool:?}"))
     };

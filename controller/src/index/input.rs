@@ -1,14 +1,16 @@
 //! What happens, and what is to be done about it.
 
 use cortenlb_core::ipam::Usage;
-use cortenlb_core::name::ServiceKey;
+use cortenlb_core::name::{ReservationKey, ServiceKey};
 use cortenlb_core::time::Instant;
-use cortenlb_crds::{BGPPeer, IPAddressPool};
+use cortenlb_crds::{AddressReservation, BGPPeer, IPAddressPool};
 use cortenlb_kit::events::Note;
 use cortenlb_kit::watch::Change;
 use cortenlb_kit::write::{Outcome, Write};
-use k8s_openapi::api::core::v1::{Namespace, Service};
+use k8s_openapi::api::core::v1::{Namespace, Pod};
 use k8s_openapi::jiff::Timestamp;
+
+use super::record::View;
 
 /// The time, handed in.
 #[derive(Clone, Copy, Debug)]
@@ -23,11 +25,15 @@ pub struct Now {
 #[derive(Debug)]
 pub enum Input {
     /// A Service came, changed or went.
-    Services(Change<Service>),
+    Services(Change<View>),
     /// A pool came, changed or went.
     Pools(Change<IPAddressPool>),
     /// A namespace came, changed or went.
     Namespaces(Change<Namespace>),
+    /// A reservation came, changed or went.
+    Reservations(Change<AddressReservation>),
+    /// A pod in our namespace that is none of ours came, changed or went.
+    Rivals(Change<Pod>),
     /// A BGP peer came, changed or went.
     Peers(Change<BGPPeer>),
     /// What is to be said about the announcement of a Service's addresses, in its condition `cortenlb.io/Announced`;
@@ -41,7 +47,16 @@ pub enum Input {
     /// A write was answered.
     Written(Box<Outcome<Key>>),
     /// This process leads from now on, or no longer.
-    Lead(bool),
+    Lead(Option<Lead>),
+}
+
+/// A term of leadership.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lead {
+    /// The Lease's `leaseTransitions`: it grows with every term.
+    pub epoch: i32,
+    /// Whether a write of the leader before may still land: its Lease expired.
+    pub fence: bool,
 }
 
 /// What a condition says.
@@ -62,6 +77,10 @@ pub enum Key {
     Service(ServiceKey),
     /// A pool's status.
     Pool(String),
+    /// A reservation's status.
+    Reservation(ReservationKey),
+    /// The stamp on a Service that keeps late writes of another leader out.
+    Stamp(ServiceKey),
 }
 
 /// Something is to be done.

@@ -28,7 +28,7 @@ pub(super) fn of(key: &ServiceKey, record: &Record, desired: &Desired, allocator
     if changed && let Some(reason) = deprecated(seen) {
         say(Severity::Warning, "deprecatedAnnotation", reason);
     }
-    if changed && let Some(why) = taken_away(record, allocator) {
+    if changed && let Some(why) = taken_away(key, record, allocator) {
         let message = format!(
             "current IP for \"{key}\" not allowed by config, will attempt for new IP assignment: {why}"
         );
@@ -101,23 +101,30 @@ fn complaint(
                 format!("Failed to allocate IP for \"{key}\": {refusal}"),
             ),
             None if verdict.reason == "PoolGone" => warning("PoolGone", verdict.message.clone()),
-            None => None,
+            // The family that it prefers to have as well.
+            None => allocator.lacking(key).map(|family| {
+                let message = format!(
+                    "Failed to allocate additional IP for \"{key}\": no free {family} address in its pool"
+                );
+                (Severity::Normal, "AdditionalAssignFailed", message)
+            }),
         },
     }
 }
 
 /// Why the addresses in the status cannot stay, other than by the user's wish.
-fn taken_away(record: &Record, allocator: &Allocator) -> Option<String> {
+fn taken_away(key: &ServiceKey, record: &Record, allocator: &Allocator) -> Option<String> {
     let seen = &record.seen;
     if let Some(in_use) = &record.lost {
         return Some(in_use.to_string());
     }
-    let foreign = seen.wants.is_some()
-        && !seen.addresses.is_empty()
-        && seen
-            .claim(|address| allocator.pool_of(address).is_some())
-            .is_none();
-    foreign.then(|| format!("{} is not allowed in config", Quoted(&seen.addresses)))
+    let shows = seen.wants.is_some() && !seen.addresses.is_empty();
+    let foreign = || {
+        seen.claim(|address| allocator.pool_of(address).is_some())
+            .is_none()
+    };
+    (shows && (foreign() || !allocator.leaves(key, &seen.addresses)))
+        .then(|| format!("{} is not allowed in config", Quoted(&seen.addresses)))
 }
 
 fn deprecated(seen: &Seen) -> Option<String> {

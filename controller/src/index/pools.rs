@@ -1,17 +1,21 @@
 //! Pools: which are valid, and what their status says. Each is written at most once a second.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::time::Duration;
 
-use cortenlb_core::addr::Family;
-use cortenlb_core::ipam::{Allocator, Usage};
+use cortenlb_core::addr::{Family, parse_address};
+use cortenlb_core::ipam::{Allocator, Cooling, Usage};
+use cortenlb_core::name::ServiceKey;
 use cortenlb_core::pool::{Pool, PoolError, resolve};
 use cortenlb_core::time::Instant;
 use cortenlb_crds::names::CONDITION_VALID;
-use cortenlb_crds::translate::pool;
-use cortenlb_crds::{IPAddressPool, IPAddressPoolStatus};
+use cortenlb_crds::translate::pool::{self, CoolDownError};
+use cortenlb_crds::{CoolingDown, IPAddressPool, IPAddressPoolStatus};
 use cortenlb_kit::watch::Change;
 use cortenlb_kit::write::{Op, Priority, Target, Write};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 use kube::api::DynamicObject;
 use serde_json::json;
@@ -37,6 +41,7 @@ struct Record {
     generation: Option<i64>,
     status: Option<IPAddressPoolStatus>,
     judged: Result<Pool, Vec<PoolError>>,
+    cool_down: Option<CoolDownError>,
     verdict: Option<Verdict>,
     /// What was written last: its echo is no news.
     wanted: Option<IPAddressPoolStatus>,
@@ -88,6 +93,7 @@ impl Pools {
             generation: object.metadata.generation,
             status: object.status.clone(),
             judged: pool::pool(object),
+            cool_down: pool::cool_down(object).err(),
             verdict: old.and_then(|old| old.verdict.clone()),
             wanted: old.and_then(|old| old.wanted.clone()),
             under_way: old.is_some_and(|old| old.under_way),
@@ -123,10 +129,13 @@ impl Pools {
                     ("Invalid", format!("the pool is ignored: {}", list.join("; ")))
                 }
                 (Ok(_), Some(rejection)) => ("Overlap", rejection.clone()),
-                (Ok(_), None) => ("Valid", "its addresses can be given out".to_owned()),
+                (Ok(_), None) => match &record.cool_down {
+                    Some(error) => ("CoolDownIgnored", error.to_string()),
+                    None => ("Valid", "its addresses can be given out".to_owned()),
+                },
             };
             let verdict = Verdict {
-                status: reason == "Valid",
+                status: valid.contains_key(name),
                 reason: reason.to_owned(),
                 message,
             };
@@ -151,6 +160,24 @@ impl Pools {
         self.pools
             .values()
             .any(|record| record.verdict.as_ref().is_some_and(|verdict| !verdict.status))
+    }
+
+    /// What the status of each pool says of addresses that cool down, for a start.
+    pub(super) fn cooling(&self, now: Now) -> Vec<(IpAddr, Cooling)> {
+        let statuses = self.pools.values().filter_map(|record| record.status.as_ref());
+        let entries = statuses.flat_map(|status| &status.cooling_down);
+        entries
+            .filter_map(|entry| {
+                let (namespace, name) = entry.service.split_once('/')?;
+                let left = entry.until.0.as_second().saturating_sub(now.wall.as_second());
+                let left = Duration::from_secs(u64::try_from(left).ok()?);
+                let cooling = Cooling {
+                    former: ServiceKey::new(namespace, name),
+                    until: now.boot + left,
+                };
+                Some((parse_address(&entry.address)?, cooling))
+            })
+            .collect()
     }
 
     pub(super) fn touch(&mut self, names: BTreeSet<String>) {
@@ -208,7 +235,7 @@ impl Pools {
                 pool: name.clone(),
                 usage,
             });
-            let status = record.desired(usage.unwrap_or_default(), now);
+            let status = record.desired(usage.unwrap_or_default(), allocator.cooling(&name), now);
             if record.status.as_ref() == Some(&status) {
                 continue;
             }
@@ -222,7 +249,7 @@ impl Pools {
                 target: Target::of::<IPAddressPool>(Some(&self.namespace), &name),
                 op: Op::Patch {
                     subresource: Some("status"),
-                    body: json!({ "status": status }),
+                    body: body(&status),
                 },
             }));
         }
@@ -231,12 +258,40 @@ impl Pools {
 }
 
 impl Record {
+    /// The newest addresses that cool down, by address. What is written already stays as it is: two computations of one
+    /// time from two clocks differ by a second.
+    fn cooling_down(&self, mut cooling: Vec<(IpAddr, Cooling)>, now: Now) -> Vec<CoolingDown> {
+        cooling.sort_by_key(|(_, cooling)| std::cmp::Reverse(cooling.until));
+        cooling.truncate(IPAddressPoolStatus::COOLING_DOWN);
+        cooling.sort_by_key(|(address, _)| *address);
+        let written = self.status.iter().flat_map(|status| &status.cooling_down);
+        let written: BTreeMap<(&str, &str), &CoolingDown> = written
+            .map(|entry| ((entry.address.as_str(), entry.service.as_str()), entry))
+            .collect();
+        let entry = |(address, Cooling { former, until }): (IpAddr, Cooling)| {
+            let (address, service) = (address.to_string(), former.to_string());
+            let left = i64::try_from((until - now.boot).as_secs()).unwrap_or(i64::MAX);
+            let second = now.wall.as_second().saturating_add(left).saturating_add(1);
+            let known = written.get(&(address.as_str(), service.as_str()));
+            if let Some(known) = known.filter(|known| known.until.0.as_second().abs_diff(second) <= 2) {
+                return (*known).clone();
+            }
+            let until = Timestamp::from_second(second).unwrap_or(Timestamp::MAX);
+            CoolingDown {
+                address,
+                service,
+                until: Time(until),
+            }
+        };
+        cooling.into_iter().map(entry).collect()
+    }
+
     /// When a write may go; none while one is under way.
     fn due(&self) -> Option<Instant> {
         (!self.under_way).then(|| self.written.map_or(Instant(0), |written| written + PERIOD))
     }
 
-    fn desired(&self, usage: PoolUsage, now: Now) -> IPAddressPoolStatus {
+    fn desired(&self, usage: PoolUsage, cooling: Vec<(IpAddr, Cooling)>, now: Now) -> IPAddressPoolStatus {
         let existing = self
             .status
             .as_ref()
@@ -247,11 +302,21 @@ impl Record {
         IPAddressPoolStatus {
             assigned_ipv4: number(usage.v4.assigned),
             assigned_ipv6: number(usage.v6.assigned),
-            available_ipv4: number(usage.v4.total - usage.v4.assigned),
-            available_ipv6: number(usage.v6.total - usage.v6.assigned),
+            available_ipv4: number(usage.v4.available()),
+            available_ipv6: number(usage.v6.available()),
+            cooling_down: self.cooling_down(cooling, now),
             conditions,
         }
     }
+}
+
+/// A merge patch keeps what it does not name, and an empty list is not named.
+fn body(status: &IPAddressPoolStatus) -> serde_json::Value {
+    let mut body = json!({ "status": status });
+    if status.cooling_down.is_empty() {
+        body["status"]["coolingDown"] = serde_json::Value::Null;
+    }
+    body
 }
 
 /// Beyond 2^63 a counter stands still, as in MetalLB.

@@ -3,10 +3,12 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use cortenlb_core::announce::Fact;
 use cortenlb_core::ipam::{Claim, InUse};
 use cortenlb_core::name::ServiceKey;
 use cortenlb_core::time::Instant;
 use cortenlb_crds::names;
+use cortenlb_crds::translate::announce;
 use cortenlb_crds::translate::service::{self, LoadBalancer};
 use cortenlb_kit::events::Note;
 use cortenlb_kit::write::Op;
@@ -21,8 +23,29 @@ const REWRITES: usize = 3;
 /// … within this time is another controller, and is left alone.
 const REWRITE_WINDOW: Duration = Duration::from_secs(60);
 
+/// A Service as the controller reads it: thousands are listed at once, and none is held whole.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// Its name.
+    pub key: ServiceKey,
+    /// What decides about who announces it.
+    pub fact: Fact,
+    pub(super) seen: Seen,
+}
+
+impl View {
+    /// What matters of a Service to a controller of load balancer class `class` (MetalLB's `--lb-class`).
+    pub fn of(object: &Service, class: Option<&str>) -> Self {
+        Self {
+            key: ServiceKey::new(object.namespace().unwrap_or_default(), object.name_any()),
+            fact: announce::service(object, class),
+            seen: Seen::of(object, class),
+        }
+    }
+}
+
 /// What the API server holds, as far as it matters.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Seen {
     pub(super) uid: Option<String>,
     pub(super) version: String,
@@ -38,6 +61,8 @@ pub(super) struct Seen {
     /// Whether the deprecated spelling of that annotation is there.
     pub(super) deprecated_pool: bool,
     pub(super) conditions: Vec<Condition>,
+    /// The stamp of a leader that followed upon an expired Lease.
+    pub(super) epoch: Option<String>,
 }
 
 impl Seen {
@@ -62,6 +87,7 @@ impl Seen {
             conditions: status
                 .and_then(|status| status.conditions.clone())
                 .unwrap_or_default(),
+            epoch: object.annotations().get(names::EPOCH).cloned(),
         }
     }
 
@@ -117,6 +143,8 @@ pub(super) struct Record {
     yielded: Option<Yielded>,
     /// Why the Service lost the address that its status shows.
     pub(super) lost: Option<InUse>,
+    /// It was ours, and belongs to another load balancer class now.
+    pub(super) left: bool,
 }
 
 /// The status is left to another controller.
@@ -138,6 +166,7 @@ impl Record {
             rewrites: Vec::new(),
             yielded: None,
             lost: None,
+            left: false,
         }
     }
 
@@ -147,6 +176,7 @@ impl Record {
             self.yielded = None;
             self.rewrites.clear();
         }
+        self.left = seen.wants.is_none() && (self.left || self.seen.wants.is_some());
         self.seen = seen;
     }
 

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use cortenlb_core::time::Instant;
 use cortenlb_crds::IPAddressPool;
-use cortenlb_kit::write::{Op, Write};
+use cortenlb_kit::write::{Op, Outcome, Refusal, Write};
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -26,6 +26,7 @@ struct Cluster {
     index: Index,
     services: BTreeMap<String, Value>,
     pools: BTreeMap<String, Value>,
+    reservations: BTreeMap<String, Value>,
     version: u64,
     now: Now,
     /// Writes that were taken out of the index and not answered yet.
@@ -38,7 +39,7 @@ impl Cluster {
     /// Leads, with everything listed.
     fn with(pools: &[Value], services: &[Value]) -> Self {
         let mut cluster = Self::following(pools, services);
-        cluster.input(Input::Lead(true));
+        cluster.input(Input::Lead(Some(LEAD)));
         cluster.settle();
         cluster
     }
@@ -46,9 +47,10 @@ impl Cluster {
     /// The same without the Lease.
     fn following(pools: &[Value], services: &[Value]) -> Self {
         let mut cluster = Self {
-            index: Index::new(None, "metallb-system"),
+            index: Index::new(mk_settings()),
             services: BTreeMap::new(),
             pools: BTreeMap::new(),
+            reservations: BTreeMap::new(),
             version: 0,
             now: Now {
                 boot: Instant(0),
@@ -74,24 +76,27 @@ impl Cluster {
             .values()
             .map(|pool| serde_json::from_value(pool.clone()).unwrap())
             .collect();
-        let services = self
-            .services
+        let services = self.services.values().map(mk_view).collect();
+        let reservations = self
+            .reservations
             .values()
-            .map(|service| serde_json::from_value(service.clone()).unwrap())
+            .map(|reservation| serde_json::from_value(reservation.clone()).unwrap())
             .collect();
         let namespace = json!({ "metadata": { "name": "ns" } });
         let namespace = serde_json::from_value(namespace).unwrap();
         self.input(Input::Pools(Change::Reset(pools)));
         self.input(Input::Services(Change::Reset(services)));
         self.input(Input::Namespaces(Change::Reset(vec![namespace])));
+        self.input(Input::Reservations(Change::Reset(reservations)));
+        self.input(Input::Rivals(Change::Reset(Vec::new())));
     }
 
     /// Starts a new controller over the same objects.
     fn restart(&mut self) {
-        self.index = Index::new(None, "metallb-system");
+        self.index = Index::new(mk_settings());
         self.pending.clear();
         self.list();
-        self.input(Input::Lead(true));
+        self.input(Input::Lead(Some(LEAD)));
         self.settle();
     }
 
@@ -128,8 +133,9 @@ impl Cluster {
             panic!("{write:?}")
         };
         let (objects, name) = match &write.key {
-            Key::Service(key) => (&mut self.services, key.name.clone()),
+            Key::Service(key) | Key::Stamp(key) => (&mut self.services, key.name.clone()),
             Key::Pool(name) => (&mut self.pools, name.clone()),
+            Key::Reservation(key) => (&mut self.reservations, key.name.clone()),
         };
         let target = write.target.clone();
         let result = match objects.get_mut(&name) {
@@ -150,8 +156,10 @@ impl Cluster {
                     {
                         entry["ipMode"] = "VIP".into();
                     }
-                    if matches!(write.key, Key::Service(_)) {
-                        self.log.push(format!("patch {name}"));
+                    match write.key {
+                        Key::Service(_) => self.log.push(format!("patch {name}")),
+                        Key::Stamp(_) => self.log.push(format!("stamp {name}")),
+                        Key::Pool(_) | Key::Reservation(_) => {}
                     }
                     Ok(Some(Box::new(serde_json::from_value(object.clone()).unwrap())))
                 }
@@ -167,8 +175,8 @@ impl Cluster {
     /// The watch tells a Service as it is.
     fn tell(&mut self, name: &str) {
         if let Some(service) = self.services.get(name) {
-            let service = serde_json::from_value(service.clone()).unwrap();
-            self.input(Input::Services(Change::Apply(service)));
+            let view = mk_view(service);
+            self.input(Input::Services(Change::Apply(view)));
         }
     }
 
@@ -203,8 +211,8 @@ impl Cluster {
     }
 
     fn delete(&mut self, name: &str) {
-        let service = serde_json::from_value(self.services.remove(name).unwrap()).unwrap();
-        self.input(Input::Services(Change::Delete(service)));
+        let view = mk_view(&self.services.remove(name).unwrap());
+        self.input(Input::Services(Change::Delete(view)));
         self.settle();
     }
 
@@ -263,6 +271,23 @@ impl Cluster {
     fn assigned(&self, name: &str) -> String {
         self.condition(name, "cortenlb.io/AddressAssigned")
     }
+}
+
+/// A term after a Lease that was given back.
+const LEAD: Lead = Lead {
+    epoch: 1,
+    fence: false,
+};
+
+fn mk_settings() -> Settings {
+    Settings {
+        namespace: "metallb-system".to_owned(),
+        ..Settings::default()
+    }
+}
+
+fn mk_view(service: &Value) -> View {
+    View::of(&serde_json::from_value(service.clone()).unwrap(), None)
 }
 
 /// RFC 7386, section 2.

@@ -11,10 +11,12 @@ fn the_names_are_metallbs_and_a_pool_that_goes_takes_its_gauges_along() {
         v4: Usage {
             total: 256,
             assigned: 3,
+            withheld: 0,
         },
         v6: Usage {
             total: u128::MAX,
             assigned: 1,
+            withheld: 0,
         },
     };
     metrics.set_usage("p", Some(usage));

@@ -310,8 +310,7 @@ impl Allocator {
                 );
                 // The ports and keys have changed, whatever becomes of the rest of the request.
                 let kept = held.clone().filter(|held| {
-                    self.may_keep(service, held, &terms)
-                        && (!self.rules.reassign_on_pool_change || self.would_give(service, request, held))
+                    self.may_keep(service, held, &terms) && self.leaves(service, &held.assignment.addresses)
                 });
                 self.hold(service, kept.map(|held| Held { terms, ..held }));
                 (Some(refusal), waits)

@@ -66,6 +66,21 @@ where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
     E: From<Change<K>>,
 {
+    watch_as(api, config, longest, events, stripped).await;
+}
+
+/// The same for a kind of which there are many: each object becomes what `read` takes from it as soon as it is decoded,
+/// so that no more than a page of a list is ever held whole.
+pub async fn watch_as<K, T, E>(
+    api: Api<K>,
+    config: Config,
+    longest: Duration,
+    events: mpsc::Sender<E>,
+    read: impl Fn(K) -> T,
+) where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
+    E: From<Change<T>>,
+{
     let kind = K::kind(&());
     let config = config.timeout(WATCH_FOR);
     let mut backoff = Backoff::default();
@@ -81,7 +96,7 @@ where
                     continue;
                 }
                 Ok(Event::InitApply(object)) => {
-                    listed.push(stripped(object));
+                    listed.push(read(object));
                     continue;
                 }
                 Ok(Event::InitDone) => {
@@ -90,11 +105,11 @@ where
                 }
                 Ok(Event::Apply(object)) => {
                     refused = false;
-                    Change::Apply(stripped(object))
+                    Change::Apply(read(object))
                 }
                 Ok(Event::Delete(object)) => {
                     refused = false;
-                    Change::Delete(stripped(object))
+                    Change::Delete(read(object))
                 }
                 Err(error) => {
                     let again = std::mem::replace(&mut refused, is_refused(&error));

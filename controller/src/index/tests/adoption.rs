@@ -37,8 +37,8 @@ fn what_is_held_is_adopted_before_anything_is_given() {
 #[test]
 fn nothing_is_decided_before_everything_is_listed() {
     let mut cluster = Cluster::following(&[mk_pool("p", &["10.0.0.0/24"])], &[mk_service("s", 0)]);
-    cluster.index = Index::new(None, "metallb-system");
-    cluster.input(Input::Lead(true));
+    cluster.index = Index::new(mk_settings());
+    cluster.input(Input::Lead(Some(LEAD)));
     let pools = cluster
         .pools
         .values()
@@ -47,8 +47,10 @@ fn nothing_is_decided_before_everything_is_listed() {
     cluster.input(Input::Pools(Change::Reset(pools)));
     cluster.tell("s");
     cluster.input(Input::Namespaces(Change::Reset(vec![])));
+    cluster.input(Input::Reservations(Change::Reset(vec![])));
+    cluster.input(Input::Rivals(Change::Reset(vec![])));
     assert!(cluster.pending.is_empty() && !cluster.index.is_deciding());
-    let service = serde_json::from_value(cluster.services["s"].clone()).unwrap();
+    let service = mk_view(&cluster.services["s"]);
     cluster.input(Input::Services(Change::Reset(vec![service])));
     cluster.settle();
     assert_eq!(cluster.shown("s"), "10.0.0.0 (p)");
@@ -65,7 +67,7 @@ fn of_two_holders_the_worse_claim_moves_with_an_event() {
     let mut cluster = Cluster::following(&[mk_pool("p", &["10.0.0.0/24"])], &services);
     cluster.edit("explicit", asking_for("10.0.0.6"));
     cluster.take_log();
-    cluster.input(Input::Lead(true));
+    cluster.input(Input::Lead(Some(LEAD)));
     cluster.settle();
     assert_eq!(cluster.shown("annotated"), "10.0.0.5 (p)");
     assert_eq!(cluster.shown("explicit"), "10.0.0.6 (p)");

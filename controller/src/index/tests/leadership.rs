@@ -8,7 +8,7 @@ fn who_does_not_lead_decides_nothing_and_follows_what_the_leader_did_when_it_lea
     // The leader served the younger one first.
     cluster.put_service(mk_holder("b", 1, "10.0.0.0", "p"));
     cluster.tell("b");
-    cluster.input(Input::Lead(true));
+    cluster.input(Input::Lead(Some(LEAD)));
     cluster.settle();
     assert_eq!(
         (cluster.shown("a").as_str(), cluster.shown("b").as_str()),
@@ -23,10 +23,10 @@ fn writes_that_were_dropped_without_the_lease_are_made_anew() {
     cluster.tell("s");
     assert_eq!(cluster.pending.len(), 1);
     cluster.pending.clear();
-    cluster.input(Input::Lead(false));
+    cluster.input(Input::Lead(None));
     cluster.tell("s");
     assert!(cluster.pending.is_empty());
-    cluster.input(Input::Lead(true));
+    cluster.input(Input::Lead(Some(LEAD)));
     cluster.settle();
     assert_eq!(cluster.shown("s"), "10.0.0.0 (p)");
 }

@@ -32,6 +32,6 @@ fn who_does_not_lead_tells_nobody_until_it_leads() {
     let mut cluster = Cluster::following(&[], &[]);
     cluster.input(Input::Peers(Change::Reset(vec![mk_peer(1)])));
     assert!(cluster.take_log().is_empty());
-    cluster.input(Input::Lead(true));
+    cluster.input(Input::Lead(Some(LEAD)));
     assert_eq!(cluster.take_log().len(), 1);
 }

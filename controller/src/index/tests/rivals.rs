@@ -18,9 +18,7 @@ fn a_stale_event_gives_no_second_address_and_no_second_write() {
     cluster.tell("s");
     assert_eq!(cluster.pending.len(), 1);
     cluster.settle();
-    cluster.input(Input::Services(Change::Apply(
-        serde_json::from_value(before).unwrap(),
-    )));
+    cluster.input(Input::Services(Change::Apply(mk_view(&before))));
     cluster.settle();
     assert_eq!(
         cluster.take_log(),

@@ -114,8 +114,8 @@ impl Run {
             Op::Delete(number) => {
                 if self.cluster.services.contains_key(&name(number)) {
                     let gone = self.cluster.services.remove(&name(number)).unwrap();
-                    let gone = serde_json::from_value(gone).unwrap();
-                    self.cluster.input(Input::Services(Change::Delete(gone)));
+                    self.cluster
+                        .input(Input::Services(Change::Delete(mk_view(&gone))));
                 }
             }
             Op::Pools(shape) => {
@@ -142,7 +142,7 @@ impl Run {
                 if let Some(former) = self.former.get(&name(number))
                     && self.cluster.services.contains_key(&name(number))
                 {
-                    let former = serde_json::from_value(former.clone()).unwrap();
+                    let former = mk_view(former);
                     self.cluster.input(Input::Services(Change::Apply(former)));
                 }
             }
@@ -166,15 +166,15 @@ impl Run {
                 }
             }
             Op::Restart => {
-                self.cluster.index = Index::new(None, "metallb-system");
+                self.cluster.index = Index::new(mk_settings());
                 self.cluster.pending.clear();
                 self.cluster.list();
-                self.cluster.input(Input::Lead(true));
+                self.cluster.input(Input::Lead(Some(LEAD)));
             }
             Op::LoseAndGain => {
                 self.cluster.pending.clear();
-                self.cluster.input(Input::Lead(false));
-                self.cluster.input(Input::Lead(true));
+                self.cluster.input(Input::Lead(None));
+                self.cluster.input(Input::Lead(Some(LEAD)));
             }
             Op::Wait => {
                 self.cluster.now.boot = self.cluster.now.boot + Duration::from_secs(40);

@@ -62,6 +62,17 @@ impl Allocator {
         self.wake();
     }
 
+    /// Whether the pools leave `service` its `addresses`; they do, unless the rules say that they take away what they
+    /// would not give.
+    pub fn leaves(&self, service: &ServiceKey, addresses: &[IpAddr]) -> bool {
+        let request = self
+            .services
+            .get(service)
+            .and_then(|entry| entry.request.as_ref());
+        !self.rules.reassign_on_pool_change
+            || request.is_none_or(|request| self.would_give(service, request, addresses))
+    }
+
     /// Sets the labels of a namespace, or forgets it.
     pub fn set_namespace(&mut self, namespace: &str, labels: Option<Labels>) {
         if self.namespaces.get(namespace) == labels.as_ref() {

@@ -51,7 +51,7 @@ impl Allocator {
         if other_pool
             || !self.may_keep(service, held, &request.terms)
             || !self.has_what_is_reserved(service, request, addresses)
-            || (self.rules.reassign_on_pool_change && !self.would_give(service, request, held))
+            || (self.rules.reassign_on_pool_change && !self.would_give(service, request, addresses))
         {
             return None;
         }
@@ -90,9 +90,9 @@ impl Allocator {
         })
     }
 
-    /// Whether the pools would give `service` today what it holds (MetalLB takes it away where they would not).
-    pub(super) fn would_give(&self, service: &ServiceKey, request: &Request, held: &Held) -> bool {
-        held.assignment.addresses.iter().all(|address| {
+    /// Whether the pools would give `service` these addresses today (MetalLB takes it away where they would not).
+    pub(super) fn would_give(&self, service: &ServiceKey, request: &Request, addresses: &[IpAddr]) -> bool {
+        addresses.iter().all(|address| {
             self.covering(*address).is_some_and(|cover| {
                 let space = &self.pools[&cover.pool];
                 space.position(cover.place, *address).is_some() && self.admits(space, service, request)

@@ -1,0 +1,196 @@
+//! Services: what is seen of them, what is asked of the allocator for them, what is written.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cortenlb_core::ipam::Allocator;
+use cortenlb_core::name::ServiceKey;
+use cortenlb_kit::watch::Change;
+use cortenlb_kit::write::{Outcome, Refusal};
+use k8s_openapi::api::core::v1::Service;
+use kube::api::DynamicObject;
+
+use super::input::{Effect, Key, Now};
+use super::record::{Record, View};
+use super::{Index, desired, notes, patch};
+
+/// Where a form of a Service comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    /// The watch told a change.
+    Watch,
+    /// It was listed: that is the truth even if its version is lower, since etcd may have been restored.
+    List,
+    /// It is the answer to a write of ours. The watch lags behind it.
+    Answer,
+}
+
+impl Index {
+    pub(super) fn services(&mut self, now: Now, change: Change<View>) {
+        match change {
+            Change::Apply(view) => self.observe(now, view, Source::Watch),
+            Change::Delete(view) => self.forget(now, &view.key),
+            Change::Reset(views) => {
+                let present: BTreeSet<&ServiceKey> = views.iter().map(|view| &view.key).collect();
+                let gone: Vec<ServiceKey> = self
+                    .services
+                    .keys()
+                    .filter(|key| !present.contains(key))
+                    .cloned()
+                    .collect();
+                for key in gone {
+                    self.forget(now, &key);
+                }
+                for view in views {
+                    self.observe(now, view, Source::List);
+                }
+                self.listed.services = true;
+            }
+        }
+    }
+
+    /// Takes note of a Service as the API server holds it: from the watch, or as the answer to a write.
+    fn observe(&mut self, now: Now, view: View, source: Source) {
+        let View { key, seen, .. } = view;
+        match self.services.get_mut(&key) {
+            // An older form would show a Service without the address that it has: it is no news, and would be answered
+            // with a second write.
+            Some(record) if source != Source::List && seen.is_older_than(&record.seen) => return,
+            Some(record) if record.seen.uid == seen.uid => record.see(seen),
+            _ => {
+                self.forget(now, &key);
+                self.services.insert(key.clone(), Record::new(seen));
+            }
+        }
+        self.follow_fence(&key, source);
+        if let (Some(allocator), Some(record)) = (&mut self.allocator, self.services.get_mut(&key)) {
+            ask(allocator, &key, record);
+        }
+        let record = self.services.get_mut(&key).expect("the record was made above");
+        if let Some(held) = self
+            .allocator
+            .as_ref()
+            .and_then(|allocator| allocator.assignment(&key))
+        {
+            record.notice_rewrite(now.boot, &key, &held.addresses);
+        }
+        self.reconcile(now, &key);
+        self.drain(now);
+    }
+
+    pub(super) fn forget(&mut self, now: Now, key: &ServiceKey) {
+        if self.services.remove(key).is_none() {
+            return;
+        }
+        self.announced.remove(key);
+        self.unheld.remove(key);
+        self.lift_fence(key);
+        if let Some(allocator) = &mut self.allocator {
+            allocator.release(key);
+        }
+        self.drain(now);
+    }
+
+    /// Compares what a Service says with what it should say, and writes the difference: one write at a time.
+    ///
+    /// Between a write and its answer the record remembers that it was sent, and nothing else is: the allocator holds
+    /// the address from the moment of the decision, so that neither a late watch event nor a refusal (409) gives
+    /// another one. The answer is the object itself, which is observed like any other form of it. A refused write is
+    /// not repeated; the decision is made again when a newer form of the object is seen.
+    pub(super) fn reconcile(&mut self, now: Now, key: &ServiceKey) {
+        let Some(record) = self.services.get_mut(key) else {
+            return;
+        };
+        let Some(allocator) = &self.allocator else {
+            self.tell_why_nothing_is_given(now, key);
+            return;
+        };
+        let desired = desired::of(key, record, allocator, self.announced.get(key));
+        if record.seen.wants.is_some()
+            && allocator.assignment(key).is_none()
+            && !record.seen.addresses.is_empty()
+        {
+            self.unheld.insert(key.clone());
+        } else {
+            self.unheld.remove(key);
+        }
+        record.notice_settled(allocator.assignment(key).map(|held| held.addresses.as_slice()));
+        if !record.may_write(&desired) {
+            return;
+        }
+        if let Some(write) = patch::write(key, &record.seen, &desired, now.wall) {
+            record.sent(notes::of(key, record, &desired, allocator));
+            self.effects.push_back(Effect::Write(write));
+        }
+    }
+
+    pub(super) fn written(&mut self, now: Now, outcome: Outcome<Key>) {
+        let Outcome { write, result } = outcome;
+        if let Err(refusal) = &result {
+            match refusal {
+                Refusal::Rejected { .. } => {
+                    tracing::error!(error = %cortenlb_kit::logs::chain(refusal), "write refused");
+                    self.effects.push_back(Effect::Failed);
+                }
+                _ => tracing::debug!(%refusal, "decided from an older form"),
+            }
+        }
+        match write.key {
+            Key::Service(key) => {
+                let Some(record) = self.services.get_mut(&key) else {
+                    return;
+                };
+                let notes = record.answered(&write.op, result.is_ok());
+                if let Ok(Some(object)) = result {
+                    self.effects.extend(notes.into_iter().map(Effect::Note));
+                    self.answer(now, *object);
+                }
+                self.reconcile(now, &key);
+            }
+            Key::Stamp(key) => match result {
+                Ok(Some(object)) => self.answer(now, *object),
+                Ok(None) => {}
+                Err(_) => self.lift_fence(&key),
+            },
+            Key::Pool(name) => {
+                if let Some(object) = self.pools.answered(&name, result.ok().flatten()) {
+                    self.pools.change(Change::Apply(object));
+                }
+            }
+            Key::Reservation(key) => {
+                if let Some(object) = self.reservations.answered(&key, result.ok().flatten()) {
+                    self.reservations_changed(Change::Apply(object));
+                }
+            }
+        }
+    }
+
+    fn answer(&mut self, now: Now, object: DynamicObject) {
+        match object.try_parse::<Service>() {
+            Ok(object) => {
+                let view = View::of(&object, self.settings.class.as_deref());
+                self.observe(now, view, Source::Answer);
+            }
+            // The watch brings it again.
+            Err(error) => tracing::warn!(%error, "the answer to a write is no Service"),
+        }
+    }
+}
+
+/// Hands what a Service shows and asks for to the allocator.
+pub(super) fn ask(allocator: &mut Allocator, key: &ServiceKey, record: &mut Record) {
+    let Some(wants) = &record.seen.wants else {
+        allocator.release(key);
+        return;
+    };
+    if allocator.assignment(key).is_none()
+        && let Some(claim) = record.seen.claim(|address| allocator.pool_of(address).is_some())
+    {
+        for (_, in_use) in allocator.adopt(BTreeMap::from([(key.clone(), claim)])) {
+            record.lost = Some(in_use);
+        }
+    }
+    match &wants.request {
+        Ok(request) => allocator.request(key, request.clone()),
+        Err(_) => allocator.withdraw(key),
+    }
+}

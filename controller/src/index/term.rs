@@ -1,0 +1,256 @@
+//! From winning the Lease to giving the first address: the lists, MetalLB's end, the fence, the adoption.
+//!
+//! A leader that follows one whose Lease *expired* cannot know whether a write of that one is still under way: decided
+//! from a form that is still the newest, it would land. So each Service to which such a write could give an address is
+//! stamped first (annotation `cortenlb.io/epoch`): its version is another one then, and the late write meets 409. What
+//! counts is that the *watch* shows a stamp, since then it has shown everything older as well.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cortenlb_core::ipam::{Allocator, InUse};
+use cortenlb_core::name::ServiceKey;
+use cortenlb_crds::names::EPOCH;
+use cortenlb_kit::write::{Op, Priority, Target, Write};
+use k8s_openapi::api::core::v1::Service;
+use serde_json::json;
+
+use super::input::{Effect, Key, Lead, Now};
+use super::record::{Record, Seen};
+use super::services::{self, Source};
+use super::{Index, desired, patch};
+
+/// One term as the leader.
+#[derive(Debug)]
+pub(super) struct Term {
+    lead: Lead,
+    /// The Services whose stamp the watch has not shown yet; none before the fence is put up.
+    fence: Option<BTreeSet<ServiceKey>>,
+}
+
+impl Term {
+    pub(super) fn new(lead: Lead) -> Self {
+        Self { lead, fence: None }
+    }
+
+    fn is_stamp(&self, seen: &Seen) -> bool {
+        seen.epoch.as_deref() == Some(self.lead.epoch.to_string().as_str())
+    }
+}
+
+impl Index {
+    pub(super) fn lead(&mut self, lead: Option<Lead>) {
+        if self.term.as_ref().map(|term| term.lead) == lead {
+            return;
+        }
+        self.term = lead.map(Term::new);
+        self.allocator = None;
+        if self.term.is_some() {
+            self.effects
+                .extend(self.peers.notes().into_iter().map(Effect::Note));
+            self.effects
+                .extend(self.rivals.notes().into_iter().map(Effect::Note));
+        }
+        // Writes without the Lease are dropped without an answer: nothing is under way any more.
+        self.services.values_mut().for_each(Record::restart);
+        self.pools.restart();
+        self.reservations.restart();
+    }
+
+    /// MetalLB's controller pods have come or gone. Its writes may be under way when it has gone, as a deposed leader's.
+    pub(super) fn rivals_changed(&mut self, now: Now) {
+        if !self.rivals.are_running() {
+            return;
+        }
+        if let Some(term) = &mut self.term {
+            term.lead.fence = true;
+            term.fence = None;
+        }
+        if self.allocator.take().is_some() {
+            tracing::warn!("MetalLB's controller runs: nothing is given until it is gone");
+            self.services.values_mut().for_each(Record::restart);
+        }
+        let keys: Vec<ServiceKey> = self.services.keys().cloned().collect();
+        for key in keys {
+            self.reconcile(now, &key);
+        }
+    }
+
+    /// Adopts what is held, then serves those who wait, the oldest first, as soon as nothing is in the way.
+    pub(super) fn start(&mut self, now: Now) {
+        if self.term.is_none() || !self.is_listed() || self.allocator.is_some() {
+            return;
+        }
+        if self.rivals.are_running() || !self.is_fenced(now) {
+            return;
+        }
+        let (mut allocator, losers) = self.adopted(now);
+        tracing::info!(services = self.services.len(), "addresses adopted");
+        for (key, in_use) in losers {
+            tracing::warn!(service = %key, reason = %in_use, "two Services hold one address");
+            if let Some(record) = self.services.get_mut(&key) {
+                record.lost = Some(in_use);
+            }
+        }
+        let keys = self.by_age();
+        for key in &keys {
+            if let Some(record) = self.services.get_mut(key) {
+                services::ask(&mut allocator, key, record);
+            }
+        }
+        self.allocator = Some(allocator);
+        for key in &keys {
+            self.reconcile(now, key);
+        }
+        self.pools.touch_all();
+        self.reservations.touch_all();
+        self.drain(now);
+    }
+
+    /// An allocator that knows what is held, reserved and cooling down, and has been asked for nothing; and those who
+    /// lost an address to another holder.
+    fn adopted(&mut self, now: Now) -> (Allocator, Vec<(ServiceKey, InUse)>) {
+        let mut allocator = Allocator::new(self.settings.rules);
+        allocator.advance(now.boot);
+        for (name, labels) in &self.namespaces {
+            allocator.set_namespace(name, Some(labels.clone()));
+        }
+        allocator.set_pools(self.pools.judge());
+        let claims = self.services.iter().filter_map(|(key, record)| {
+            let claim = record
+                .seen
+                .claim(|address| allocator.pool_of(address).is_some())?;
+            Some((key.clone(), claim))
+        });
+        let claims: BTreeMap<_, _> = claims.collect();
+        let losers = allocator.adopt(claims);
+        for (address, cooling) in self.pools.cooling(now) {
+            allocator.resume_cool_down(address, cooling);
+        }
+        allocator.adopt_reservations(self.reservations.found());
+        (allocator, losers)
+    }
+
+    fn by_age(&self) -> Vec<ServiceKey> {
+        let mut keys: Vec<(i64, &ServiceKey)> = self
+            .services
+            .iter()
+            .map(|(key, record)| (record.seen.created(), key))
+            .collect();
+        keys.sort();
+        keys.into_iter().map(|(_, key)| key.clone()).collect()
+    }
+
+    /// Whether no late write of an earlier leader can land any more; puts the fence up if it is needed.
+    fn is_fenced(&mut self, now: Now) -> bool {
+        let Some(term) = &self.term else { return false };
+        if !term.lead.fence {
+            return true;
+        }
+        if let Some(fence) = &term.fence {
+            return fence.is_empty();
+        }
+        let exposed = self.exposed(now);
+        tracing::info!(
+            services = exposed.len(),
+            "stamping, since the leader before did not give its Lease back"
+        );
+        for key in &exposed {
+            self.stamp(key);
+        }
+        let done = exposed.is_empty();
+        if let Some(term) = &mut self.term {
+            term.fence = Some(exposed);
+        }
+        done
+    }
+
+    /// The Services to which a late write could give an address: those that are not served in full. One more, where
+    /// there is any, so that a stamp tells how far the watch has come.
+    fn exposed(&mut self, now: Now) -> BTreeSet<ServiceKey> {
+        let (mut allocator, _) = self.adopted(now);
+        let mut ours: Vec<ServiceKey> = self.by_age();
+        ours.retain(|key| self.services[key].seen.wants.is_some());
+        for key in &ours {
+            if let Some(record) = self.services.get_mut(key) {
+                services::ask(&mut allocator, key, record);
+            }
+        }
+        let is_served = |key: &ServiceKey| {
+            let held = allocator.assignment(key);
+            held.is_some_and(|held| held.addresses == self.services[key].seen.addresses)
+                && allocator.refusal(key).is_none()
+                && allocator.lacking(key).is_none()
+        };
+        let exposed: BTreeSet<ServiceKey> = ours.iter().filter(|key| !is_served(key)).cloned().collect();
+        // The trial must leave no trace.
+        self.services.values_mut().for_each(|record| record.lost = None);
+        if exposed.is_empty() {
+            return ours.into_iter().take(1).collect();
+        }
+        exposed
+    }
+
+    /// Follows the fence up when a form of a Service is seen.
+    pub(super) fn follow_fence(&mut self, key: &ServiceKey, source: Source) {
+        let (Some(term), Some(record)) = (&mut self.term, self.services.get(key)) else {
+            return;
+        };
+        let is_stamp = term.is_stamp(&record.seen);
+        let Some(fence) = &mut term.fence else { return };
+        if is_stamp {
+            if source != Source::Answer {
+                fence.remove(key);
+            }
+        } else if self.allocator.is_none()
+            && record.seen.wants.is_some()
+            && record.seen.addresses.is_empty()
+            && fence.insert(key.clone())
+        {
+            self.stamp(key);
+        }
+    }
+
+    /// The stamp carries no version: it is to land whatever happened before.
+    fn stamp(&mut self, key: &ServiceKey) {
+        let Some(term) = &self.term else { return };
+        let epoch = term.lead.epoch.to_string();
+        self.effects.push_back(Effect::Write(Write {
+            key: Key::Stamp(key.clone()),
+            priority: Priority::High,
+            supersede: false,
+            target: Target::of::<Service>(Some(&key.namespace), &key.name),
+            op: Op::Patch {
+                subresource: Some("status"),
+                body: json!({ "metadata": { "annotations": { EPOCH: epoch } } }),
+            },
+        }));
+    }
+
+    /// The stamp of a Service is not to be had, or not needed: it is gone, or what refused the stamp would refuse a late
+    /// write too.
+    pub(super) fn lift_fence(&mut self, key: &ServiceKey) {
+        if let Some(fence) = self.term.as_mut().and_then(|term| term.fence.as_mut()) {
+            fence.remove(key);
+        }
+    }
+
+    /// Says on a Service without an address that MetalLB's controller has to go first.
+    pub(super) fn tell_why_nothing_is_given(&mut self, now: Now, key: &ServiceKey) {
+        if self.term.is_none() || !self.is_listed() {
+            return;
+        }
+        let Some(rivals) = self.rivals.verdict() else {
+            return;
+        };
+        let Some(record) = self.services.get_mut(key) else {
+            return;
+        };
+        let desired = desired::while_metallb_runs(&record.seen, rivals);
+        if record.may_write(&desired)
+            && let Some(write) = patch::write(key, &record.seen, &desired, now.wall)
+        {
+            record.sent(Vec::new());
+            self.effects.push_back(Effect::Write(write));
+        }
+    }
+}

@@ -1,0 +1,359 @@
+//! One controller: watches feed one task, which owns the two indexes and hands their effects on.
+//!
+//! Tasks: one for each watch, the writer, the recorder of Events, the election, and [`Controller`] itself. All end when
+//! [`Running::run`] returns or is dropped. [`Controller::run`] waits in one `select!` on receivers and a timer, all of
+//! them cancel safe (`recv`, `recv_many`, `changed`, `sleep_until`), and holds no other state across an await.
+
+use std::fmt::Debug;
+use std::future::pending;
+use std::time::Duration;
+
+use anyhow::Context;
+use cortenlb_core::time::Instant;
+use cortenlb_crds::names::{COMPONENT as OURS, LEASE};
+use cortenlb_crds::{AddressReservation, BGPPeer, IPAddressPool, L2Advertisement, ServiceL2Status};
+use cortenlb_kit::admin::{Readiness, ReadyHandle};
+use cortenlb_kit::events::{EventHandle, Recorder};
+use cortenlb_kit::lease::{self, Candidate, Claim, Predecessor, Timing};
+use cortenlb_kit::metrics::Registry;
+use cortenlb_kit::watch::{Change, Config, LONGEST_OF_FEW, watch, watch_as};
+use cortenlb_kit::write::{Drained, Outcome, WriteHandle, Writer};
+use k8s_openapi::api::core::v1::{Namespace, Node, Pod, Service};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use k8s_openapi::jiff::Timestamp;
+use kube::{Api, Client, Resource};
+use serde::de::DeserializeOwned;
+use tokio::sync::{mpsc, watch as state};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::announced::{self, Announced};
+use crate::index::{Effect, Index, Input, Key, Lead, Now, Settings, View};
+use crate::metrics::Metrics;
+
+/// The component in Events and in the audit log.
+pub const COMPONENT: &str = "metallb-controller";
+
+/// The queue `inputs`, and how many of them are decided at once. A list is one input, so that the first lists need 11
+/// places; the rest lets a burst of changes (an apply of some hundred Services) be decided in one go. When it is full
+/// the watches wait.
+const INPUTS: usize = 512;
+
+/// What makes a replica.
+#[derive(Clone, Debug)]
+pub struct Replica {
+    /// What decides; the Lease is in the namespace of the configuration.
+    pub settings: Settings,
+    /// By which this process holds the Lease.
+    pub identity: String,
+    /// Label selector of the speaker pods.
+    pub speaker_labels: String,
+    /// The times of the election.
+    pub timing: Timing,
+}
+
+/// A replica whose tasks run.
+pub struct Running {
+    controller: Controller,
+    writer: Writer<Key>,
+    election: JoinSet<()>,
+    release: CancellationToken,
+    /// The watches and the recorder of Events.
+    others: JoinSet<()>,
+}
+
+impl Running {
+    /// Starts the tasks on the current runtime. `wall` is the clock by which times are written down.
+    pub fn start(
+        client: Client,
+        replica: Replica,
+        readiness: &Readiness,
+        registry: &mut Registry,
+        wall: fn() -> Timestamp,
+    ) -> Self {
+        let Replica {
+            settings,
+            identity,
+            speaker_labels,
+            timing,
+        } = replica;
+        let listed = readiness.handle("everything that decides about addresses is listed");
+        let metrics = Metrics::register(registry);
+        let (claims, claim) = state::channel(Claim::none());
+        let (events, recorder) = Recorder::new(client.clone(), COMPONENT, registry);
+        let (writes, outcomes, writer) = Writer::new(client.clone(), COMPONENT, claim.clone(), registry);
+        let candidate = Candidate {
+            namespace: settings.namespace.clone(),
+            name: LEASE.to_owned(),
+            identity,
+            timing,
+        };
+        let release = CancellationToken::new();
+        let mut election = JoinSet::new();
+        election.spawn(lease::run(client.clone(), candidate, claims, release.clone()));
+        let mut others = JoinSet::new();
+        others.spawn(recorder.yielding_to(writer.busy()).run());
+        let (inputs, received) = mpsc::channel(INPUTS);
+        watch_all(&mut others, &client, &settings, &speaker_labels, &inputs);
+        let controller = Controller {
+            announced: Announced::default(),
+            index: Index::new(settings),
+            inputs: received,
+            outcomes,
+            claim,
+            events,
+            writes,
+            metrics,
+            waiting: Some(listed),
+            epoch: tokio::time::Instant::now(),
+            wall,
+        };
+        Self {
+            controller,
+            writer,
+            election,
+            release,
+            others,
+        }
+    }
+
+    /// Runs until `shutdown`, then gives the Lease back and returns.
+    ///
+    /// # Errors
+    /// The election has ended badly; the Lease will expire.
+    pub async fn run(self, shutdown: CancellationToken) -> anyhow::Result<()> {
+        let Self {
+            controller,
+            writer,
+            mut election,
+            release,
+            others,
+        } = self;
+        let mut writing = JoinSet::new();
+        writing.spawn(writer.run(shutdown.clone()));
+        controller.run(shutdown).await;
+        // A write whose fate is unknown may still land: then the Lease must expire, so that the next leader knows.
+        if matches!(writing.join_next().await, Some(Ok(Drained::Clean))) {
+            release.cancel();
+            if let Some(ended) = election.join_next().await {
+                ended.context("the election ended badly")?;
+            }
+        }
+        drop(others);
+        Ok(())
+    }
+}
+
+/// What a watch tells, to whichever index it is for.
+#[derive(Debug)]
+enum Told {
+    Index(Box<Input>),
+    Announced(Box<announced::Input>),
+}
+
+macro_rules! told {
+    ($($kind:ty => $to:expr;)*) => {
+        $(impl From<Change<$kind>> for Told {
+            fn from(change: Change<$kind>) -> Self {
+                $to(change)
+            }
+        })*
+    };
+}
+
+told! {
+    View => |change| Self::Index(Box::new(Input::Services(change)));
+    IPAddressPool => |change| Self::Index(Box::new(Input::Pools(change)));
+    Namespace => |change| Self::Index(Box::new(Input::Namespaces(change)));
+    AddressReservation => |change| Self::Index(Box::new(Input::Reservations(change)));
+    Pod => |change| Self::Announced(Box::new(announced::Input::Speakers(Box::new(change))));
+    BGPPeer => |change| Self::Index(Box::new(Input::Peers(change)));
+    EndpointSlice => |change| Self::Announced(Box::new(announced::Input::Slices(change)));
+    Node => |change| Self::Announced(Box::new(announced::Input::Nodes(Box::new(change))));
+    L2Advertisement => |change| Self::Announced(Box::new(announced::Input::Advertisements(change)));
+    ServiceL2Status => |change| Self::Announced(Box::new(announced::Input::Statuses(change)));
+}
+
+/// A pod that is none of ours: the speakers' are told as [`Pod`].
+#[derive(Debug)]
+struct Foreign(Pod);
+
+impl From<Change<Foreign>> for Told {
+    fn from(change: Change<Foreign>) -> Self {
+        let change = match change {
+            Change::Apply(Foreign(pod)) => Change::Apply(pod),
+            Change::Delete(Foreign(pod)) => Change::Delete(pod),
+            Change::Reset(pods) => Change::Reset(pods.into_iter().map(|Foreign(pod)| pod).collect()),
+        };
+        Self::Index(Box::new(Input::Rivals(change)))
+    }
+}
+
+/// Cluster-wide kinds, and the configuration in our namespace.
+fn watch_all(
+    tasks: &mut JoinSet<()>,
+    client: &Client,
+    settings: &Settings,
+    speaker_labels: &str,
+    inputs: &mpsc::Sender<Told>,
+) {
+    fn spawn<K>(tasks: &mut JoinSet<()>, api: Api<K>, config: Config, inputs: &mpsc::Sender<Told>)
+    where
+        K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
+        Told: From<Change<K>>,
+    {
+        tasks.spawn(watch(api, config, LONGEST_OF_FEW, inputs.clone()));
+    }
+    let all = Config::default;
+    let in_namespace = &settings.namespace;
+    let class = settings.class.clone();
+    let services = Api::<Service>::all(client.clone());
+    let read = move |service: Service| View::of(&service, class.as_deref());
+    tasks.spawn(watch_as(services, all(), LONGEST_OF_FEW, inputs.clone(), read));
+    let pods = Api::<Pod>::namespaced(client.clone(), in_namespace);
+    let foreign = all().labels(&format!("!{OURS}"));
+    tasks.spawn(watch_as(
+        pods.clone(),
+        foreign,
+        LONGEST_OF_FEW,
+        inputs.clone(),
+        Foreign,
+    ));
+    spawn(tasks, pods, all().labels(speaker_labels), inputs);
+    spawn(tasks, Api::<Namespace>::all(client.clone()), all(), inputs);
+    spawn(tasks, Api::<EndpointSlice>::all(client.clone()), all(), inputs);
+    spawn(tasks, Api::<Node>::all(client.clone()), all(), inputs);
+    spawn(
+        tasks,
+        Api::<AddressReservation>::all(client.clone()),
+        all(),
+        inputs,
+    );
+    let pools = Api::<IPAddressPool>::namespaced(client.clone(), in_namespace);
+    spawn(tasks, pools, all(), inputs);
+    let peers = Api::<BGPPeer>::namespaced(client.clone(), in_namespace);
+    spawn(tasks, peers, all(), inputs);
+    let advertisements = Api::<L2Advertisement>::namespaced(client.clone(), in_namespace);
+    spawn(tasks, advertisements, all(), inputs);
+    let statuses = Api::<ServiceL2Status>::namespaced(client.clone(), in_namespace);
+    spawn(tasks, statuses, all(), inputs);
+}
+
+/// The task that owns the indexes.
+#[derive(Debug)]
+struct Controller {
+    index: Index,
+    announced: Announced,
+    inputs: mpsc::Receiver<Told>,
+    outcomes: mpsc::UnboundedReceiver<Outcome<Key>>,
+    claim: state::Receiver<Claim>,
+    events: EventHandle,
+    writes: WriteHandle<Key>,
+    metrics: Metrics,
+    waiting: Option<ReadyHandle>,
+    /// Where the index's clock begins.
+    epoch: tokio::time::Instant,
+    wall: fn() -> Timestamp,
+}
+
+impl Controller {
+    async fn run(mut self, shutdown: CancellationToken) {
+        let mut batch = Vec::with_capacity(INPUTS);
+        loop {
+            let timeout = self.index.poll_timeout();
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                Some(outcome) = self.outcomes.recv() => self.feed(Input::Written(Box::new(outcome))),
+                Ok(()) = self.claim.changed() => self.lead(),
+                _ = self.inputs.recv_many(&mut batch, INPUTS) => {
+                    self.metrics.updates.inc_by(batch.len() as u64);
+                    for told in batch.drain(..) {
+                        self.told(told);
+                    }
+                }
+                () = sleep_until(self.epoch, timeout) => self.index.handle_timeout(self.now()),
+            }
+            for (service, verdict) in self.announced.settle() {
+                self.feed(Input::Announced { service, verdict });
+            }
+            self.settle();
+        }
+    }
+
+    fn told(&mut self, told: Told) {
+        match told {
+            Told::Index(input) => {
+                match input.as_ref() {
+                    Input::Services(change) => self.announced.services(change),
+                    Input::Pools(change) => self.announced.pools(change),
+                    _ => {}
+                }
+                self.feed(*input);
+            }
+            Told::Announced(input) => self.announced.handle(&input),
+        }
+    }
+
+    fn feed(&mut self, input: Input) {
+        let now = self.now();
+        self.index.handle_input(now, input);
+    }
+
+    /// A new term is a new start, even if it follows upon our own.
+    fn lead(&mut self) {
+        let claim = *self.claim.borrow_and_update();
+        self.feed(Input::Lead(None));
+        self.feed(Input::Lead(claim.held.then_some(Lead {
+            epoch: claim.transitions,
+            fence: claim.predecessor == Predecessor::Expired,
+        })));
+    }
+
+    fn settle(&mut self) {
+        while let Some(effect) = self.index.poll_output() {
+            match effect {
+                Effect::Write(write) => self.writes.send(write),
+                Effect::Note(note) => {
+                    let object = note.involved.name.as_deref().unwrap_or_default();
+                    let namespace = note.involved.namespace.as_deref().unwrap_or_default();
+                    tracing::info!(event = note.reason, namespace, object, "{}", note.message);
+                    self.events.publish(note);
+                }
+                Effect::Usage { pool, usage } => self.metrics.set_usage(&pool, usage),
+                Effect::Config { stale } => {
+                    self.metrics.config_loaded.set(1);
+                    self.metrics.config_stale.set(stale.into());
+                }
+                Effect::Failed => {
+                    self.metrics.errors.inc();
+                }
+            }
+        }
+        if self.index.is_listed()
+            && let Some(waiting) = self.waiting.take()
+        {
+            tracing::info!("every watch is listed");
+            waiting.ready();
+        }
+    }
+
+    fn now(&self) -> Now {
+        let nanoseconds = u64::try_from(self.epoch.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        // The API's times are whole seconds.
+        let wall = (self.wall)();
+        let wall = Timestamp::from_second(wall.as_second()).unwrap_or(wall);
+        Now {
+            boot: Instant(nanoseconds),
+            wall,
+        }
+    }
+}
+
+async fn sleep_until(epoch: tokio::time::Instant, timeout: Option<Instant>) {
+    match timeout {
+        Some(Instant(nanoseconds)) => {
+            tokio::time::sleep_until(epoch + Duration::from_nanos(nanoseconds)).await;
+        }
+        None => pending().await,
+    }
+}
