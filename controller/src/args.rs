@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::Context;
 use clap::Parser;
 use cortenlb_core::ipam::Rules;
+use cortenlb_crds::configuration_state::Pod;
 use cortenlb_kit::flags::{self, Flags};
 use cortenlb_kit::lease::Timing;
 
@@ -22,6 +23,9 @@ pub struct Args {
     /// Name of this pod, by which it holds the Lease; by default the host name
     #[arg(long, env = "METALLB_POD_NAME", default_value = "")]
     pod_name: String,
+    /// UID of this pod, which the controller's ConfigurationState then belongs to
+    #[arg(long, env = "CORTENLB_POD_UID", default_value = "")]
+    pod_uid: String,
     /// Labels by which the speaker pods are found
     #[arg(
         long,
@@ -67,11 +71,13 @@ impl Args {
         let Self {
             common,
             pod_name,
+            pod_uid,
             ml_labels,
             reassign_on_pool_change,
             without_effect,
         } = self;
         let common = common.start("controller", env!("CARGO_PKG_VERSION"), &without_effect.given())?;
+        let identity = identity(pod_name)?;
         let settings = Settings {
             admin: admin_addresses(common.health_probe_port, common.metrics_port),
             kubeconfig: common.kubeconfig,
@@ -82,8 +88,12 @@ impl Args {
                     rules: Rules {
                         reassign_on_pool_change,
                     },
+                    pod: (!pod_uid.is_empty()).then(|| Pod {
+                        name: identity.clone(),
+                        uid: pod_uid,
+                    }),
                 },
-                identity: identity(pod_name)?,
+                identity,
                 speaker_labels: ml_labels,
                 timing: Timing::default(),
             },

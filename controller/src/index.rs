@@ -11,6 +11,7 @@
 //! | `notes` | the Events that go with it, in MetalLB's words |
 //! | `pools` | pools: verdicts, counters, at most one write a second each |
 //! | `reservations` | reservations: what they ask for, and their status |
+//! | `state` | the ConfigurationState |
 //! | `rivals` | the controller of a MetalLB that still runs |
 //! | `peers` | the warning that BGP is not supported |
 //!
@@ -28,6 +29,7 @@ mod record;
 mod reservations;
 mod rivals;
 mod services;
+mod state;
 mod term;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -37,6 +39,7 @@ use cortenlb_core::ipam::{Allocator, Rules};
 use cortenlb_core::name::ServiceKey;
 use cortenlb_core::selector::Labels;
 use cortenlb_core::time::Instant;
+use cortenlb_crds::configuration_state::{Pod, Report};
 use cortenlb_kit::watch::Change;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::ResourceExt;
@@ -50,6 +53,9 @@ use reservations::Reservations;
 use rivals::Rivals;
 use term::Term;
 
+/// The component in Events, and as a field manager.
+pub const COMPONENT: &str = "metallb-controller";
+
 /// What does not change while the controller runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
@@ -59,6 +65,8 @@ pub struct Settings {
     pub namespace: String,
     /// How addresses are given.
     pub rules: Rules,
+    /// The pod that the controller's ConfigurationState belongs to.
+    pub pod: Option<Pod>,
 }
 
 /// Everything that the controller knows, and what it wants done.
@@ -74,6 +82,7 @@ pub struct Index {
     reservations: Reservations,
     rivals: Rivals,
     peers: Peers,
+    state: Report,
     /// Some(None): the Service is to have no such condition. Absent: nobody has said, what it has stays.
     announced: BTreeMap<ServiceKey, Option<Verdict>>,
     /// Services whose status shows addresses that they do not hold: a new pool may make them theirs.
@@ -98,7 +107,10 @@ struct Listed {
 impl Index {
     /// An index that knows nothing yet.
     pub fn new(settings: Settings) -> Self {
+        let mut state = Report::of_controller(&settings.namespace);
+        state.set_owner(settings.pod.clone());
         Self {
+            state,
             pools: Pools::new(&settings.namespace),
             settings,
             services: BTreeMap::new(),
@@ -143,6 +155,7 @@ impl Index {
                 self.listed.rivals = true;
                 self.rivals_changed(now);
             }
+            Input::States(change) => self.states(change),
             Input::Announced { service, verdict } => {
                 self.announced.insert(service.clone(), verdict);
                 self.reconcile(now, &service);
@@ -238,6 +251,7 @@ impl Index {
     /// The set of valid pools may be another one.
     fn pools_changed(&mut self, now: Now) {
         let valid = self.pools.judge();
+        self.state.judge(self.pools.errors());
         self.effects.push_back(Effect::Config {
             stale: self.pools.any_ignored(),
         });
@@ -283,6 +297,7 @@ impl Index {
             self.effects.extend(self.pools.flush(now, allocator));
         }
         self.flush_reservations(now);
+        self.flush_state(now);
     }
 }
 

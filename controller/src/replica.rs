@@ -11,7 +11,9 @@ use std::time::Duration;
 use anyhow::Context;
 use cortenlb_core::time::Instant;
 use cortenlb_crds::names::{COMPONENT as OURS, LEASE};
-use cortenlb_crds::{AddressReservation, BGPPeer, IPAddressPool, L2Advertisement, ServiceL2Status};
+use cortenlb_crds::{
+    AddressReservation, BGPPeer, ConfigurationState, IPAddressPool, L2Advertisement, ServiceL2Status,
+};
 use cortenlb_kit::admin::{Readiness, ReadyHandle};
 use cortenlb_kit::events::{EventHandle, Recorder};
 use cortenlb_kit::lease::{self, Candidate, Claim, Predecessor, Timing};
@@ -28,13 +30,10 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::announced::{self, Announced};
-use crate::index::{Effect, Index, Input, Key, Lead, Now, Settings, View};
+use crate::index::{COMPONENT, Effect, Index, Input, Key, Lead, Now, Settings, View};
 use crate::metrics::Metrics;
 
-/// The component in Events and in the audit log.
-pub const COMPONENT: &str = "metallb-controller";
-
-/// The queue `inputs`, and how many of them are decided at once. A list is one input, so that the first lists need 11
+/// The queue `inputs`, and how many of them are decided at once. A list is one input, so that the first lists need 12
 /// places; the rest lets a burst of changes (an apply of some hundred Services) be decided in one go. When it is full
 /// the watches wait.
 const INPUTS: usize = 512;
@@ -166,6 +165,7 @@ told! {
     IPAddressPool => |change| Self::Index(Box::new(Input::Pools(change)));
     Namespace => |change| Self::Index(Box::new(Input::Namespaces(change)));
     AddressReservation => |change| Self::Index(Box::new(Input::Reservations(change)));
+    ConfigurationState => |change| Self::Index(Box::new(Input::States(change)));
     Pod => |change| Self::Announced(Box::new(announced::Input::Speakers(Box::new(change))));
     BGPPeer => |change| Self::Index(Box::new(Input::Peers(change)));
     EndpointSlice => |change| Self::Announced(Box::new(announced::Input::Slices(change)));
@@ -235,6 +235,8 @@ fn watch_all(
     spawn(tasks, peers, all(), inputs);
     let advertisements = Api::<L2Advertisement>::namespaced(client.clone(), in_namespace);
     spawn(tasks, advertisements, all(), inputs);
+    let states = Api::<ConfigurationState>::namespaced(client.clone(), in_namespace);
+    spawn(tasks, states, all().fields("metadata.name=controller"), inputs);
     let statuses = Api::<ServiceL2Status>::namespaced(client.clone(), in_namespace);
     spawn(tasks, statuses, all(), inputs);
 }

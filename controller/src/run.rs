@@ -8,7 +8,8 @@ use cortenlb_kit::admin::{Admin, Readiness};
 use cortenlb_kit::{client, metrics, shutdown};
 use k8s_openapi::jiff::Timestamp;
 
-use crate::replica::{self, COMPONENT, Replica};
+use crate::index::COMPONENT;
+use crate::replica::{self, Replica};
 use crate::webhook;
 
 /// What the flags say, parsed.

@@ -1,9 +1,13 @@
 //! `ConfigurationState`: whether a component finds the configuration sound. The controller and every speaker write one.
 
+mod report;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub use report::{Pod, Report, Step};
 
 /// Empty: the kind only reports.
 #[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Deserialize, Serialize)]

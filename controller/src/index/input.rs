@@ -3,7 +3,7 @@
 use cortenlb_core::ipam::Usage;
 use cortenlb_core::name::{ReservationKey, ServiceKey};
 use cortenlb_core::time::Instant;
-use cortenlb_crds::{AddressReservation, BGPPeer, IPAddressPool};
+use cortenlb_crds::{AddressReservation, BGPPeer, ConfigurationState, IPAddressPool};
 use cortenlb_kit::events::Note;
 use cortenlb_kit::watch::Change;
 use cortenlb_kit::write::{Outcome, Write};
@@ -34,6 +34,8 @@ pub enum Input {
     Reservations(Change<AddressReservation>),
     /// A pod in our namespace that is none of ours came, changed or went.
     Rivals(Change<Pod>),
+    /// A ConfigurationState came, changed or went.
+    States(Change<ConfigurationState>),
     /// A BGP peer came, changed or went.
     Peers(Change<BGPPeer>),
     /// What is to be said about the announcement of a Service's addresses, in its condition `cortenlb.io/Announced`;
@@ -79,6 +81,8 @@ pub enum Key {
     Pool(String),
     /// A reservation's status.
     Reservation(ReservationKey),
+    /// The controller's ConfigurationState.
+    State,
     /// The stamp on a Service that keeps late writes of another leader out.
     Stamp(ServiceKey),
 }

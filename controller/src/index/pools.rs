@@ -43,6 +43,8 @@ struct Record {
     judged: Result<Pool, Vec<PoolError>>,
     cool_down: Option<CoolDownError>,
     verdict: Option<Verdict>,
+    /// Why the pool is ignored, in MetalLB's words.
+    ignored: Option<String>,
     /// What was written last: its echo is no news.
     wanted: Option<IPAddressPoolStatus>,
     under_way: bool,
@@ -95,6 +97,7 @@ impl Pools {
             judged: pool::pool(object),
             cool_down: pool::cool_down(object).err(),
             verdict: old.and_then(|old| old.verdict.clone()),
+            ignored: old.and_then(|old| old.ignored.clone()),
             wanted: old.and_then(|old| old.wanted.clone()),
             under_way: old.is_some_and(|old| old.under_way),
             written: old.and_then(|old| old.written),
@@ -126,13 +129,21 @@ impl Pools {
             let (reason, message) = match (&record.judged, rejected.get(name)) {
                 (Err(errors), _) => {
                     let list: Vec<String> = errors.iter().map(ToString::to_string).collect();
-                    ("Invalid", format!("the pool is ignored: {}", list.join("; ")))
+                    let list = list.join("; ");
+                    record.ignored = Some(format!("parsing address pool {name}: {list}"));
+                    ("Invalid", format!("the pool is ignored: {list}"))
                 }
-                (Ok(_), Some(rejection)) => ("Overlap", rejection.clone()),
-                (Ok(_), None) => match &record.cool_down {
-                    Some(error) => ("CoolDownIgnored", error.to_string()),
-                    None => ("Valid", "its addresses can be given out".to_owned()),
-                },
+                (Ok(_), Some(rejection)) => {
+                    record.ignored = Some(rejection.clone());
+                    ("Overlap", rejection.clone())
+                }
+                (Ok(_), None) => {
+                    record.ignored = None;
+                    match &record.cool_down {
+                        Some(error) => ("CoolDownIgnored", error.to_string()),
+                        None => ("Valid", "its addresses can be given out".to_owned()),
+                    }
+                }
             };
             let verdict = Verdict {
                 status: valid.contains_key(name),
@@ -157,9 +168,15 @@ impl Pools {
 
     /// Whether any pool is ignored.
     pub(super) fn any_ignored(&self) -> bool {
+        self.pools.values().any(|record| record.ignored.is_some())
+    }
+
+    /// Why pools are ignored: a text for each, in the order of their names.
+    pub(super) fn errors(&self) -> Vec<String> {
         self.pools
             .values()
-            .any(|record| record.verdict.as_ref().is_some_and(|verdict| !verdict.status))
+            .filter_map(|record| record.ignored.clone())
+            .collect()
     }
 
     /// What the status of each pool says of addresses that cool down, for a start.

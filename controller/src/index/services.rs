@@ -151,6 +151,7 @@ impl Index {
                 Ok(None) => {}
                 Err(_) => self.lift_fence(&key),
             },
+            Key::State => self.state_written(result.ok().flatten()),
             Key::Pool(name) => {
                 if let Some(object) = self.pools.answered(&name, result.ok().flatten()) {
                     self.pools.change(Change::Apply(object));

@@ -54,6 +54,7 @@ impl Index {
         self.services.values_mut().for_each(Record::restart);
         self.pools.restart();
         self.reservations.restart();
+        self.state.restart();
     }
 
     /// MetalLB's controller pods have come or gone. Its writes may be under way when it has gone, as a deposed leader's.

@@ -27,6 +27,7 @@ struct Cluster {
     services: BTreeMap<String, Value>,
     pools: BTreeMap<String, Value>,
     reservations: BTreeMap<String, Value>,
+    state: Value,
     version: u64,
     now: Now,
     /// Writes that were taken out of the index and not answered yet.
@@ -51,6 +52,7 @@ impl Cluster {
             services: BTreeMap::new(),
             pools: BTreeMap::new(),
             reservations: BTreeMap::new(),
+            state: Value::Null,
             version: 0,
             now: Now {
                 boot: Instant(0),
@@ -89,6 +91,9 @@ impl Cluster {
         self.input(Input::Namespaces(Change::Reset(vec![namespace])));
         self.input(Input::Reservations(Change::Reset(reservations)));
         self.input(Input::Rivals(Change::Reset(Vec::new())));
+        let state = Some(&self.state).filter(|state| !state.is_null());
+        let states = state.map(|state| serde_json::from_value(state.clone()).unwrap());
+        self.input(Input::States(Change::Reset(states.into_iter().collect())));
     }
 
     /// Starts a new controller over the same objects.
@@ -130,12 +135,13 @@ impl Cluster {
             body,
         } = &write.op
         else {
-            panic!("{write:?}")
+            return self.answer_apply(write);
         };
         let (objects, name) = match &write.key {
             Key::Service(key) | Key::Stamp(key) => (&mut self.services, key.name.clone()),
             Key::Pool(name) => (&mut self.pools, name.clone()),
             Key::Reservation(key) => (&mut self.reservations, key.name.clone()),
+            Key::State => panic!("a ConfigurationState is applied"),
         };
         let target = write.target.clone();
         let result = match objects.get_mut(&name) {
@@ -159,7 +165,7 @@ impl Cluster {
                     match write.key {
                         Key::Service(_) => self.log.push(format!("patch {name}")),
                         Key::Stamp(_) => self.log.push(format!("stamp {name}")),
-                        Key::Pool(_) | Key::Reservation(_) => {}
+                        Key::Pool(_) | Key::Reservation(_) | Key::State => {}
                     }
                     Ok(Some(Box::new(serde_json::from_value(object.clone()).unwrap())))
                 }
@@ -170,6 +176,17 @@ impl Cluster {
         if landed {
             self.tell(&name);
         }
+    }
+
+    /// Applies the ConfigurationState.
+    fn answer_apply(&mut self, write: Write<Key>) {
+        let Op::Apply { body, .. } = &write.op else {
+            panic!("{write:?}")
+        };
+        merge(&mut self.state, body);
+        let object = serde_json::from_value(self.state.clone()).unwrap();
+        let result = Ok(Some(Box::new(object)));
+        self.input(Input::Written(Box::new(Outcome { write, result })));
     }
 
     /// The watch tells a Service as it is.
