@@ -1,7 +1,7 @@
 //! Leader election over one `coordination.k8s.io/v1` Lease.
 //!
-//! Standbys watch the Lease, so that a release is answered within milliseconds. Leadership gates the [`Writer`](crate::write::Writer), never the logic: every replica watches and decides, one
-//! writes.
+//! Leadership gates the [`Writer`](crate::write::Writer), never the logic: every replica watches and decides, one
+//! writes. All watch the Lease too, so that a release is answered within milliseconds.
 
 mod state;
 mod task;

@@ -22,8 +22,9 @@ pub struct Timing {
     pub duration: Duration,
     /// How long a holder claims the Lease after its last renewal: 3.5 s.
     pub renew_deadline: Duration,
-    /// The time between two renewals, or two looks at somebody else's Lease while the watch is silent: 1 s. After a request that failed, half of
-    /// it: an API server that restarts is to be met within a second, with the writes that follow upon it.
+    /// The time between two renewals, or two looks at somebody else's Lease while the watch is silent: 1 s. After a
+    /// request that failed, half of it: an API server that restarts is to be met within a second, with the writes that
+    /// follow upon it.
     pub retry: Duration,
 }
 

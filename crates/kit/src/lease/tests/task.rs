@@ -1,0 +1,184 @@
+//! The election's task against the fake API server.
+
+use serde_json::{Value, json};
+use tokio::{sync::watch, time::Instant};
+use tokio_util::sync::CancellationToken;
+
+use super::SECOND;
+use crate::{
+    fake::{Fake, Fault},
+    lease::{Candidate, Claim, Predecessor, Timing, run},
+};
+
+const PATH: &str = "/apis/coordination.k8s.io/v1/namespaces/metallb-system/leases/metallb-controller";
+
+struct Running {
+    claims: watch::Receiver<Claim>,
+    shutdown: CancellationToken,
+    task: tokio::task::JoinHandle<()>,
+}
+
+fn start(fake: &Fake, identity: &str) -> Running {
+    let (sender, claims) = watch::channel(Claim::none());
+    let shutdown = CancellationToken::new();
+    let candidate = Candidate {
+        namespace: "metallb-system".to_owned(),
+        name: "metallb-controller".to_owned(),
+        identity: identity.to_owned(),
+        timing: Timing::default(),
+    };
+    let task = tokio::spawn(run(fake.client(), candidate, sender, shutdown.clone()));
+    Running {
+        claims,
+        shutdown,
+        task,
+    }
+}
+
+fn holder(fake: &Fake) -> Value {
+    fake.object(PATH).expect("the Lease exists")["spec"]["holderIdentity"].clone()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_released_lease_is_taken_at_once() {
+    let fake = Fake::new();
+    let mut first = start(&fake, "first");
+    first.claims.wait_for(|claim| claim.held).await.unwrap();
+    assert_eq!(first.claims.borrow().predecessor, Predecessor::Fresh);
+    let mut second = start(&fake, "second");
+    tokio::time::sleep(61 * SECOND).await;
+    assert!(first.claims.borrow().holds(Instant::now()) && !second.claims.borrow().held);
+    let reads = |fake: &Fake| {
+        let read = format!("GET {PATH}");
+        fake.log().iter().filter(|request| **request == read).count()
+    };
+    assert!(reads(&fake) <= 4, "the watch tells enough");
+
+    let released = Instant::now();
+    first.shutdown.cancel();
+    first.task.await.unwrap();
+    let claim = *second.claims.wait_for(|claim| claim.held).await.unwrap();
+    assert!(released.elapsed() < SECOND / 20, "{:?}", released.elapsed());
+    assert_eq!((claim.transitions, claim.predecessor), (1, Predecessor::Released));
+    assert_eq!(holder(&fake), "second");
+}
+
+/// A watch that is silent without being broken.
+#[tokio::test(start_paused = true)]
+async fn a_release_that_is_not_told_is_read() {
+    let fake = Fake::new();
+    let mut first = start(&fake, "first");
+    first.claims.wait_for(|claim| claim.held).await.unwrap();
+    let mut second = start(&fake, "second");
+    tokio::time::sleep(9 * SECOND).await;
+    fake.mute_watches();
+    tokio::time::sleep(9 * SECOND).await;
+    assert!(first.claims.borrow().held && !second.claims.borrow().held);
+    let released = Instant::now();
+    first.shutdown.cancel();
+    second.claims.wait_for(|claim| claim.held).await.unwrap();
+    assert!(released.elapsed() <= SECOND, "{:?}", released.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_holder_that_vanishes_is_followed_as_expired() {
+    let fake = Fake::new();
+    let mut first = start(&fake, "first");
+    first.claims.wait_for(|claim| claim.held).await.unwrap();
+    let mut second = start(&fake, "second");
+    tokio::time::sleep(5 * SECOND + SECOND / 2).await;
+    // Half a second after a renewal.
+    first.task.abort();
+    let gone = Instant::now();
+    let claim = *second.claims.wait_for(|claim| claim.held).await.unwrap();
+    assert!(
+        gone.elapsed() >= 4 * SECOND && gone.elapsed() <= 5 * SECOND,
+        "{:?}",
+        gone.elapsed()
+    );
+    assert_eq!(claim.predecessor, Predecessor::Expired);
+    assert!(
+        !first.claims.borrow().holds(Instant::now()),
+        "the claim that it left behind has run out"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_holder_without_an_api_server_says_so_in_time() {
+    let fake = Fake::new();
+    let mut only = start(&fake, "only");
+    only.claims.wait_for(|claim| claim.held).await.unwrap();
+    let until = only.claims.borrow().until.unwrap();
+    fake.script([Some(Fault::Code(503)), Some(Fault::Silence), Some(Fault::Silence)]);
+    only.claims.wait_for(|claim| !claim.held).await.unwrap();
+    assert!(
+        Instant::now() <= until + SECOND / 100,
+        "{:?} late",
+        Instant::now() - until
+    );
+    only.claims
+        .wait_for(|claim| claim.held && claim.transitions == 1)
+        .await
+        .unwrap();
+}
+
+/// After the end of each fault somebody leads within a second.
+#[tokio::test(start_paused = true)]
+async fn after_an_outage_somebody_leads_within_a_second() {
+    type Step = fn(&Fake);
+    let faults: [(&str, Step, Step); 3] = [
+        ("killed", Fake::stop, Fake::start),
+        ("frozen", Fake::freeze, Fake::thaw),
+        (
+            "refusing",
+            |fake| fake.policy(|_| Some(Fault::Code(500))),
+            |fake| fake.policy(|_| None),
+        ),
+    ];
+    for (fault, begin, end) in faults {
+        let fake = Fake::new();
+        let both = [start(&fake, "first"), start(&fake, "second")];
+        tokio::time::sleep(5 * SECOND).await;
+        begin(&fake);
+        tokio::time::sleep(60 * SECOND).await;
+        assert!(both.iter().all(|one| !one.claims.borrow().held), "{fault}");
+        end(&fake);
+        tokio::time::sleep(SECOND).await;
+        assert_eq!(
+            both.iter().filter(|one| one.claims.borrow().held).count(),
+            1,
+            "{fault}"
+        );
+    }
+}
+
+/// A renewal takes longer than a term then lasts: terms follow each other, yet there are some.
+#[tokio::test(start_paused = true)]
+async fn a_slow_server_has_a_leader_too() {
+    let fake = Fake::new();
+    fake.policy(|call| (call.method != "GET").then_some(Fault::Slow(2 * SECOND)));
+    let mut only = start(&fake, "only");
+    for _ in 0..3 {
+        only.claims.wait_for(|claim| claim.held).await.unwrap();
+        only.claims.wait_for(|claim| !claim.held).await.unwrap();
+    }
+    assert!(fake.object(PATH).unwrap()["spec"]["leaseTransitions"].as_i64() >= Some(2));
+}
+
+/// A renewal changes what is ours; labels on the Lease are somebody else's.
+#[tokio::test(start_paused = true)]
+async fn a_renewal_leaves_labels_alone() {
+    let fake = Fake::new();
+    let released = json!({ "holderIdentity": "", "leaseDurationSeconds": 1, "leaseTransitions": 3 });
+    fake.put(
+        PATH,
+        json!({ "metadata": { "name": "metallb-controller", "labels": { "a": "b" } }, "spec": released }),
+    );
+    let mut only = start(&fake, "only");
+    only.claims.wait_for(|claim| claim.held).await.unwrap();
+    tokio::time::sleep(10 * SECOND).await;
+    let lease = fake.object(PATH).unwrap();
+    assert_eq!(lease["metadata"]["labels"]["a"], "b");
+    assert_eq!(lease["spec"]["leaseTransitions"], 4);
+    assert!(lease["spec"]["renewTime"].as_str() > lease["spec"]["acquireTime"].as_str());
+}
