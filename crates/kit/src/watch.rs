@@ -84,8 +84,8 @@ pub async fn watch_as<K, T, E>(
     let kind = K::kind(&());
     let config = config.timeout(WATCH_FOR);
     let mut backoff = Backoff::default();
-    // Whether the last thing heard of the watch was that it cannot go on.
-    let mut refused = false;
+    // Whether the last thing heard of the watch was that its place is forgotten.
+    let mut forgotten = false;
     loop {
         let mut stream = pin!(watcher(api.clone(), config.clone()));
         let mut listed = Vec::new();
@@ -104,17 +104,17 @@ pub async fn watch_as<K, T, E>(
                     Change::Reset(std::mem::take(&mut listed))
                 }
                 Ok(Event::Apply(object)) => {
-                    refused = false;
+                    forgotten = false;
                     Change::Apply(read(object))
                 }
                 Ok(Event::Delete(object)) => {
-                    refused = false;
+                    forgotten = false;
                     Change::Delete(read(object))
                 }
                 Err(error) => {
-                    let again = std::mem::replace(&mut refused, is_refused(&error));
-                    let delay = if refused && !again {
-                        // A server that has forgotten where we were has come back: it need not be spared yet.
+                    let again = std::mem::replace(&mut forgotten, is_forgotten(&error));
+                    let delay = if forgotten && !again {
+                        // The server is back, and was waited for before: a list is all that is missing.
                         Duration::ZERO
                     } else {
                         backoff.failed(Instant::now(), longest)
@@ -134,9 +134,14 @@ pub async fn watch_as<K, T, E>(
     }
 }
 
-/// The server answers, and does not go on with the watch from where it was: a list helps, unless it has helped before.
-fn is_refused(error: &watcher::Error) -> bool {
-    needs_list(error) || matches!(error, watcher::Error::WatchError(_))
+/// 410: the server has no history back to where we were. Any other refusal, 429 before all, asks to be waited out.
+fn is_forgotten(error: &watcher::Error) -> bool {
+    match error {
+        watcher::Error::WatchStartFailed(kube::Error::Api(status)) | watcher::Error::WatchError(status) => {
+            status.code == 410
+        }
+        _ => false,
+    }
 }
 
 /// The watcher lists again by itself only when the stream says 410. When the *start* of a watch is refused it would

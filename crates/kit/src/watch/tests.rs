@@ -159,13 +159,18 @@ async fn a_server_that_was_away_is_found_within_a_second() {
 /// A right that is missing: each list succeeds, and no watch does.
 #[tokio::test(start_paused = true)]
 async fn a_watch_that_is_always_refused_is_not_tried_in_a_loop() {
-    let fake = Fake::new();
-    fake.policy(|call| call.query.contains("watch=true").then_some(Fault::Code(403)));
-    let mut changes = start(&fake, 8);
-    tokio::spawn(async move { while changes.recv().await.is_some() {} });
-    tokio::time::sleep(Duration::from_secs(60)).await;
-    let asked = fake.log().len();
-    assert!(asked <= 250, "{asked} requests in a minute, two for each try");
+    for code in [403, 410] {
+        let fake = Fake::new();
+        fake.policy(move |call| call.query.contains("watch=true").then_some(Fault::Code(code)));
+        let mut changes = start(&fake, 8);
+        tokio::spawn(async move { while changes.recv().await.is_some() {} });
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        let asked = fake.log().len();
+        assert!(
+            asked <= 250,
+            "{code}: {asked} requests in a minute, two for each try"
+        );
+    }
 }
 
 #[tokio::test(start_paused = true)]
