@@ -4,11 +4,13 @@
 //! them. The task calls it once for all inputs that were waiting, so that a burst is decided once.
 
 mod input;
+mod state;
 
 use crate::statuses::{Me, Statuses};
 use cortenlb_core::announce::{Decision, Fact, Interfaces, Kind, World};
 use cortenlb_core::name::ServiceKey;
 use cortenlb_crds::L2Advertisement;
+use cortenlb_crds::configuration_state::Report;
 use cortenlb_crds::translate::announce as translate;
 use cortenlb_kit::events::{Note, Severity};
 use cortenlb_kit::watch::Change;
@@ -19,7 +21,7 @@ use kube::ResourceExt;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-pub use input::Input;
+pub use input::{Input, Key};
 
 /// What is to be done, in this order.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,7 +47,7 @@ pub enum Effect {
     /// Tell the user.
     Note(Note),
     /// Write to the API server.
-    Write(Write<ServiceKey>),
+    Write(Write<Key>),
 }
 
 /// All that the speaker knows.
@@ -60,8 +62,9 @@ pub struct Index {
     links: Option<BTreeSet<String>>,
     /// UIDs of our Services: Events are found by them.
     uids: BTreeMap<ServiceKey, String>,
-    /// L2Advertisements that cannot be used.
-    ignored: BTreeSet<String>,
+    /// Why L2Advertisements cannot be used, by their names.
+    ignored: BTreeMap<String, String>,
+    state: Report,
     roles: BTreeMap<ServiceKey, Role>,
     pending: BTreeSet<ServiceKey>,
     settled_before: bool,
@@ -80,6 +83,7 @@ impl Index {
     /// Knows nothing yet. `class` is `--lb-class`.
     pub fn new(me: Me, class: Option<String>) -> Self {
         Self {
+            state: Report::of_speaker(&me.namespace, &me.node),
             statuses: Statuses::new(me.clone()),
             me,
             class,
@@ -87,7 +91,7 @@ impl Index {
             statuses_listed: false,
             links: None,
             uids: BTreeMap::new(),
-            ignored: BTreeSet::new(),
+            ignored: BTreeMap::new(),
             roles: BTreeMap::new(),
             pending: BTreeSet::new(),
             settled_before: false,
@@ -99,9 +103,9 @@ impl Index {
         self.world.is_synced() && self.statuses_listed && self.links.is_some()
     }
 
-    /// The names of the L2Advertisements that are ignored because they cannot be used.
-    pub fn ignored(&self) -> &BTreeSet<String> {
-        &self.ignored
+    /// Whether any L2Advertisement is ignored because it cannot be used.
+    pub fn any_ignored(&self) -> bool {
+        !self.ignored.is_empty()
     }
 
     /// Takes in one input.
@@ -125,7 +129,11 @@ impl Index {
                     .filter(|(_, role)| role.interfaces != Interfaces::All);
                 listed.map(|(key, _)| key.clone()).collect()
             }
-            Input::Written(outcome) => self.statuses.written(&outcome).into_iter().collect(),
+            Input::Written(outcome) => self.written(outcome),
+            Input::States(change) => {
+                self.see_state(change);
+                BTreeSet::new()
+            }
         };
         self.pending.extend(affected);
     }
@@ -192,7 +200,7 @@ impl Index {
             self.statuses
                 .reconcile(key, interfaces.as_ref())
                 .into_iter()
-                .map(Effect::Write),
+                .map(|write| Effect::Write(write.map_key(Key::Service))),
         );
     }
 
@@ -287,7 +295,7 @@ impl Index {
             translate::advertisement(object).unwrap_or_else(|error| {
                 let error = cortenlb_kit::logs::chain(&error);
                 tracing::error!(op = "setConfig", error, "L2Advertisement ignored");
-                ignored.insert(name.clone());
+                ignored.insert(name.clone(), error);
                 Fact::Advertisement(name, None)
             })
         });
@@ -307,6 +315,7 @@ impl Index {
         let mut affected = BTreeSet::new();
         if let Some(own) = pods.iter().find(|pod| pod.name_any() == self.me.pod) {
             affected = self.statuses.set_pod_uid(own.uid());
+            self.own_state(own.uid());
         }
         affected.extend(self.feed(Kind::Speaker, change, translate::speaker));
         affected

@@ -4,13 +4,12 @@
 //! end with the runtime, which ends with [`run`]. `Speaker::run` waits in one `select!` on receivers only, all
 //! of them cancel safe (`recv`, `recv_many`, `changed`), and holds no other state across an await.
 
-use crate::index::{Effect, Index, Input};
+use crate::index::{Effect, Index, Input, Key};
 use crate::l2;
 use crate::metrics::Metrics;
 use crate::statuses::Me;
 use anyhow::Context;
-use cortenlb_core::name::ServiceKey;
-use cortenlb_crds::{IPAddressPool, L2Advertisement, ServiceL2Status};
+use cortenlb_crds::{ConfigurationState, IPAddressPool, L2Advertisement, ServiceL2Status};
 use cortenlb_kit::admin::{Admin, Readiness, ReadyHandle};
 use cortenlb_kit::events::{EventHandle, Recorder};
 use cortenlb_kit::lease::Claim;
@@ -19,6 +18,8 @@ use cortenlb_kit::write::{Outcome, WriteHandle, Writer};
 use cortenlb_kit::{client, metrics, shutdown};
 use k8s_openapi::api::core::v1::{Node, Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::jiff::Timestamp;
 use kube::core::NamespaceResourceScope;
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
@@ -37,7 +38,7 @@ const COMPONENT: &str = "metallb-speaker";
 const EXCLUDED_INTERFACES: &str = "/etc/metallb/excludel2.yaml";
 
 /// The queue `inputs`, and how many of them are decided at once: a list is one input, so that the first lists
-/// need 7 places; the rest lets a burst of changes (a rollout of 200 pods) be decided in one go. When it is
+/// need 8 places; the rest lets a burst of changes (a rollout of 200 pods) be decided in one go. When it is
 /// full the watches wait.
 const INPUTS: usize = 256;
 
@@ -93,7 +94,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     tokio::spawn(writer.run(shutdown.clone()));
     tokio::spawn(admin.serve(readiness, Arc::new(registry), shutdown.clone()));
     let (inputs, received) = mpsc::channel(INPUTS);
-    watch_all(&client, &me.namespace, &speaker_labels, &inputs);
+    watch_all(&client, &me, &speaker_labels, &inputs);
     Speaker {
         node: me.node.clone(),
         index: Index::new(me, class),
@@ -111,7 +112,8 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
 }
 
 /// Cluster-wide kinds, and the configuration in our namespace.
-fn watch_all(client: &Client, namespace: &str, speaker_labels: &str, inputs: &mpsc::Sender<Input>) {
+fn watch_all(client: &Client, me: &Me, speaker_labels: &str, inputs: &mpsc::Sender<Input>) {
+    let namespace = &me.namespace;
     fn spawn<K>(api: Api<K>, config: Config, inputs: &mpsc::Sender<Input>)
     where
         K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
@@ -148,6 +150,11 @@ fn watch_all(client: &Client, namespace: &str, speaker_labels: &str, inputs: &mp
         inputs,
     );
     spawn(
+        ours::<ConfigurationState>(client, namespace),
+        Config::default().fields(&format!("metadata.name=speaker-{}", me.node)),
+        inputs,
+    );
+    spawn(
         ours::<Pod>(client, namespace),
         Config::default().labels(speaker_labels),
         inputs,
@@ -160,11 +167,11 @@ struct Speaker {
     node: String,
     index: Index,
     inputs: mpsc::Receiver<Input>,
-    outcomes: mpsc::UnboundedReceiver<Outcome<ServiceKey>>,
+    outcomes: mpsc::UnboundedReceiver<Outcome<Key>>,
     links: state::Receiver<BTreeSet<String>>,
     layer2: l2::Handle,
     events: EventHandle,
-    writes: WriteHandle<ServiceKey>,
+    writes: WriteHandle<Key>,
     metrics: Metrics,
     waiting: Option<ReadyHandle>,
 }
@@ -229,9 +236,10 @@ impl Speaker {
                 Effect::Write(write) => self.writes.send(write),
             }
         }
-        self.metrics
-            .config_stale
-            .set((!self.index.ignored().is_empty()).into());
+        self.metrics.config_stale.set(self.index.any_ignored().into());
+        if let Some(write) = self.index.poll_state(&Time(Timestamp::now())) {
+            self.writes.send(write);
+        }
         if self.index.is_ready()
             && let Some(waiting) = self.waiting.take()
         {

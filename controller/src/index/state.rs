@@ -1,15 +1,15 @@
 //! The controller's `ConfigurationState`: whether every pool is used.
 
 use cortenlb_crds::ConfigurationState;
-use cortenlb_crds::configuration_state::{Report, Step};
+use cortenlb_crds::configuration_state::Step;
 use cortenlb_kit::watch::Change;
 use cortenlb_kit::write::{Op, Priority, Target, Write};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 use kube::api::DynamicObject;
 
+use super::Index;
 use super::input::{Effect, Key, Now};
-use super::{COMPONENT, Index};
 
 impl Index {
     pub(super) fn states(&mut self, change: Change<ConfigurationState>) {
@@ -38,29 +38,21 @@ impl Index {
         let Some(step) = self.state.poll(&Time(now.wall)) else {
             return;
         };
-        self.effects
-            .push_back(Effect::Write(write(&self.state, &self.settings.namespace, step)));
-    }
-}
-
-fn write(report: &Report, namespace: &str, step: Step) -> Write<Key> {
-    let op = match step {
-        Step::Object(body) => Op::Apply {
-            subresource: None,
-            manager: COMPONENT,
+        let Step {
+            subresource,
+            manager,
             body,
-        },
-        Step::Status(body) => Op::Apply {
-            subresource: Some("status"),
-            manager: report.manager(),
-            body,
-        },
-    };
-    Write {
-        key: Key::State,
-        priority: Priority::Low,
-        supersede: false,
-        target: Target::of::<ConfigurationState>(Some(namespace), report.name()),
-        op,
+        } = step;
+        self.effects.push_back(Effect::Write(Write {
+            key: Key::State,
+            priority: Priority::Low,
+            supersede: false,
+            target: Target::of::<ConfigurationState>(Some(&self.settings.namespace), self.state.name()),
+            op: Op::Apply {
+                subresource,
+                manager,
+                body,
+            },
+        }));
     }
 }

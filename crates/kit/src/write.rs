@@ -115,6 +115,20 @@ pub struct Write<K> {
     pub op: Op,
 }
 
+impl<K> Write<K> {
+    /// The same write under another name of the caller's.
+    #[must_use]
+    pub fn map_key<L>(self, name: impl FnOnce(K) -> L) -> Write<L> {
+        Write {
+            key: name(self.key),
+            priority: self.priority,
+            supersede: self.supersede,
+            target: self.target,
+            op: self.op,
+        }
+    }
+}
+
 /// What became of a write.
 #[derive(Debug)]
 pub struct Outcome<K> {

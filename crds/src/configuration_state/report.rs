@@ -25,11 +25,13 @@ pub struct Pod {
 
 /// What is to be written next, as a server-side apply.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Step {
-    /// The object itself, with its labels and its owner.
-    Object(Value),
-    /// Its status, in the name of [`Report::manager`].
-    Status(Value),
+pub struct Step {
+    /// None for the object itself, with its labels and its owner; `status` for its status.
+    pub subresource: Option<&'static str>,
+    /// The field manager.
+    pub manager: &'static str,
+    /// The fields that the manager has.
+    pub body: Value,
 }
 
 /// One component's report.
@@ -39,7 +41,8 @@ pub struct Report {
     namespace: String,
     labels: Vec<(&'static str, String)>,
     condition: &'static str,
-    manager: &'static str,
+    /// The field managers of the object and of its status.
+    managers: (&'static str, &'static str),
     owner: Option<Pod>,
     /// None while nothing has been judged.
     errors: Option<Vec<String>>,
@@ -47,6 +50,8 @@ pub struct Report {
     seen: Option<ConfigurationState>,
     under_way: bool,
     refused: bool,
+    /// The status that was written last: if the object did not come to say so, it will not the second time.
+    wrote: Option<ConfigurationStateStatus>,
 }
 
 impl Report {
@@ -57,13 +62,14 @@ impl Report {
             namespace: namespace.to_owned(),
             labels: vec![(COMPONENT_TYPE, "controller".to_owned())],
             condition: "poolReconcilerValid",
-            manager: "poolReconciler",
+            managers: ("metallb-controller", "poolReconciler"),
             owner: None,
             errors: None,
             listed: false,
             seen: None,
             under_way: false,
             refused: false,
+            wrote: None,
         }
     }
 
@@ -76,7 +82,7 @@ impl Report {
                 (NODE_NAME, node.to_owned()),
             ],
             condition: "configReconcilerValid",
-            manager: "configReconciler",
+            managers: ("metallb-speaker", "configReconciler"),
             ..Self::of_controller(namespace)
         }
     }
@@ -84,11 +90,6 @@ impl Report {
     /// The object's name.
     pub fn name(&self) -> &str {
         &self.name
-    }
-
-    /// The field manager of the status.
-    pub fn manager(&self) -> &'static str {
-        self.manager
     }
 
     /// Sets the pod that the object belongs to; without one it has no owner.
@@ -108,6 +109,7 @@ impl Report {
     pub fn see(&mut self, object: Option<ConfigurationState>) {
         self.listed = true;
         self.refused = false;
+        self.wrote = None;
         self.seen = object;
     }
 
@@ -124,6 +126,7 @@ impl Report {
     pub fn restart(&mut self) {
         self.under_way = false;
         self.refused = false;
+        self.wrote = None;
     }
 
     /// The next step, if there is one to take now.
@@ -135,12 +138,24 @@ impl Report {
         let step = match &self.seen {
             Some(seen) if self.is_marked(seen) => {
                 let status = self.status(errors, seen, now);
-                if seen.status.as_ref() == Some(&status) {
+                if seen.status.as_ref() == Some(&status) || self.wrote.as_ref() == Some(&status) {
                     return None;
                 }
-                Step::Status(self.body(json!({ "status": status })))
+                // Said even if it is empty: who wrote the object before may own a text there.
+                let mut body = json!({ "status": status });
+                body["status"]["errorSummary"] = status.error_summary.clone().into();
+                self.wrote = Some(status);
+                Step {
+                    subresource: Some("status"),
+                    manager: self.managers.1,
+                    body: self.body(body),
+                }
             }
-            _ => Step::Object(self.body(json!({}))),
+            _ => Step {
+                subresource: None,
+                manager: self.managers.0,
+                body: self.body(json!({})),
+            },
         };
         self.under_way = true;
         Some(step)

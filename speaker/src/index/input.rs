@@ -1,7 +1,7 @@
 //! What the speaker's index is told.
 
 use cortenlb_core::name::ServiceKey;
-use cortenlb_crds::{IPAddressPool, L2Advertisement, ServiceL2Status};
+use cortenlb_crds::{ConfigurationState, IPAddressPool, L2Advertisement, ServiceL2Status};
 use cortenlb_kit::watch::Change;
 use cortenlb_kit::write::Outcome;
 use k8s_openapi::api::core::v1::{Node, Pod, Service};
@@ -28,7 +28,18 @@ pub enum Input {
     /// The names of this node's interfaces, excluded ones left out.
     Links(BTreeSet<String>),
     /// What became of a write.
-    Written(Outcome<ServiceKey>),
+    Written(Outcome<Key>),
+    /// The watch of this speaker's ConfigurationState.
+    States(Change<ConfigurationState>),
+}
+
+/// The objects that are written to.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Key {
+    /// The ServiceL2Statuses of a Service.
+    Service(ServiceKey),
+    /// This speaker's ConfigurationState.
+    State,
 }
 
 macro_rules! from_watch {
@@ -49,4 +60,5 @@ from_watch! {
     L2Advertisement => Advertisements,
     Pod => Speakers,
     ServiceL2Status => Statuses,
+    ConfigurationState => States,
 }

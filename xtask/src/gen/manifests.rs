@@ -60,6 +60,7 @@ pub(super) fn rest(image: &str) -> Vec<Value> {
     documents.extend(Component::ALL.map(|component| json(&service_account(component))));
     documents.extend(rbac::documents());
     documents.push(json(&excluded_interfaces()));
+    documents.push(json(&workloads::disruption_budget()));
     documents.push(json(&workloads::controller(image)));
     documents.push(json(&workloads::speaker(image)));
     documents

@@ -125,6 +125,8 @@ fn roles_allow_what_is_needed() {
         "controller: ipaddresspools/status: patch",
         "controller: leases metallb-controller: get,list,watch,patch",
         "controller: leases: create",
+        "metallb-system:controller: addressreservations/status: patch",
+        "metallb-system:controller: addressreservations: list,watch",
         "metallb-system:controller: endpointslices: list,watch",
         "metallb-system:controller: events: create,patch",
         "metallb-system:controller: namespaces: list,watch",
@@ -134,10 +136,27 @@ fn roles_allow_what_is_needed() {
         "metallb-system:speaker: endpointslices: list,watch",
         "metallb-system:speaker: events: create,patch",
         "metallb-system:speaker: services,nodes: list,watch",
+        "pod-lister: configurationstates/status: patch",
+        "pod-lister: configurationstates: list,watch,create,patch",
         "pod-lister: ipaddresspools,l2advertisements: list,watch",
         "pod-lister: pods: list,watch",
         "speaker: servicel2statuses/status: patch",
         "speaker: servicel2statuses: list,watch,create,patch,delete",
     ];
     assert_eq!(allowed, expected);
+}
+
+#[test]
+fn controllers_stand_by_for_one_another() {
+    let manifest = manifest();
+    let controller = &find(&manifest, "Deployment", "controller")["spec"];
+    assert_eq!(controller["replicas"], 2);
+    let spread = &controller["template"]["spec"]["topologySpreadConstraints"][0];
+    assert_eq!(spread["topologyKey"], "kubernetes.io/hostname");
+    assert_eq!(spread["whenUnsatisfiable"], "ScheduleAnyway");
+    let budget = &find(&manifest, "PodDisruptionBudget", "controller")["spec"];
+    assert_eq!(
+        (&budget["maxUnavailable"], &budget["selector"]),
+        (&json!(1), &controller["selector"])
+    );
 }

@@ -194,21 +194,23 @@ impl<K: Clone + Debug + Eq + Hash + Send + 'static> Writer<K> {
         }
     }
 
-    /// Drops what was decided under another claim.
-    fn notice(&mut self, running: &mut Running<K>) {
-        // An election that has ended says nothing new.
-        if self.claim.has_changed().unwrap_or(false) {
-            self.claim.mark_unchanged();
+    /// The claim as it is now. What was decided under another one is dropped.
+    fn notice(&mut self, running: &mut Running<K>) -> Claim {
+        let (claim, changed) = {
+            let claim = self.claim.borrow_and_update();
+            (*claim, claim.has_changed())
+        };
+        if changed {
             self.count(WriteResult::Dropped, running.queue.clear());
         }
+        claim
     }
 
     /// Sends as much as may be under way.
     fn start(&mut self, running: &mut Running<K>) {
-        self.notice(running);
         while running.active < CONCURRENCY {
+            let claim = self.notice(running);
             let now = Instant::now();
-            let claim = *self.claim.borrow();
             if !claim.holds(now) {
                 return self.count(WriteResult::Dropped, running.queue.clear());
             }

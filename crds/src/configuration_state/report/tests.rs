@@ -6,7 +6,7 @@ fn at(second: i64) -> Time {
 
 /// The object after a step, as the API server merges it.
 fn applied(before: Option<ConfigurationState>, step: Step) -> ConfigurationState {
-    let (Step::Object(body) | Step::Status(body)) = step;
+    let body = step.body;
     let mut object = before.map_or_else(|| json!({}), |before| serde_json::to_value(before).unwrap());
     for field in ["apiVersion", "kind", "status"] {
         if !body[field].is_null() {

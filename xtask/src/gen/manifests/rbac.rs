@@ -5,7 +5,7 @@
 //! alone is read by its name too. Its watch selects it by `metadata.name`, which the API server takes for the name that
 //! a rule can be limited to.
 
-use cortenlb_crds::names::{GROUP, LEASE, SYSTEM_NAMESPACE};
+use cortenlb_crds::names::{GROUP, LEASE, OUR_GROUP, SYSTEM_NAMESPACE};
 use k8s_openapi::api::rbac::v1::{
     ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, RoleRef, Subject,
 };
@@ -41,6 +41,8 @@ fn in_cluster(component: Component) -> Vec<PolicyRule> {
     if let Component::Controller = component {
         rules.push(allow("", &["namespaces"], WATCH));
         rules.push(allow("", &["services/status"], &["patch"]));
+        rules.push(allow(OUR_GROUP, &["addressreservations"], WATCH));
+        rules.push(allow(OUR_GROUP, &["addressreservations/status"], &["patch"]));
         // An earlier MetalLB leaves a webhook that nobody would answer.
         let webhook = allow(
             "admissionregistration.k8s.io",
@@ -81,11 +83,18 @@ fn in_namespace(component: Component) -> Vec<PolicyRule> {
     }
 }
 
-/// What both read in our namespace.
+/// What both read, and report, in our namespace.
 fn configuration() -> Vec<PolicyRule> {
     vec![
         allow("", &["pods"], WATCH),
         allow(GROUP, &["ipaddresspools", "l2advertisements"], WATCH),
+        // Each component has one object, and a server-side apply of one that is missing is a creation.
+        allow(
+            GROUP,
+            &["configurationstates"],
+            &["list", "watch", "create", "patch"],
+        ),
+        allow(GROUP, &["configurationstates/status"], &["patch"]),
     ]
 }
 

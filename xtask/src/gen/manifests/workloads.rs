@@ -9,8 +9,9 @@ use k8s_openapi::api::apps::v1::{
 use k8s_openapi::api::core::v1::{
     Capabilities, ConfigMapVolumeSource, Container, ContainerPort, EnvVar, EnvVarSource, HTTPGetAction,
     ObjectFieldSelector, PodSecurityContext, PodSpec, PodTemplateSpec, Probe, ResourceRequirements,
-    SeccompProfile, SecurityContext, Toleration, Volume, VolumeMount,
+    SeccompProfile, SecurityContext, Toleration, TopologySpreadConstraint, Volume, VolumeMount,
 };
+use k8s_openapi::api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
@@ -25,13 +26,17 @@ const HEALTH_PORT: i32 = 17472;
 /// The user "nobody".
 const NOBODY: i64 = 65534;
 
-/// One replica: a second one would only wait for the Lease, and Kubernetes replaces the first.
+/// One leads and one is ready to: it takes over within a moment of a rollout, and within seconds of a crash.
+const REPLICAS: i32 = 2;
+
+/// The controllers, on different nodes where there are several.
 pub(super) fn controller(image: &str) -> Deployment {
     let component = Component::Controller;
     let container = Container {
         env: Some(vec![
             field("METALLB_POD_NAME", "metadata.name"),
             field("METALLB_NAMESPACE", "metadata.namespace"),
+            field("CORTENLB_POD_UID", "metadata.uid"),
         ]),
         security_context: Some(SecurityContext {
             capabilities: Some(capabilities(&[])),
@@ -53,15 +58,39 @@ pub(super) fn controller(image: &str) -> Deployment {
         // Time to give the Lease back, so that the next one need not wait for it to expire.
         termination_grace_period_seconds: Some(5),
         tolerations: Some([control_plane(), leave_dead_nodes()].concat()),
+        topology_spread_constraints: Some(vec![TopologySpreadConstraint {
+            max_skew: 1,
+            topology_key: "kubernetes.io/hostname".to_owned(),
+            // A cluster of one node has both.
+            when_unsatisfiable: "ScheduleAnyway".to_owned(),
+            label_selector: Some(selector(component)),
+            // Those of an earlier rollout do not count.
+            match_label_keys: Some(vec!["pod-template-hash".to_owned()]),
+            ..Default::default()
+        }]),
         ..pod(component)
     };
     Deployment {
         metadata: labelled(component),
         spec: Some(DeploymentSpec {
-            replicas: Some(1),
+            replicas: Some(REPLICAS),
             revision_history_limit: Some(3),
             selector: selector(component),
             template: template(component, spec),
+            ..Default::default()
+        }),
+        ..Default::default()
+    }
+}
+
+/// A drain takes one controller at a time.
+pub(super) fn disruption_budget() -> PodDisruptionBudget {
+    let component = Component::Controller;
+    PodDisruptionBudget {
+        metadata: labelled(component),
+        spec: Some(PodDisruptionBudgetSpec {
+            max_unavailable: Some(IntOrString::Int(1)),
+            selector: Some(selector(component)),
             ..Default::default()
         }),
         ..Default::default()

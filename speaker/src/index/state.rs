@@ -1,0 +1,71 @@
+//! The speaker's `ConfigurationState`: whether every L2Advertisement is used.
+
+use cortenlb_core::name::ServiceKey;
+use cortenlb_crds::ConfigurationState;
+use cortenlb_crds::configuration_state::{Pod, Step};
+use cortenlb_kit::watch::Change;
+use cortenlb_kit::write::{Op, Outcome, Priority, Target, Write};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::ResourceExt;
+use std::collections::BTreeSet;
+
+use super::{Index, Key};
+
+impl Index {
+    /// What is to be reported of the configuration, if there is anything new.
+    pub fn poll_state(&mut self, now: &Time) -> Option<Write<Key>> {
+        if !self.is_ready() {
+            return None;
+        }
+        self.state.judge(self.ignored.values().cloned().collect());
+        let Step {
+            subresource,
+            manager,
+            body,
+        } = self.state.poll(now)?;
+        Some(Write {
+            key: Key::State,
+            priority: Priority::Low,
+            supersede: false,
+            target: Target::of::<ConfigurationState>(Some(&self.me.namespace), self.state.name()),
+            op: Op::Apply {
+                subresource,
+                manager,
+                body,
+            },
+        })
+    }
+
+    pub(super) fn own_state(&mut self, uid: Option<String>) {
+        let name = self.me.pod.clone();
+        self.state.set_owner(uid.map(|uid| Pod { name, uid }));
+    }
+
+    pub(super) fn see_state(&mut self, change: Change<ConfigurationState>) {
+        let ours = |object: &ConfigurationState| object.name_any() == self.state.name();
+        let seen = match change {
+            Change::Apply(object) if ours(&object) => Some(object),
+            Change::Delete(object) if ours(&object) => None,
+            Change::Reset(objects) => objects.into_iter().find(ours),
+            Change::Apply(_) | Change::Delete(_) => return,
+        };
+        self.state.see(seen);
+    }
+
+    pub(super) fn written(&mut self, outcome: Outcome<Key>) -> BTreeSet<ServiceKey> {
+        let Outcome { write, result } = outcome;
+        match write.key.clone() {
+            Key::Service(service) => {
+                let write = write.map_key(|_| service);
+                let concerned = self.statuses.written(&Outcome { write, result });
+                concerned.into_iter().collect()
+            }
+            Key::State => {
+                let landed = result.ok().flatten();
+                self.state
+                    .answered(landed.and_then(|object| object.try_parse().ok()));
+                BTreeSet::new()
+            }
+        }
+    }
+}
