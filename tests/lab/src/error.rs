@@ -107,6 +107,9 @@ pub enum LabError {
         /// The node.
         node: String,
     },
+    /// There is one API server, and it runs.
+    #[error("the API server runs already; end it first")]
+    ApiRuns,
     /// kubectl, run for the lab itself, failed.
     #[error("kubectl {arguments}: {said}")]
     Kubectl {

@@ -7,6 +7,8 @@ use crate::error::LabError;
 use crate::lab::Lab;
 use crate::plan::{Host, Segment};
 use crate::process::{self, Process, Server, Signal};
+use crate::start::Start;
+use crate::wait::gone;
 
 /// The program that a speaker's container runs.
 const SPEAKER: &str = "speaker";
@@ -132,14 +134,57 @@ impl Lab {
         self.signal_api(Signal::Continue).await
     }
 
+    /// Ends the API server without notice (SIGKILL): connections break, and new ones are refused.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub async fn kill_api(&self) -> Result<(), LabError> {
+        let server = self.api_server()?;
+        process::signal(Signal::Kill, &[server.process]).await?;
+        gone(server.process).await;
+        Ok(())
+    }
+
+    /// Starts the API server again with its command line, over the etcd that went on, and waits until it is ready.
+    ///
+    /// It has everything that was stored, and nothing of what led there: its watch cache begins now, so that a watch
+    /// from an older version is told 410 (Expired).
+    ///
+    /// # Errors
+    /// It runs already, or ends again, or is not ready in time.
+    pub async fn start_api(&self) -> Result<(), LabError> {
+        if self.api_server().is_ok() {
+            return Err(LabError::ApiRuns);
+        }
+        let start = Start {
+            plan: &self.plan,
+            folder: &self.folder,
+            servers: &self.servers,
+        };
+        start.api_server().await.map(|_| ())
+    }
+
+    /// [`Lab::kill_api`] and [`Lab::start_api`].
+    ///
+    /// # Errors
+    /// As theirs.
+    pub async fn restart_api(&self) -> Result<(), LabError> {
+        self.kill_api().await?;
+        self.start_api().await
+    }
+
     async fn signal_api(&self, signal: Signal) -> Result<(), LabError> {
+        Ok(process::signal(signal, &[self.api_server()?.process]).await?)
+    }
+
+    /// The API server, if it runs.
+    fn api_server(&self) -> Result<Server, LabError> {
         let name = format!("{}-kube-apiserver", Host::ControlPlane);
         let server = Server::of(&self.folder, &name).filter(|server| server.process.is_running());
-        let server = server.ok_or(LabError::NoProcess {
+        server.ok_or(LabError::NoProcess {
             process: "kube-apiserver",
             node: Host::ControlPlane.to_string(),
-        })?;
-        Ok(process::signal(signal, &[server.process]).await?)
+        })
     }
 }
 

@@ -61,6 +61,13 @@ impl Start<'_> {
     /// etcd and the API server, until it answers that it is ready.
     async fn api(&self) -> Result<kube::Client, LabError> {
         let etcd = self.server(Host::ControlPlane, "kubernetes", &config::etcd(self.folder))?;
+        let client = self.api_server().await?;
+        etcd.check()?;
+        Ok(client)
+    }
+
+    /// The API server alone, over the etcd that runs, until it answers that it is ready.
+    pub(crate) async fn api_server(&self) -> Result<kube::Client, LabError> {
         let apiserver = config::apiserver(self.plan, self.folder);
         let apiserver = self.server(Host::ControlPlane, "kubernetes", &apiserver)?;
         let client = client(self.folder).await?;
@@ -70,7 +77,6 @@ impl Start<'_> {
             client.request_text(request).await.is_ok()
         };
         server_ready(&apiserver, SERVER, ready).await?;
-        etcd.check()?;
         Ok(client)
     }
 

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::process::{Server, ServerError};
+use crate::process::{Process, Server, ServerError};
 
 /// How often a process or a port is looked at: nothing announces that a server listens.
 const POLL: Duration = Duration::from_millis(50);
@@ -96,6 +96,13 @@ where
     };
     let outcome = tokio::time::timeout(within, poll).await;
     outcome.unwrap_or_else(|_| Err(server.not_ready(within.as_secs())))
+}
+
+/// Returns once a process that was killed is gone, and with it its sockets.
+pub(crate) async fn gone(process: Process) {
+    while process.is_running() {
+        tokio::time::sleep(POLL).await;
+    }
 }
 
 /// Whether `GET path` on a plain HTTP server is answered with 200.

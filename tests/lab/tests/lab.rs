@@ -7,13 +7,14 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::panic::{AssertUnwindSafe, resume_unwind};
+use std::pin::pin;
 use std::time::Duration;
 
 use cortenlb_lab::probe::Prober;
 use cortenlb_lab::{BACKEND_IMAGE, Lab, LabError, LabOptions, Nics, wait_for};
-use futures::FutureExt as _;
+use futures::{FutureExt as _, StreamExt as _};
 use k8s_openapi::api::core::v1::{Node, Pod, Service};
-use kube::api::{Api, PostParams};
+use kube::api::{Api, ListParams, Patch, PatchParams, PostParams, WatchEvent, WatchParams};
 use serde_json::json;
 
 /// Generous: machines are shared.
@@ -125,6 +126,7 @@ async fn two_labs_side_by_side_serve_resolve_break_and_go() {
         breaks_and_mends(&one).await;
         freezes(&one).await;
         pauses(&one).await;
+        restarts(&one).await;
     };
     if let Err(panic) = AssertUnwindSafe(scenarios).catch_unwind().await {
         for lab in [&one, &two] {
@@ -299,5 +301,29 @@ async fn pauses(lab: &Lab) {
             .is_err()
     );
     lab.resume_api().await.unwrap();
+    nodes.get("n1").await.unwrap();
+}
+
+/// The new API server has what was stored, and tells a watch that goes on from before that it knows no history.
+async fn restarts(lab: &Lab) {
+    let nodes: Api<Node> = Api::all(lab.client().await.unwrap());
+    let before = nodes.list(&ListParams::default()).await.unwrap();
+    let version = before.metadata.resource_version.unwrap();
+    // A version that nothing has come after is no history that could be lacking.
+    let change = Patch::Merge(json!({ "metadata": { "labels": { "changed": "once" } } }));
+    nodes.patch("n1", &PatchParams::default(), &change).await.unwrap();
+    lab.restart_api().await.unwrap();
+    nodes.get("n1").await.unwrap();
+    let mut events = pin!(nodes.watch(&WatchParams::default(), &version).await.unwrap());
+    match tokio::time::timeout(SOON, events.next()).await.unwrap() {
+        Some(Ok(WatchEvent::Error(status))) => assert_eq!(status.code, 410, "{status:?}"),
+        other => panic!("a watch from version {version} was told {other:?}"),
+    }
+
+    lab.kill_api().await.unwrap();
+    nodes.get("n1").await.unwrap_err();
+    assert!(matches!(lab.kill_api().await, Err(LabError::NoProcess { .. })));
+    lab.start_api().await.unwrap();
+    assert!(matches!(lab.start_api().await, Err(LabError::ApiRuns)));
     nodes.get("n1").await.unwrap();
 }
