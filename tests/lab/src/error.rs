@@ -9,6 +9,7 @@ use crate::pki::PkiError;
 use crate::plan::{NameError, Nics};
 use crate::probe::ProbeError;
 use crate::process::ServerError;
+use crate::relay::RelayError;
 use crate::servers::BuildError;
 use crate::wait::WaitError;
 
@@ -40,6 +41,9 @@ pub enum LabError {
     /// The prober could not start.
     #[error(transparent)]
     Probe(#[from] ProbeError),
+    /// The relay could not start.
+    #[error(transparent)]
+    Relay(#[from] RelayError),
     /// Something in Kubernetes did not come about.
     #[error(transparent)]
     Wait(#[from] WaitError),

@@ -5,7 +5,8 @@
 //! | [`lab`](Lab) | up, attach, down; programs on hosts; images; installing the product |
 //! | `error` | why an operation on a lab failed |
 //! | `diagnose` | status and diagnostics |
-//! | `faults` | cutting, unplugging, freezing, pausing |
+//! | `faults` | cutting, unplugging, freezing, pausing, killing |
+//! | [`relay`] | a way to the API server on which writes go wrong |
 //! | `plan` | names and addresses (pure) |
 //! | `config` | the servers' files and command lines (pure) |
 //! | `network`, `access` | namespaces, bridges, cables, routes; the machine's way to the control plane |
@@ -37,6 +38,7 @@ mod plan;
 pub mod probe;
 mod process;
 mod progress;
+pub mod relay;
 mod servers;
 mod start;
 mod teardown;

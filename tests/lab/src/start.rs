@@ -177,8 +177,8 @@ async fn default_account(client: &kube::Client) -> Result<(), LabError> {
     Ok(())
 }
 
-/// A client with all rights, from the machine itself.
-pub(crate) async fn client(folder: &LabFolder) -> Result<kube::Client, LabError> {
+/// The administrator's way to the API server, from the machine itself.
+pub(crate) async fn admin(folder: &LabFolder) -> Result<kube::Config, LabError> {
     let unreadable = |source: kube::config::KubeconfigError| LabError::Kubeconfig {
         source: Box::new(source),
     };
@@ -187,7 +187,12 @@ pub(crate) async fn client(folder: &LabFolder) -> Result<kube::Client, LabError>
         .await
         .map_err(unreadable)?;
     config.proxy_url = None;
-    kube::Client::try_from(config).map_err(|source| LabError::Api {
+    Ok(config)
+}
+
+/// A client with all rights, from the machine itself.
+pub(crate) async fn client(folder: &LabFolder) -> Result<kube::Client, LabError> {
+    kube::Client::try_from(admin(folder).await?).map_err(|source| LabError::Api {
         doing: "making a client",
         source: Box::new(source),
     })

@@ -11,6 +11,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use cortenlb_lab::probe::Prober;
+use cortenlb_lab::relay::{Faults, Relay};
 use cortenlb_lab::{BACKEND_IMAGE, Lab, LabError, LabOptions, Nics, wait_for};
 use futures::{FutureExt as _, StreamExt as _};
 use k8s_openapi::api::core::v1::{Node, Pod, Service};
@@ -127,6 +128,7 @@ async fn two_labs_side_by_side_serve_resolve_break_and_go() {
         freezes(&one).await;
         pauses(&one).await;
         restarts(&one).await;
+        relays(&one).await;
     };
     if let Err(panic) = AssertUnwindSafe(scenarios).catch_unwind().await {
         for lab in [&one, &two] {
@@ -326,4 +328,73 @@ async fn restarts(lab: &Lab) {
     lab.start_api().await.unwrap();
     assert!(matches!(lab.start_api().await, Err(LabError::ApiRuns)));
     nodes.get("n1").await.unwrap();
+}
+
+/// The account's rights and no more, and every fault as a client sees it: code and `Retry-After`, or nothing.
+async fn relays(lab: &Lab) {
+    let kubectl = async |words: &str| {
+        let output = lab.kubectl(&words.split(' ').collect::<Vec<_>>()).await.unwrap();
+        assert!(output.status.success(), "{words}: {output:?}");
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    let token = format!("Authorization: Bearer {}", kubectl("create token default").await);
+    let relay = Relay::start(lab).await.unwrap();
+    let service = format!("{}/api/v1/namespaces/default/services/web", relay.url());
+    let told = async |words: &[&str]| {
+        let curl = [
+            "curl",
+            "-s",
+            "-o",
+            "/dev/null",
+            "-w",
+            "%{http_code} %header{retry-after}",
+        ];
+        said(lab, "n1", &[&curl, words, &[service.as_str()]].concat()).await
+    };
+    assert_eq!(told(&[]).await, "403", "nobody has no rights");
+    assert_eq!(told(&["-H", &token]).await, "403");
+    kubectl("create rolebinding relayed --clusterrole=admin --serviceaccount=default:default").await;
+    let get = async || told(&["-H", &token]).await;
+    tokio::time::timeout(SOON, async { while get().await != "200" {} })
+        .await
+        .unwrap();
+
+    let label = async |value: &str| {
+        let body = format!(r#"{{"metadata":{{"labels":{{"relayed":"{value}"}}}}}}"#);
+        let merge = "Content-Type: application/merge-patch+json";
+        told(&["-X", "PATCH", "-H", &token, "-H", merge, "-d", &body]).await
+    };
+    let stored = || kubectl("get service web -o jsonpath={.metadata.labels.relayed}");
+    assert_eq!(label("first").await, "200");
+    let all = |set: fn(&mut Faults)| {
+        let mut faults = Faults::default();
+        set(&mut faults);
+        relay.set(faults);
+    };
+    all(|faults| faults.conflict = 100);
+    assert_eq!(label("conflict").await, "409");
+    all(|faults| faults.throttled = 100);
+    assert_eq!(label("throttled").await, "429 1");
+    all(|faults| faults.failed = 100);
+    assert_eq!(label("failed").await, "500");
+    assert_eq!((stored().await, relay.counts().refused), ("first".to_owned(), 1));
+    all(|faults| faults.lost = 100);
+    assert_eq!(
+        (label("lost").await, stored().await),
+        ("000".to_owned(), "lost".to_owned())
+    );
+
+    let delay = Duration::from_millis(300);
+    all(|faults| faults.delay = Duration::from_millis(300));
+    let mut arrivals = relay.arrivals();
+    let begin = std::time::Instant::now();
+    let (answer, write) = tokio::join!(label("late"), arrivals.next_of("services/web", SOON));
+    assert_eq!(
+        (answer.as_str(), write.unwrap().as_str()),
+        ("200", "PATCH /api/v1/namespaces/default/services/web")
+    );
+    assert!(begin.elapsed() >= delay);
+    assert_eq!(get().await, "200");
+    drop(relay);
+    assert_eq!(told(&["--max-time", "2"]).await, "000");
 }

@@ -1,0 +1,129 @@
+//! What a relay does to writes. Pure: a request and the dice in, its fate out.
+
+use std::time::Duration;
+
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
+use serde_json::{Value, json};
+
+/// What a [`Relay`](super::Relay) does to the requests that change something; by default nothing.
+///
+/// Reads and watches pass untouched. Leases are spared by everything but the delay, and by that unless
+/// [`leases`](Self::leases) says otherwise: whoever shall lose the lead is killed or paused, and a client without the
+/// lead writes nothing that could go wrong. The shares are percentages of the other writes, 100 in all at most, and the
+/// dice are thrown from [`seed`](Self::seed) anew with each [`Relay::set`](super::Relay::set).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Faults {
+    /// How long each write waits in the relay. It is handed on then even if the client has given it up.
+    pub delay: Duration,
+    /// Whether writes of Leases wait too.
+    pub leases: bool,
+    /// Answered 409 (Conflict) and not handed on.
+    pub conflict: u8,
+    /// Answered 429 (Too Many Requests) with `Retry-After: 1` and not handed on.
+    pub throttled: u8,
+    /// Answered 500 (Internal Server Error) and not handed on.
+    pub failed: u8,
+    /// Handed on and done; the connection ends without the answer.
+    pub lost: u8,
+    /// Where the dice begin.
+    pub seed: u64,
+}
+
+/// What becomes of one write after its delay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// The API server decides.
+    HandOn,
+    /// Answered by the relay.
+    Refuse(Answer),
+    /// Done, and not answered.
+    Lose,
+}
+
+/// The relay's own answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    Conflict,
+    Throttled,
+    Failed,
+}
+
+/// Faults and dice.
+#[derive(Debug)]
+pub(super) struct Dice {
+    faults: Faults,
+    rng: StdRng,
+}
+
+impl Dice {
+    pub(super) fn new(faults: Faults) -> Self {
+        let rng = StdRng::seed_from_u64(faults.seed);
+        Self { faults, rng }
+    }
+
+    /// How long a write of `path` waits, and what becomes of it then.
+    pub(super) fn throw(&mut self, path: &str) -> (Duration, Fate) {
+        let delay = self.faults.delay;
+        if is_lease(path) {
+            let delay = if self.faults.leases { delay } else { Duration::ZERO };
+            return (delay, Fate::HandOn);
+        }
+        let mut rest = self.rng.random_range(0..100_u8);
+        for (share, fate) in [
+            (self.faults.conflict, Fate::Refuse(Answer::Conflict)),
+            (self.faults.throttled, Fate::Refuse(Answer::Throttled)),
+            (self.faults.failed, Fate::Refuse(Answer::Failed)),
+            (self.faults.lost, Fate::Lose),
+        ] {
+            match rest.checked_sub(share) {
+                None => return (delay, fate),
+                Some(less) => rest = less,
+            }
+        }
+        (delay, Fate::HandOn)
+    }
+}
+
+/// Whether a path is that of a Lease, or of all.
+fn is_lease(path: &str) -> bool {
+    path.starts_with("/apis/coordination.k8s.io/")
+}
+
+impl Answer {
+    pub(super) fn code(self) -> u16 {
+        match self {
+            Self::Conflict => 409,
+            Self::Throttled => 429,
+            Self::Failed => 500,
+        }
+    }
+
+    /// The `Retry-After` header, in seconds.
+    pub(super) fn retry_after(self) -> Option<u32> {
+        (self == Self::Throttled).then_some(1)
+    }
+
+    /// The body: a `Status` as the API server writes it.
+    pub(super) fn status(self) -> Value {
+        let (reason, message) = match self {
+            Self::Conflict => (
+                "Conflict",
+                "the object has been modified; please apply your changes to the latest version and try again",
+            ),
+            Self::Throttled => (
+                "TooManyRequests",
+                "the server has received too many requests and has asked us to try again later",
+            ),
+            Self::Failed => ("InternalError", "an error on the server"),
+        };
+        json!({
+            "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+            "reason": reason, "code": self.code(), "message": format!("by the lab's relay: {message}"),
+            "details": { "retryAfterSeconds": self.retry_after().unwrap_or(0) },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,57 @@
+use super::*;
+
+const SERVICE: &str = "/api/v1/namespaces/e2e/services/web/status";
+const LEASE: &str = "/apis/coordination.k8s.io/v1/namespaces/metallb-system/leases/metallb-controller";
+
+fn fates(faults: &Faults, path: &str, count: usize) -> Vec<(Duration, Fate)> {
+    let mut dice = Dice::new(faults.clone());
+    (0..count).map(|_| dice.throw(path)).collect()
+}
+
+#[test]
+fn no_faults_hand_everything_on_at_once() {
+    let fates = fates(&Faults::default(), SERVICE, 1000);
+    assert!(fates.iter().all(|fate| *fate == (Duration::ZERO, Fate::HandOn)));
+}
+
+#[test]
+fn shares_are_kept_and_the_seed_repeats_them() {
+    let faults = Faults {
+        conflict: 10,
+        throttled: 20,
+        failed: 30,
+        lost: 40,
+        seed: 7,
+        ..Faults::default()
+    };
+    let thrown = fates(&faults, SERVICE, 10_000);
+    assert_eq!(thrown, fates(&faults, SERVICE, 10_000));
+    let share = |wanted| thrown.iter().filter(|(_, fate)| *fate == wanted).count() / 100;
+    assert!((9..=11).contains(&share(Fate::Refuse(Answer::Conflict))));
+    assert!((19..=21).contains(&share(Fate::Refuse(Answer::Throttled))));
+    assert!((29..=31).contains(&share(Fate::Refuse(Answer::Failed))));
+    assert!((39..=41).contains(&share(Fate::Lose)));
+    assert_eq!(share(Fate::HandOn), 0);
+}
+
+#[test]
+fn leases_are_spared() {
+    let mut faults = Faults {
+        delay: Duration::from_secs(2),
+        failed: 100,
+        ..Faults::default()
+    };
+    assert_eq!(fates(&faults, LEASE, 1), [(Duration::ZERO, Fate::HandOn)]);
+    faults.leases = true;
+    assert_eq!(fates(&faults, LEASE, 1), [(Duration::from_secs(2), Fate::HandOn)]);
+}
+
+#[test]
+fn an_answer_is_a_status_with_its_code() {
+    for answer in [Answer::Conflict, Answer::Throttled, Answer::Failed] {
+        let status = answer.status();
+        assert_eq!(status["code"], answer.code());
+        assert_eq!(status["kind"], "Status");
+    }
+    assert_eq!(Answer::Throttled.status()["details"]["retryAfterSeconds"], 1);
+}
