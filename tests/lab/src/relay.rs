@@ -27,7 +27,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use kube::client::{Body, ConfigExt as _};
 use nix::sched::{CloneFlags, setns};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tower::Layer as _;
@@ -109,6 +109,8 @@ pub struct Arrivals(broadcast::Receiver<String>);
 struct Shared {
     client: kube::Client,
     state: Mutex<(Dice, Counts)>,
+    /// Marked by each [`Relay::set`].
+    set: watch::Sender<()>,
     arrivals: broadcast::Sender<String>,
 }
 
@@ -141,6 +143,7 @@ impl Relay {
         let shared = Arc::new(Shared {
             client: anonymous(lab).await?,
             state: Mutex::new((Dice::new(Faults::default()), Counts::default())),
+            set: watch::Sender::new(()),
             arrivals,
         });
         let end = CancellationToken::new();
@@ -154,10 +157,12 @@ impl Relay {
         format!("http://{}", self.address)
     }
 
-    /// Does this to every write that arrives from now on, in place of what was done before. Those that wait keep their
-    /// fate.
+    /// Does this to every write that arrives from now on, in place of what was done before. Those that wait meet their
+    /// fate now.
     pub fn set(&self, faults: Faults) {
-        *self.shared.state() = (Dice::new(faults), Counts::default());
+        let mut state = self.shared.state();
+        *state = (Dice::new(faults), Counts::default());
+        self.shared.set.send_replace(());
     }
 
     /// How many writes had which fate since [`Relay::set`].
@@ -258,11 +263,14 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respo
     if [Method::GET, Method::HEAD, Method::OPTIONS].contains(request.method()) {
         return shared.hand_on(request).await;
     }
-    let (delay, fate) = shared.state().0.throw(request.uri().path());
+    let ((delay, fate), mut set) = {
+        let mut state = shared.state();
+        (state.0.throw(request.uri().path()), shared.set.subscribe())
+    };
     let arrived = format!("{} {}", request.method(), request.uri().path());
     let _nobody_listens = shared.arrivals.send(arrived);
     let write = tokio::spawn(async move {
-        tokio::time::sleep(delay).await;
+        let _set_or_due = tokio::time::timeout(delay, set.changed()).await;
         shared.write(fate, request).await
     });
     write.await.expect("writes neither panic nor are they aborted")
