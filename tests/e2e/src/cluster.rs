@@ -1,5 +1,6 @@
 //! A lab as scenarios use it.
 
+pub mod controller;
 pub mod objects;
 pub mod segment;
 pub mod wait;
@@ -8,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use cortenlb_crds::{IPAddressPool, L2Advertisement};
-use cortenlb_lab::{Lab, LabOptions};
+use cortenlb_lab::{Lab, LabError, LabOptions};
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
 use k8s_openapi::api::core::v1::{Namespace, Node, Service};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
@@ -93,11 +94,12 @@ impl Cluster {
             |found| {
                 found.is_some_and(|deployment| {
                     let generation = deployment.metadata.generation;
+                    let wanted = deployment.spec.as_ref().and_then(|spec| spec.replicas);
                     deployment.status.as_ref().is_some_and(|status| {
                         status.observed_generation == generation
-                            && status.updated_replicas == Some(1)
-                            && status.ready_replicas == Some(1)
-                            && status.replicas == Some(1)
+                            && status.updated_replicas == wanted
+                            && status.ready_replicas == wanted
+                            && status.replicas == wanted
                     })
                 })
             },
@@ -187,8 +189,9 @@ impl Cluster {
         bail!("CustomResourceDefinition {name} is not gone although it was changed {NUDGES} times")
     }
 
-    /// Takes away what a scenario left: Services, pools, advertisements, labels and cuts.
+    /// Takes away what a scenario left: Services, pools, advertisements, labels, cuts, and an API server that is away.
     pub async fn reset(&self, stage: Stage) -> anyhow::Result<()> {
+        self.api_back().await?;
         let nodes: Api<Node> = Api::all(self.client.clone());
         for node in nodes.list(&ListParams::default()).await? {
             let name = node.metadata.name.unwrap_or_default();
@@ -209,6 +212,7 @@ impl Cluster {
 
     /// Brings back what `stage` begins with after a scenario that failed half-way: the product, or none of it.
     pub async fn restore(&self, stage: Stage) -> anyhow::Result<()> {
+        self.api_back().await?;
         if stage != Stage::Bare {
             return self.install().await;
         }
@@ -220,6 +224,14 @@ impl Cluster {
         ])
         .await?;
         self.uninstall().await
+    }
+
+    /// Sees to it that the API server runs. One that runs already takes no notice.
+    async fn api_back(&self) -> anyhow::Result<()> {
+        match self.lab.resume_api().await {
+            Err(LabError::NoProcess { .. }) => Ok(self.lab.start_api().await?),
+            other => Ok(other?),
+        }
     }
 
     /// Writes what helps to find out why `scenario` failed, and says where.

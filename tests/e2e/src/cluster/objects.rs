@@ -17,6 +17,9 @@ use serde_json::json;
 use super::{Cluster, SOON, SYSTEM};
 use crate::objects::{MkService, NAMESPACE};
 
+/// How many requests are under way when many objects are made or deleted.
+const AT_ONCE: usize = 16;
+
 impl Cluster {
     /// The objects of one kind in `namespace`.
     pub fn api<K>(&self, namespace: &str) -> Api<K>
@@ -83,10 +86,25 @@ impl Cluster {
             + Send
             + 'static,
     {
-        for object in api.list(&ListParams::default()).await? {
-            self.delete(api.clone(), &object.name_any()).await?;
-        }
-        Ok(())
+        let all = api.list(&ListParams::default()).await?;
+        let deleted = futures::stream::iter(all)
+            .map(|object| {
+                let api = api.clone();
+                async move { self.delete(api, &object.name_any()).await }
+            })
+            .buffer_unordered(AT_ONCE);
+        deleted.try_collect().await
+    }
+
+    /// Creates Services, many at once, and returns them in the order in which they were accepted.
+    pub async fn create_all(
+        &self,
+        services: impl IntoIterator<Item = MkService>,
+    ) -> anyhow::Result<Vec<Service>> {
+        let created = futures::stream::iter(services)
+            .map(|service| self.create(service))
+            .buffer_unordered(AT_ONCE);
+        created.try_collect().await
     }
 
     /// Deletes an object and waits until it is gone.

@@ -68,15 +68,11 @@ pub(super) async fn pool_deleted_keeps_addresses(cluster: &Cluster) -> anyhow::R
 pub(super) async fn controller_restart_moves_nothing(cluster: &Cluster) -> anyhow::Result<()> {
     two_services(cluster).await?;
     let before = cluster.assignments().await?;
-    cluster
-        .kubectl(&["scale", "deployment", "-n", SYSTEM, "controller", "--replicas=0"])
-        .await?;
+    let replicas = cluster.scale_controller(0).await?;
     cluster.delete_pods("controller").await?;
     cluster.create(mk_service("meanwhile")).await?;
     cluster.curl("http://172.21.5.240/").await?;
-    cluster
-        .kubectl(&["scale", "deployment", "-n", SYSTEM, "controller", "--replicas=1"])
-        .await?;
+    cluster.scale_controller(replicas).await?;
     cluster.expect_address("meanwhile", "172.21.5.242").await?;
     let mut after = cluster.assignments().await?;
     after.retain(|(name, _)| name != "meanwhile");

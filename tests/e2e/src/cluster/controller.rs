@@ -1,0 +1,182 @@
+//! The controller's pods: how many, which of them leads, and the way by which they reach the API server.
+
+use anyhow::{Context as _, ensure};
+use cortenlb_crds::names::LEASE;
+use cortenlb_lab::relay::Relay;
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::api::core::v1::{ConfigMap, ContainerStatus, Pod, PodTemplateSpec};
+use kube::ResourceExt as _;
+use kube::api::{Api, DeleteParams, Patch, PatchParams};
+use serde_json::json;
+
+use super::wait::eventually;
+use super::{Cluster, SOON, SYSTEM};
+
+/// The Deployment, its container, and the value of the label `component`.
+const CONTROLLER: &str = "controller";
+
+/// The ConfigMap with the kubeconfig that leads through a relay, the volume, and the field manager of both.
+const RELAY: &str = "e2e-relay";
+
+/// Where a pod finds the credentials of its account.
+const ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+
+/// Where the controller finds that kubeconfig.
+const MOUNT: &str = "/etc/e2e-relay";
+
+impl Cluster {
+    fn controller(&self) -> Api<Deployment> {
+        self.api(SYSTEM)
+    }
+
+    /// Changes the number of controllers, and returns what it was.
+    pub async fn scale_controller(&self, replicas: i32) -> anyhow::Result<i32> {
+        let before = self.controller().get(CONTROLLER).await?;
+        let before = before.spec.and_then(|spec| spec.replicas);
+        let change = Patch::Merge(json!({ "spec": { "replicas": replicas } }));
+        self.controller()
+            .patch(CONTROLLER, &PatchParams::default(), &change)
+            .await?;
+        before.context("the API server fills spec.replicas in")
+    }
+
+    /// Waits until the pods of `before` have ended and their successors are ready. A Deployment that is rolled out does
+    /// not count those that still end, and one of them may lead until it has.
+    async fn rolled_over(&self, before: &[Pod]) -> anyhow::Result<()> {
+        self.product_ready().await?;
+        for pod in before {
+            let (pods, name) = (self.api::<Pod>(SYSTEM), pod.name_any());
+            self.wait(pods, &name, "is gone", SOON, |found| found.is_none())
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// The pod that holds the Lease, with its running container.
+    pub async fn leader(&self) -> anyhow::Result<(Pod, ContainerStatus)> {
+        let attempt = || async {
+            let lease = self.api::<Lease>(SYSTEM).get(LEASE).await?;
+            let holder = lease.spec.and_then(|spec| spec.holder_identity);
+            let holder = holder.filter(|holder| !holder.is_empty());
+            let holder = holder.with_context(|| format!("nobody holds Lease {LEASE}"))?;
+            let pod = self.api::<Pod>(SYSTEM).get(&holder).await?;
+            let statuses = pod
+                .status
+                .as_ref()
+                .and_then(|status| status.container_statuses.clone());
+            let container = statuses.unwrap_or_default().into_iter().next();
+            let container = container.with_context(|| format!("pod {holder} has no container"))?;
+            // The status is behind for a moment after a restart, and names the container that has ended.
+            let identifier = container.container_id.as_deref().unwrap_or_default();
+            let runs = self.lab.container_pid(identifier).is_some();
+            ensure!(runs, "the container of pod {holder} does not run");
+            Ok((pod, container))
+        };
+        eventually(SOON, attempt).await.context("looking for the leader")
+    }
+
+    /// Kills the leader's container without notice (SIGKILL), and returns the name of its pod.
+    ///
+    /// kubelet starts a container again at once when it has ended for the first time, and lets it wait longer and longer
+    /// after that. Then the pod goes too, so that another one starts: it is the leader's end that is tried, not
+    /// kubelet's patience.
+    pub async fn kill_leader(&self) -> anyhow::Result<String> {
+        let (pod, container) = self.leader().await?;
+        self.lab
+            .kill_container(container.container_id.as_deref().unwrap_or_default())
+            .await?;
+        let name = pod.name_any();
+        if container.restart_count > 0 {
+            let now = DeleteParams::default().grace_period(0);
+            self.api::<Pod>(SYSTEM).delete(&name, &now).await?;
+        }
+        Ok(name)
+    }
+}
+
+/// The controllers reach the API server through a relay.
+pub struct Detour {
+    /// The relay.
+    pub relay: Relay,
+    /// What the Deployment was before.
+    template: PodTemplateSpec,
+}
+
+impl Detour {
+    /// Starts a relay without faults, points the controllers at it and waits until they run so.
+    ///
+    /// A scenario that fails on the way leaves them there; applying the product's manifest takes the flag away.
+    pub async fn open(cluster: &Cluster) -> anyhow::Result<Self> {
+        let relay = Relay::start(&cluster.lab).await?;
+        let kubeconfig = json!({
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{ "name": RELAY, "cluster": {
+                "server": relay.url(),
+                // Of no use to plain HTTP, but without one the image's certificates are loaded, and it has none.
+                "certificate-authority": format!("{ACCOUNT}/ca.crt"),
+            }}],
+            "users": [{ "name": RELAY, "user": {
+                "tokenFile": format!("{ACCOUNT}/token"),
+            }}],
+            "contexts": [{ "name": RELAY, "context": { "cluster": RELAY, "user": RELAY } }],
+            "current-context": RELAY,
+        });
+        let map = json!({
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": { "name": RELAY },
+            "data": { "kubeconfig": kubeconfig.to_string() },
+        });
+        cluster
+            .api::<ConfigMap>(SYSTEM)
+            .patch(RELAY, &PatchParams::apply(RELAY).force(), &Patch::Apply(map))
+            .await?;
+        let before = cluster.pods(CONTROLLER).await?;
+        let deployment = cluster.controller().get(CONTROLLER).await?;
+        let template = deployment.spec.context("a Deployment has a spec")?.template;
+        let container = template.spec.as_ref().and_then(|spec| spec.containers.first());
+        let mut arguments = container.and_then(|one| one.args.clone()).unwrap_or_default();
+        arguments.push(format!("--kubeconfig={MOUNT}/kubeconfig"));
+        let change = json!({ "spec": { "template": {
+            "metadata": { "annotations": { "e2e/relay": relay.url() } },
+            "spec": {
+                "volumes": [{ "name": RELAY, "configMap": { "name": RELAY, "optional": true } }],
+                "containers": [{
+                    "name": CONTROLLER,
+                    "args": arguments,
+                    "volumeMounts": [{ "name": RELAY, "mountPath": MOUNT, "readOnly": true }],
+                }],
+            },
+        }}});
+        cluster
+            .controller()
+            .patch(CONTROLLER, &PatchParams::default(), &Patch::Strategic(change))
+            .await?;
+        cluster.rolled_over(&before).await?;
+        cluster.leader().await?;
+        Ok(Self { relay, template })
+    }
+
+    /// Points the controllers at the API server again, and ends the relay once they run so.
+    pub async fn close(self, cluster: &Cluster) -> anyhow::Result<()> {
+        let Self { relay, template } = self;
+        let before = cluster.pods(CONTROLLER).await?;
+        let back = json!([{ "op": "replace", "path": "/spec/template", "value": template }]);
+        cluster
+            .kubectl(&[
+                "patch",
+                "-n",
+                SYSTEM,
+                "deployment/controller",
+                "--type=json",
+                "-p",
+                &back.to_string(),
+            ])
+            .await?;
+        cluster.rolled_over(&before).await?;
+        drop(relay);
+        Ok(())
+    }
+}
