@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | [`cluster`] | a lab as scenarios use it: objects, waiting, requests from the client host |
 //! | [`objects`] | builders of the objects that scenarios create |
+//! | [`observer`] | watches all Services through a fault, and judges every event |
 //! | [`runner`] | the order, the clean-up between scenarios, the count |
 //! | `scenarios` | the scenarios, by area |
 //!
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 
 pub mod cluster;
 pub mod objects;
+pub mod observer;
 pub mod runner;
 mod scenarios;
 
