@@ -2,8 +2,11 @@
 
 mod addresses;
 mod announce;
+mod contention;
+mod faults;
 mod install;
 mod lifecycle;
+mod replicas;
 
 use crate::runner::{Scenario, Stage};
 
@@ -36,6 +39,15 @@ pub fn all() -> Vec<Scenario> {
         scenario!(Installed, lifecycle::pool_deleted_keeps_addresses),
         scenario!(Installed, lifecycle::controller_restart_moves_nothing),
         scenario!(Installed, lifecycle::applied_again_changes_no_address),
+        scenario!(Installed, contention::same_address_in_one_instant),
+        scenario!(Installed, contention::garbage_in_annotations),
+        scenario!(Installed, contention::status_written_by_somebody_else),
+        scenario!(Installed, faults::slow_api_server),
+        scenario!(Installed, faults::refusing_api_server),
+        scenario!(Installed, faults::deleted_while_its_write_is_in_flight),
+        scenario!(Installed, replicas::leader_killed_ten_times),
+        scenario!(Installed, faults::api_server_killed),
+        scenario!(Installed, faults::api_server_paused),
         scenario!(Installed, announce::owner_cut_off),
         scenario!(Single, announce::one_node_and_the_exclude_label),
     ]
