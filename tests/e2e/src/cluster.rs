@@ -157,7 +157,7 @@ impl Cluster {
             .await?;
         let crds: Api<CustomResourceDefinition> = Api::all(self.client.clone());
         for crd in crds.list(&ListParams::default()).await? {
-            if crd.spec.group == "metallb.io" {
+            if ["metallb.io", "cortenlb.io"].contains(&crd.spec.group.as_str()) {
                 self.crd_gone(&crds, &crd.name_any()).await?;
             }
         }
