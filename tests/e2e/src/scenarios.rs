@@ -7,6 +7,7 @@ mod faults;
 mod install;
 mod lifecycle;
 mod replicas;
+mod takeover;
 
 use crate::runner::{Scenario, Stage};
 
@@ -42,6 +43,7 @@ pub fn all() -> Vec<Scenario> {
         scenario!(Installed, contention::same_address_in_one_instant),
         scenario!(Installed, contention::garbage_in_annotations),
         scenario!(Installed, contention::status_written_by_somebody_else),
+        scenario!(Installed, takeover::running_metallb_controller_is_waited_for),
         scenario!(Installed, faults::slow_api_server),
         scenario!(Installed, faults::refusing_api_server),
         scenario!(Installed, faults::deleted_while_its_write_is_in_flight),
