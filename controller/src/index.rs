@@ -153,7 +153,7 @@ impl Index {
                 let notes = self.rivals.change(change);
                 self.say(notes);
                 self.listed.rivals = true;
-                self.rivals_changed(now);
+                self.rivals_changed();
             }
             Input::States(change) => self.states(change),
             Input::Announced { service, verdict } => {

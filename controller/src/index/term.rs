@@ -25,11 +25,17 @@ pub(super) struct Term {
     lead: Lead,
     /// The Services whose stamp the watch has not shown yet; none before the fence is put up.
     fence: Option<BTreeSet<ServiceKey>>,
+    /// The Services have been told that MetalLB's controller runs.
+    told: bool,
 }
 
 impl Term {
-    pub(super) fn new(lead: Lead) -> Self {
-        Self { lead, fence: None }
+    fn new(lead: Lead) -> Self {
+        Self {
+            lead,
+            fence: None,
+            told: false,
+        }
     }
 
     fn is_stamp(&self, seen: &Seen) -> bool {
@@ -58,21 +64,29 @@ impl Index {
     }
 
     /// MetalLB's controller pods have come or gone. Its writes may be under way when it has gone, as a deposed leader's.
-    pub(super) fn rivals_changed(&mut self, now: Now) {
+    pub(super) fn rivals_changed(&mut self) {
         if !self.rivals.are_running() {
             return;
         }
         if let Some(term) = &mut self.term {
-            term.lead.fence = true;
             term.fence = None;
+            term.told = false;
         }
         if self.allocator.take().is_some() {
             tracing::warn!("MetalLB's controller runs: nothing is given until it is gone");
             self.services.values_mut().for_each(Record::restart);
         }
+    }
+
+    fn tell_all_why_nothing_is_given(&mut self, now: Now) {
+        let Some(term) = self.term.as_mut().filter(|term| !term.told) else {
+            return;
+        };
+        term.told = true;
+        term.lead.fence = true;
         let keys: Vec<ServiceKey> = self.services.keys().cloned().collect();
         for key in keys {
-            self.reconcile(now, &key);
+            self.tell_why_nothing_is_given(now, &key);
         }
     }
 
@@ -81,7 +95,10 @@ impl Index {
         if self.term.is_none() || !self.is_listed() || self.allocator.is_some() {
             return;
         }
-        if self.rivals.are_running() || !self.is_fenced(now) {
+        if self.rivals.are_running() {
+            return self.tell_all_why_nothing_is_given(now);
+        }
+        if !self.is_fenced(now) {
             return;
         }
         let (mut allocator, losers) = self.adopted(now);

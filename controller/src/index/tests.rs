@@ -4,9 +4,12 @@
 mod adoption;
 mod assignment;
 mod conditions;
+mod fence;
 mod leadership;
+mod parity;
 mod peers;
 mod pool_status;
+mod reservations;
 mod rivals;
 mod sequences;
 

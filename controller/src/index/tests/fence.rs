@@ -1,0 +1,184 @@
+//! A leader that follows upon an expired Lease stamps first, so that no late write of the one before lands.
+
+use super::*;
+
+const EXPIRED: Lead = Lead {
+    epoch: 7,
+    fence: true,
+};
+
+impl Cluster {
+    /// Answers all writes, without the watch telling of it.
+    fn answer_silently(&mut self) -> Vec<String> {
+        let mut names = Vec::new();
+        while let Some(write) = self.pending.pop_front() {
+            let (Key::Service(key) | Key::Stamp(key)) = write.key.clone() else {
+                panic!("{write:?}")
+            };
+            let service = self.services.get_mut(&key.name).unwrap();
+            let (Op::Patch { body, .. } | Op::Apply { body, .. } | Op::Create { body }) = &write.op else {
+                panic!("{write:?}")
+            };
+            merge(service, body);
+            self.version += 1;
+            service["metadata"]["resourceVersion"] = self.version.to_string().into();
+            let result = Ok(Some(Box::new(serde_json::from_value(service.clone()).unwrap())));
+            self.input(Input::Written(Box::new(Outcome { write, result })));
+            names.push(key.name);
+        }
+        names
+    }
+
+    fn epoch(&self, name: &str) -> &Value {
+        &self.services[name]["metadata"]["annotations"]["cortenlb.io/epoch"]
+    }
+}
+
+#[test]
+fn who_has_no_address_is_stamped_before_anybody_gets_one() {
+    let services = [
+        mk_service("a", 5),
+        mk_service("b", 4),
+        mk_holder("held", 9, "10.0.0.0", "p"),
+    ];
+    let mut cluster = Cluster::following(&[mk_pool("p", &["10.0.0.0/24"])], &services);
+    cluster.input(Input::Lead(Some(EXPIRED)));
+    assert_eq!(cluster.answer_silently(), ["a", "b"]);
+    assert_eq!(cluster.epoch("a"), "7");
+    assert!(cluster.epoch("held").is_null());
+    // The answers are no proof: the watch may not have shown what was written before them.
+    assert!(!cluster.index.is_deciding());
+    cluster.tell("b");
+    assert!(!cluster.index.is_deciding());
+    cluster.tell("a");
+    assert!(cluster.index.is_deciding());
+    cluster.settle();
+    assert_eq!(cluster.shown("a"), "10.0.0.1 (p)");
+    assert_eq!(cluster.shown("b"), "10.0.0.2 (p)");
+}
+
+#[test]
+fn a_late_write_from_before_the_stamp_is_refused() {
+    let mut cluster = Cluster::with(&[mk_pool("p", &["10.0.0.0/32"])], &[]);
+    cluster.put_service(mk_service("late", 5));
+    cluster.tell("late");
+    let late = cluster.pending.pop_front().unwrap();
+    // Another process leads, which never heard of that write.
+    cluster.index = Index::new(mk_settings());
+    cluster.put_service(mk_service("early", 9));
+    cluster.list();
+    cluster.input(Input::Lead(Some(EXPIRED)));
+    cluster.settle();
+    assert_eq!(cluster.shown("early"), "10.0.0.0 (p)");
+    cluster.take_log();
+    cluster.answer(late);
+    assert_eq!(cluster.take_log(), ["conflict late"]);
+    assert_eq!(cluster.shown("late"), " (-)");
+}
+
+#[test]
+fn who_asks_for_another_address_than_it_has_is_stamped_too() {
+    let mut wants = mk_holder("wants", 9, "10.0.0.5", "p");
+    merge(&mut wants, &asking_for("10.0.0.6"));
+    let mut cluster = Cluster::following(&[mk_pool("p", &["10.0.0.0/24"])], &[wants]);
+    cluster.input(Input::Lead(Some(EXPIRED)));
+    assert_eq!(cluster.answer_silently(), ["wants"]);
+    cluster.tell("wants");
+    cluster.settle();
+    assert_eq!(cluster.shown("wants"), "10.0.0.6 (p)");
+}
+
+#[test]
+fn where_all_are_served_one_stamp_tells_how_far_the_watch_has_come() {
+    let services = [
+        mk_holder("s", 9, "10.0.0.0", "p"),
+        mk_holder("t", 5, "10.0.0.1", "p"),
+    ];
+    let mut cluster = Cluster::with(&[mk_pool("p", &["10.0.0.0/24"])], &services);
+    cluster.index = Index::new(mk_settings());
+    cluster.list();
+    cluster.input(Input::Lead(Some(EXPIRED)));
+    assert_eq!(cluster.answer_silently(), ["s"]);
+    assert!(!cluster.index.is_deciding());
+    cluster.tell("s");
+    assert!(cluster.index.is_deciding());
+}
+
+#[test]
+fn who_appears_while_stamps_are_under_way_is_stamped_as_well() {
+    let mut cluster = Cluster::following(&[mk_pool("p", &["10.0.0.0/24"])], &[mk_service("a", 5)]);
+    cluster.input(Input::Lead(Some(EXPIRED)));
+    cluster.put_service(mk_service("b", 9));
+    cluster.tell("b");
+    cluster.delete("a");
+    assert!(cluster.index.is_deciding() && !cluster.epoch("b").is_null());
+    assert_eq!(cluster.shown("b"), "10.0.0.0 (p)");
+}
+
+#[test]
+fn nothing_is_stamped_after_a_release_or_without_services() {
+    let mut cluster = Cluster::following(&[mk_pool("p", &["10.0.0.0/24"])], &[mk_service("a", 5)]);
+    cluster.input(Input::Lead(Some(LEAD)));
+    cluster.settle();
+    assert!(cluster.epoch("a").is_null() && cluster.index.is_deciding());
+    let mut empty = Cluster::following(&[], &[]);
+    empty.input(Input::Lead(Some(EXPIRED)));
+    assert!(empty.index.is_deciding());
+}
+
+/// A pod of MetalLB's controller.
+fn mk_metallb(phase: &str) -> k8s_openapi::api::core::v1::Pod {
+    serde_json::from_value(json!({
+        "metadata": {
+            "name": "controller-x", "namespace": "metallb-system",
+            "labels": { "app": "metallb", "component": "controller" },
+        },
+        "status": { "phase": phase },
+    }))
+    .unwrap()
+}
+
+#[test]
+fn nothing_is_given_while_metallbs_controller_runs() {
+    let pools = [mk_pool("p", &["10.0.0.0/24"])];
+    let services = [mk_service("waits", 5), mk_holder("held", 9, "10.0.0.5", "p")];
+    let mut cluster = Cluster::following(&pools, &services);
+    cluster.input(Input::Rivals(Change::Reset(vec![mk_metallb("Running")])));
+    cluster.input(Input::Lead(Some(LEAD)));
+    cluster.settle();
+    assert!(!cluster.index.is_deciding());
+    assert_eq!(cluster.shown("waits"), " (-)");
+    assert_eq!(
+        cluster.assigned("waits"),
+        "False MetalLBRunning: no address is given while MetalLB's controller runs (pod controller-x): it goes when \
+         its Deployment is replaced or deleted"
+    );
+    assert_eq!(
+        cluster.take_log(),
+        [
+            "MetalLBRunning CortenLB gives no addresses while this controller of MetalLB runs",
+            "patch waits"
+        ]
+    );
+    // Its last write may be under way when it has gone: what it could land on is stamped.
+    cluster.input(Input::Rivals(Change::Delete(mk_metallb("Running"))));
+    cluster.settle();
+    assert!(!cluster.epoch("waits").is_null(), "waits");
+    assert!(cluster.epoch("held").is_null(), "held");
+    assert_eq!(cluster.shown("waits"), "10.0.0.0 (p)");
+    assert_eq!(cluster.shown("held"), "10.0.0.5 (p)");
+}
+
+#[test]
+fn metallb_that_comes_back_stops_everything_and_one_that_has_ended_nothing() {
+    let mut cluster = Cluster::with(&[mk_pool("p", &["10.0.0.0/24"])], &[]);
+    cluster.input(Input::Rivals(Change::Apply(mk_metallb("Succeeded"))));
+    assert!(cluster.index.is_deciding());
+    cluster.input(Input::Rivals(Change::Apply(mk_metallb("Running"))));
+    assert!(!cluster.index.is_deciding());
+    cluster.apply(mk_service("s", 5));
+    assert_eq!(cluster.shown("s"), " (-)");
+    cluster.input(Input::Rivals(Change::Reset(Vec::new())));
+    cluster.settle();
+    assert_eq!(cluster.shown("s"), "10.0.0.0 (p)");
+}
