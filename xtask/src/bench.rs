@@ -4,6 +4,8 @@
 mod controller;
 mod ipam;
 
+use std::time::Duration;
+
 use clap::Args;
 
 /// Measure; prints one line `name value unit` per figure.
@@ -12,9 +14,12 @@ pub(crate) struct Bench {
     /// What to measure; everything when none is named.
     #[arg(value_enum)]
     areas: Vec<Area>,
-    /// Number of pending Services of the bulk measurement.
-    #[arg(long, default_value_t = 2000)]
-    services: usize,
+    /// Numbers of pending Services of the bulk measurement.
+    #[arg(long, value_delimiter = ',', default_values_t = [2000, 10_000])]
+    services: Vec<usize>,
+    /// Minutes for which the controller is left alone while its writes are counted.
+    #[arg(long, default_value_t = 10)]
+    idle: u64,
     /// The name of the lab.
     #[arg(long, default_value = "bench")]
     name: String,
@@ -35,6 +40,7 @@ impl Bench {
         let Self {
             areas,
             services,
+            idle,
             name,
         } = self;
         let wanted = |area| areas.is_empty() || areas.contains(&area);
@@ -42,7 +48,8 @@ impl Bench {
             ipam::run().await?;
         }
         if wanted(Area::Controller) {
-            controller::run(&name, services).await?;
+            let idle = Duration::from_secs(60 * idle);
+            controller::run(&name, controller::Plan { services, idle }).await?;
         }
         Ok(())
     }

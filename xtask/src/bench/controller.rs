@@ -19,25 +19,50 @@ const LIMIT: Duration = Duration::from_secs(600);
 /// Number of Services created one after another for the latency of a single one.
 const SINGLES: usize = 100;
 
-/// Brings up a lab of one node with the product installed, and measures.
-pub(super) async fn run(name: &str, services: usize) -> anyhow::Result<()> {
-    Lab::down(name).await?;
-    let product = Some(crate::image::product()?);
-    let options = LabOptions {
-        name: name.to_owned(),
-        nodes: 1,
-        product,
-        ..LabOptions::default()
-    };
-    let outcome = async { measure(&Lab::up(options).await?, services).await }.await;
-    Lab::down(name).await?;
-    outcome
+/// The requests by which our programs write, as the API server counts them. Nobody else makes them in a lab at rest.
+const WRITES: [(&str, &str); 6] = [
+    ("services", "status"),
+    ("ipaddresspools", "status"),
+    ("addressreservations", "status"),
+    ("servicel2statuses", ""),
+    ("servicel2statuses", "status"),
+    ("configurationstates", "status"),
+];
+
+/// What is measured on a real API server.
+pub(super) struct Plan {
+    /// Numbers of pending Services; each is measured on a lab of its own.
+    pub(super) services: Vec<usize>,
+    /// How long the last lab is left alone while writes are counted.
+    pub(super) idle: Duration,
 }
 
-async fn measure(lab: &Lab, services: usize) -> anyhow::Result<()> {
+/// Brings up a lab of one node with the product installed for each number of Services, and measures.
+pub(super) async fn run(name: &str, plan: Plan) -> anyhow::Result<()> {
+    let Plan { services, idle } = plan;
+    let product = crate::image::product()?;
+    let last = services.len().saturating_sub(1);
+    for (place, services) in services.into_iter().enumerate() {
+        Lab::down(name).await?;
+        let options = LabOptions {
+            name: name.to_owned(),
+            nodes: 1,
+            product: Some(product.clone()),
+            ..LabOptions::default()
+        };
+        let idle = Some(idle).filter(|_| place == last);
+        let outcome = async { measure(&Lab::up(options).await?, services, idle).await }.await;
+        Lab::down(name).await?;
+        outcome?;
+    }
+    Ok(())
+}
+
+async fn measure(lab: &Lab, services: usize, idle: Option<Duration>) -> anyhow::Result<()> {
     let bench = Bench {
         client: lab.client().await?,
     };
+    let print = |name: &str, value: f64, unit: &str| super::print(&format!("{name}.{services}"), value, unit);
     memory(lab, &bench.client, "speaker", "speaker.memory.idle").await?;
     memory(lab, &bench.client, "controller", "controller.memory.idle").await?;
     kubectl(lab, &["delete", "-n", "metallb-system", "daemonset/speaker"]).await?;
@@ -45,30 +70,68 @@ async fn measure(lab: &Lab, services: usize) -> anyhow::Result<()> {
     // The plain client writes to Services of another class, which the controller leaves alone.
     bench.create("plain", services, Some("example.org/bench")).await?;
     let plain = bench.plain_writes("plain").await?;
-    super::print("apiserver.status_write.rate", plain, "1/s");
+    print("apiserver.status_write.rate", plain, "1/s");
 
     bench.create("bulk", services, None).await?;
     let bulk = bench.bulk(services, lab).await?;
-    super::print("controller.bulk.rate", bulk, "1/s");
-    super::print("controller.bulk.ratio", bulk / plain, "1");
-    memory(
+    print("controller.bulk.rate", bulk, "1/s");
+    print("controller.bulk.ratio", bulk / plain, "1");
+    bench.settled(services).await?;
+    let of = |services: usize| format!("controller.memory.services_{services}");
+    memory(lab, &bench.client, "controller", &of(2 * services)).await?;
+
+    let raw = Percentiles::of(bench.single_writes("plain").await?);
+    let single = Percentiles::of(bench.singles().await?);
+    print("apiserver.status_write.p50", raw.p50, "ms");
+    print("apiserver.status_write.p99", raw.p99, "ms");
+    print("controller.single.p50", single.p50, "ms");
+    print("controller.single.p99", single.p99, "ms");
+    print("controller.single.p99.ratio", single.p99 / raw.p99, "1");
+    kubectl(lab, &["delete", "namespace", "plain"]).await?;
+    kubectl(
         lab,
-        &bench.client,
-        "controller",
-        &format!("controller.memory.services_{services}"),
+        &[
+            "rollout",
+            "restart",
+            "-n",
+            "metallb-system",
+            "deployment/controller",
+        ],
     )
     .await?;
-
-    bench.settled(services).await?;
-    let mut singles = bench.singles().await?;
-    singles.sort();
-    super::print("controller.single.p50", milliseconds(singles[SINGLES / 2]), "ms");
-    super::print(
-        "controller.single.p99",
-        milliseconds(singles[SINGLES * 99 / 100]),
-        "ms",
-    );
+    kubectl(
+        lab,
+        &[
+            "rollout",
+            "status",
+            "-n",
+            "metallb-system",
+            "deployment/controller",
+        ],
+    )
+    .await?;
+    memory(lab, &bench.client, "controller", &of(services)).await?;
+    if let Some(idle) = idle {
+        bench.idle(idle).await?;
+    }
     Ok(())
+}
+
+/// Of a row of durations, in milliseconds.
+struct Percentiles {
+    p50: f64,
+    p99: f64,
+}
+
+impl Percentiles {
+    fn of(mut durations: Vec<Duration>) -> Self {
+        durations.sort();
+        let at = |percent: usize| milliseconds(durations[durations.len() * percent / 100]);
+        Self {
+            p50: at(50),
+            p99: at(99),
+        }
+    }
 }
 
 struct Bench {
@@ -187,6 +250,53 @@ impl Bench {
             .context("not every Service says whether it is announced")?
     }
 
+    /// Patches the status of Services of `namespace` one after another.
+    async fn single_writes(&self, namespace: &str) -> anyhow::Result<Vec<Duration>> {
+        let api = self.services(namespace);
+        let mut delays = Vec::new();
+        let params = ListParams::default().limit(u32::try_from(SINGLES)?);
+        for (index, service) in api.list(&params).await?.into_iter().enumerate() {
+            let name = service.metadata.name.context("a listed Service has a name")?;
+            let entry = json!({ "ip": format!("10.201.0.{index}") });
+            let body = json!({ "status": { "loadBalancer": { "ingress": [entry] } } });
+            let start = Instant::now();
+            api.patch_status(&name, &PatchParams::default(), &Patch::Merge(body))
+                .await?;
+            delays.push(start.elapsed());
+        }
+        Ok(delays)
+    }
+
+    /// Counts what is written while nothing happens, once the last Services are gone.
+    async fn idle(&self, time: Duration) -> anyhow::Result<()> {
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        let before = self.writes().await?;
+        tokio::time::sleep(time).await;
+        let after = self.writes().await?;
+        super::print("controller.idle.minutes", time.as_secs_f64() / 60.0, "min");
+        super::print("controller.idle.writes", after - before, "1");
+        Ok(())
+    }
+
+    /// How often the API server has been asked for [`WRITES`].
+    async fn writes(&self) -> anyhow::Result<f64> {
+        let request = http::Request::get("/metrics").body(Vec::new())?;
+        let text = self.client.request_text(request).await?;
+        let lines = text
+            .lines()
+            .filter(|line| line.starts_with("apiserver_request_total{"));
+        let ours = lines.filter(|line| {
+            WRITES.iter().any(|(resource, subresource)| {
+                line.contains(&format!("resource=\"{resource}\""))
+                    && line.contains(&format!("subresource=\"{subresource}\""))
+            }) && ["APPLY", "DELETE", "PATCH", "POST", "PUT"]
+                .iter()
+                .any(|verb| line.contains(&format!("verb=\"{verb}\"")))
+        });
+        let values = ours.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
+        Ok(values.sum())
+    }
+
     /// Creates Services one after another, each when the one before it has its address and is gone.
     async fn singles(&self) -> anyhow::Result<Vec<Duration>> {
         let api = self.services("bulk");
@@ -257,7 +367,7 @@ async fn kubectl(lab: &Lab, arguments: &[&str]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Prints the resident memory of the container of `component`, as the kernel counts it.
+/// Prints the largest resident memory of the containers of `component`, as the kernel counts it.
 async fn memory(lab: &Lab, client: &kube::Client, component: &str, name: &str) -> anyhow::Result<()> {
     let pods: Api<Pod> = Api::namespaced(client.clone(), "metallb-system");
     let pods = pods
@@ -268,19 +378,24 @@ async fn memory(lab: &Lab, client: &kube::Client, component: &str, name: &str) -
         .into_iter()
         .filter_map(|pod| pod.status?.container_statuses)
         .flatten();
-    let container = statuses.filter_map(|status| status.container_id).next();
-    let container = container.with_context(|| format!("no container of the {component}"))?;
-    let pid = lab
-        .container_pid(&container)
-        .with_context(|| format!("no process of container {container}"))?;
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let processes = statuses.filter_map(|status| lab.container_pid(&status.container_id?));
+    let sizes: Vec<f64> = processes.map(resident).collect::<anyhow::Result<_>>()?;
+    let largest = sizes
+        .into_iter()
+        .reduce(f64::max)
+        .with_context(|| format!("no process of the {component}"))?;
+    super::print(name, largest / 1024.0, "MiB");
+    Ok(())
+}
+
+/// In KiB.
+fn resident(process: u32) -> anyhow::Result<f64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
     let line = status
         .lines()
         .find_map(|line| line.strip_prefix("VmRSS:"))
         .context("no VmRSS")?;
-    let kilobytes: f64 = line.trim().trim_end_matches(" kB").parse()?;
-    super::print(name, kilobytes / 1024.0, "MiB");
-    Ok(())
+    Ok(line.trim().trim_end_matches(" kB").parse()?)
 }
 
 fn milliseconds(duration: Duration) -> f64 {
