@@ -26,15 +26,19 @@ pub enum Predecessor {
 }
 
 /// What this process may do.
+///
+/// A claim is one of three: it holds; or its term is *suspended*, `held` though it does not hold: no renewal was answered
+/// in time, and whether somebody else has led meanwhile is not known yet; or it is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Claim {
-    /// Whether the Lease is ours. For "may I write now?" ask [`holds`](Self::holds).
+    /// Whether a term of ours has begun and is not known to be over. For "may I write now?" ask [`holds`](Self::holds).
     pub held: bool,
     /// `spec.leaseTransitions` of our term: it grows with every term, also when one process holds two in a row.
     pub transitions: i32,
     /// How the term before ours ended.
     pub predecessor: Predecessor,
-    /// When the claim ends unless it is renewed; `None` for never. Moves on without a notification.
+    /// When the claim ceases to hold unless it is renewed; `None` for never. A late renewal moves it on as well: then
+    /// nobody else has led in between.
     pub until: Option<Instant>,
 }
 

@@ -4,6 +4,11 @@
 //! Lease come from a clock that may be wrong, and are only written for people. That is safe as long as no clock runs
 //! faster than another by more than `duration / renew_deadline`: a holder counts its own claim from before it sent
 //! the renewal, a candidate from after it saw it.
+//!
+//! A holder that cannot renew in time stops writing, and its term is suspended. It ends when the Lease is read and is not
+//! ours as we left it. While it names us and our transitions nobody else has led: every other term has more transitions, and
+//! each renewal replaced the very form that the one before it had left (its resourceVersion). So a renewal that succeeds
+//! goes on with the term, however late.
 
 use std::time::Duration;
 
@@ -66,6 +71,8 @@ pub struct LeaseState {
     read_again: Option<Instant>,
     /// When the next request may be sent after one that failed.
     retry_at: Option<Instant>,
+    /// Whether the last request had no answer, or the last write one that half a term would have been too short for.
+    slow: bool,
     term: Option<Term>,
     /// The highest `leaseTransitions` of a Lease that had a holder; `None` while none was seen.
     ///
@@ -84,7 +91,7 @@ enum View {
     },
 }
 
-/// Our own claim.
+/// Our own term, suspended or not.
 #[derive(Clone, Copy, Debug)]
 struct Term {
     transitions: i32,
@@ -106,6 +113,7 @@ impl LeaseState {
             view: View::Absent,
             read_again: None,
             retry_at: None,
+            slow: false,
             term: None,
             seen: None,
         }
@@ -114,15 +122,8 @@ impl LeaseState {
     /// What is to be done now.
     #[must_use]
     pub fn poll(&mut self, now: Instant) -> Action {
-        if self
-            .term
-            .is_some_and(|term| now >= term.renewed + self.timing.renew_deadline)
-        {
-            self.term = None;
-            self.read_again = None;
-        }
         if let Some(at) = self.retry_at.filter(|&at| now < at) {
-            return Action::Wait(self.deadline().map_or(at, |deadline| at.min(deadline)));
+            return Action::Wait(at);
         }
         let Some(read_again) = self.read_again else {
             return Action::Read;
@@ -169,12 +170,11 @@ impl LeaseState {
     pub fn read(&mut self, now: Instant, lease: Option<(String, LeaseSpec)>) {
         self.retry_at = None;
         self.read_again = Some(now + self.timing.retry);
-        let ours = lease
-            .as_ref()
-            .is_some_and(|(_, spec)| holder(spec) == Some(&self.identity));
-        if !ours {
-            self.term = None;
-        }
+        self.term = self.term.filter(|term| {
+            lease.as_ref().is_some_and(|(_, spec)| {
+                holder(spec) == Some(&self.identity) && spec.lease_transitions == Some(term.transitions)
+            })
+        });
         if let Some((_, spec)) = &lease {
             self.see(spec);
         }
@@ -212,8 +212,8 @@ impl LeaseState {
         }
     }
 
-    /// Our creation or update, sent at `sent`, was accepted and gave this resourceVersion and spec.
-    pub fn written(&mut self, sent: Instant, resource_version: String, spec: LeaseSpec) {
+    /// Our creation or update, sent at `sent` and answered at `now`, was accepted and gave this resourceVersion and spec.
+    pub fn written(&mut self, sent: Instant, now: Instant, resource_version: String, spec: LeaseSpec) {
         let (transitions, predecessor) = match (self.term, &self.view) {
             (Some(term), _) => (term.transitions, term.predecessor),
             (None, View::Absent) => (
@@ -235,6 +235,7 @@ impl LeaseState {
         };
         self.see(&spec);
         self.retry_at = None;
+        self.slow = now >= sent + self.timing.renew_deadline / 2;
         self.read_again = Some(sent);
         self.term = Some(Term {
             transitions,
@@ -256,20 +257,21 @@ impl LeaseState {
     /// A request that was sent at `sent` had no answer, or none that judged it.
     pub fn failed(&mut self, sent: Instant) {
         self.retry_at = Some(sent + self.timing.retry / 2);
+        self.slow = true;
     }
 
     /// When to give a request up that is sent at `sent`.
     ///
-    /// Two tries fit into a term, and none outlives it. Who has no term to lose waits longer for a write: on a slow API
-    /// server (2 s for each) it would otherwise never come to lead. An answer later than the renew deadline gives a term
-    /// that is over.
+    /// Two tries fit into the time for which a claim holds. On a slow API server (2 s for each write) neither would be
+    /// heard: after a late answer, or none, and for a write of who has no term to lose, all of that time is waited. A
+    /// later answer to a write gives a claim that does not hold.
     #[must_use]
     pub fn give_up(&self, sent: Instant, request: &Action) -> Instant {
-        let half = sent + self.timing.renew_deadline / 2;
-        match (self.deadline(), request) {
-            (Some(deadline), _) => half.min(deadline),
-            (None, Action::Create(_) | Action::Update { .. }) => sent + self.timing.renew_deadline,
-            (None, Action::Read | Action::Wait(_)) => half,
+        let writes = matches!(request, Action::Create(_) | Action::Update { .. });
+        if self.slow || writes && self.term.is_none() {
+            sent + self.timing.renew_deadline
+        } else {
+            sent + self.timing.renew_deadline / 2
         }
     }
 
@@ -306,12 +308,12 @@ impl LeaseState {
             |Term {
                  transitions,
                  predecessor,
-                 ..
+                 renewed,
              }| Claim {
                 held: true,
                 transitions,
                 predecessor,
-                until: self.deadline(),
+                until: Some(renewed + self.timing.renew_deadline),
             },
         )
     }
@@ -320,10 +322,6 @@ impl LeaseState {
         if holder(spec).is_some() {
             self.seen = self.seen.max(Some(spec.lease_transitions.unwrap_or_default()));
         }
-    }
-
-    fn deadline(&self) -> Option<Instant> {
-        self.term.map(|term| term.renewed + self.timing.renew_deadline)
     }
 
     /// How long another holder may be silent: by its own word or by ours, whichever is longer.

@@ -3,8 +3,8 @@
 //! The watch makes a release known at once. It may lag or break without anybody's notice, so that the state goes on to
 //! read the Lease when nothing is told.
 //!
-//! Cancel safety: dropping [`run`] at any point leaves the Lease to expire, and its last [`Claim`] to end by itself
-//! at `until`.
+//! Cancel safety: dropping [`run`] at any point leaves the Lease to expire, and its last [`Claim`] to cease to hold by
+//! itself at `until`.
 
 use k8s_openapi::{
     api::coordination::v1::{Lease, LeaseSpec},
@@ -56,8 +56,8 @@ enum Miss {
     Failed(String),
 }
 
-/// Stands for the Lease until `shutdown`, then gives it up. The claim is published whenever `held` changes; its
-/// `until` moves on silently.
+/// Stands for the Lease until `shutdown`, then gives it up. The claim is published whenever it changes, renewals included:
+/// those whose term was suspended wait for one.
 ///
 /// Cancel `shutdown` when the writer has ended [`Clean`](crate::write::Drained::Clean). After an
 /// [`Ambiguous`](crate::write::Drained::Ambiguous) end drop this future instead, so that the Lease expires.
@@ -105,7 +105,6 @@ pub async fn run(
 /// Sends one request and tells the state how it ended.
 async fn act(api: &Api<Lease>, candidate: &Candidate, state: &mut LeaseState, request: Action) {
     let sent = Instant::now();
-    // No later than the term's end, which the caller publishes.
     let deadline = state.give_up(sent, &request);
     let reading = request == Action::Read;
     let answer = timeout_at(deadline, send(api, candidate, request)).await;
@@ -113,7 +112,7 @@ async fn act(api: &Api<Lease>, candidate: &Candidate, state: &mut LeaseState, re
         Ok(lease) if reading => state.read(Instant::now(), Some(parts(lease))),
         Ok(lease) => {
             let (resource_version, spec) = parts(lease);
-            state.written(sent, resource_version, spec);
+            state.written(sent, Instant::now(), resource_version, spec);
         }
         Err(Miss::Absent) if reading => state.read(Instant::now(), None),
         Err(Miss::Absent | Miss::Conflict) => state.conflict(),
@@ -186,9 +185,8 @@ fn parts(lease: Lease) -> (String, LeaseSpec) {
 
 fn publish(claims: &watch::Sender<Claim>, claim: Claim, candidate: &Candidate) {
     claims.send_if_modified(|published| {
-        let changed = (published.held, published.transitions) != (claim.held, claim.transitions);
-        *published = claim;
-        if changed {
+        let before = std::mem::replace(published, claim);
+        if (before.held, before.transitions) != (claim.held, claim.transitions) {
             let lease = candidate.lease();
             if claim.held {
                 tracing::info!(lease, term = claim.transitions, after = ?claim.predecessor, "leading");
@@ -196,6 +194,6 @@ fn publish(claims: &watch::Sender<Claim>, claim: Claim, candidate: &Candidate) {
                 tracing::info!(lease, "not leading");
             }
         }
-        changed
+        before != claim
     });
 }

@@ -46,7 +46,7 @@ fn taken(action: &Action) -> Option<i32> {
 
 fn accept(state: &mut LeaseState, now: Instant, action: Action) {
     match action {
-        Action::Create(spec) | Action::Update { spec, .. } => state.written(now, "1".to_owned(), spec),
+        Action::Create(spec) | Action::Update { spec, .. } => state.written(now, now, "1".to_owned(), spec),
         other => panic!("a write: {other:?}"),
     }
 }
@@ -156,45 +156,99 @@ fn a_holder_renews_and_keeps_its_term() {
     assert_eq!(state.claim().until, Some(start + 9 * SECOND / 2));
 }
 
-#[test]
-fn a_holder_that_cannot_renew_stops_and_comes_back_in_a_new_term() {
-    let start = Instant::now();
-    let mut state = mk_state(start, None);
+/// A holder for whom every request of the first `seconds` after its last renewal has failed.
+fn mk_suspended(start: Instant, seconds: u32) -> (LeaseState, Instant) {
+    let mut state = mk_state(start, Some(mk_spec("", 4)));
     let action = state.poll(start);
     accept(&mut state, start, action);
-    for halves in 2..7 {
+    for halves in 2..2 * seconds {
         let now = start + halves * SECOND / 2;
-        assert_eq!(taken(&state.poll(now)), Some(0));
+        assert_eq!(taken(&state.poll(now)), Some(5));
         state.failed(now);
         assert_eq!(state.poll(now), Action::Wait(now + SECOND / 2));
-        assert!(state.claim().held);
     }
-    let end = start + 7 * SECOND / 2;
-    assert!(!state.claim().holds(end), "the claim ends by the clock");
-    assert_eq!(state.poll(end), Action::Read);
-    assert!(!state.claim().held, "and by word");
-    state.read(end, Some(("1".to_owned(), mk_spec("me", 0))));
-    let action = state.poll(end);
-    assert_eq!(taken(&action), Some(1));
-    accept(&mut state, end, action);
-    assert_eq!(state.claim().predecessor, Predecessor::Expired);
+    let now = start + seconds * SECOND;
+    assert!(state.claim().held && !state.claim().holds(now));
+    (state, now)
 }
 
-/// Twice into a term, and as often as not beyond it: the times of [`LeaseState::give_up`].
+#[test]
+fn a_late_renewal_goes_on_with_the_term() {
+    for seconds in [4, 60] {
+        let (mut state, now) = mk_suspended(Instant::now(), seconds);
+        let action = state.poll(now);
+        assert_eq!(taken(&action), Some(5));
+        accept(&mut state, now, action);
+        let until = Some(now + 7 * SECOND / 2);
+        assert_eq!(
+            state.claim(),
+            Claim {
+                held: true,
+                transitions: 5,
+                predecessor: Predecessor::Released,
+                until
+            }
+        );
+    }
+}
+
+/// After a conflict, or a word of the watch, the Lease is read: our own unanswered renewal may be what changed it.
+#[test]
+fn a_suspended_term_ends_when_the_lease_is_not_as_it_was_left() {
+    let table = [
+        (Some(mk_spec("me", 5)), true),
+        (Some(mk_spec("me", 6)), false),
+        (Some(mk_spec("other", 6)), false),
+        (Some(mk_spec("", 5)), false),
+        (None, false),
+    ];
+    for (found, goes_on) in table {
+        let (mut state, now) = mk_suspended(Instant::now(), 4);
+        state.conflict();
+        assert_eq!(state.poll(now), Action::Read);
+        assert!(state.claim().held, "{found:?}: a conflict alone tells nothing");
+        state.read(now, found.clone().map(|spec| ("1".to_owned(), spec)));
+        assert_eq!(state.claim().held, goes_on, "{found:?}");
+        assert!(
+            !state.claim().holds(now),
+            "{found:?}: nothing is renewed by reading"
+        );
+        let action = state.poll(now);
+        if goes_on {
+            assert_eq!(taken(&action), Some(5));
+        } else if found != Some(mk_spec("other", 6)) {
+            accept(&mut state, now, action);
+            let claim = state.claim();
+            assert!(claim.transitions > 5, "{found:?}: {claim:?}");
+        }
+    }
+    let (mut state, now) = mk_suspended(Instant::now(), 4);
+    state.told(now, Some(("9".to_owned(), mk_spec("other", 6))));
+    assert_eq!(state.poll(now), Action::Read);
+}
+
+/// Twice while the claim holds, and for all of that time when answers are slow: the times of [`LeaseState::give_up`].
 #[test]
 fn a_request_is_given_up_before_it_is_worthless() {
+    let (half, whole) = (7 * SECOND / 4, 7 * SECOND / 2);
     let start = Instant::now();
     let mut state = mk_state(start, None);
     let create = state.poll(start);
-    assert_eq!(state.give_up(start, &create), start + 7 * SECOND / 2);
-    assert_eq!(state.give_up(start, &Action::Read), start + 7 * SECOND / 4);
+    assert_eq!(state.give_up(start, &create), start + whole);
+    assert_eq!(state.give_up(start, &Action::Read), start + half);
     accept(&mut state, start, create);
     let renewal = state.poll(start + SECOND);
-    let second = state.give_up(start + SECOND, &renewal);
-    assert_eq!(second, start + 11 * SECOND / 4);
-    let end = state.claim().until.unwrap();
-    assert!(second < end);
-    assert_eq!(state.give_up(second, &renewal), end);
+    for action in [&renewal, &Action::Read] {
+        assert_eq!(state.give_up(start, action), start + half);
+    }
+    state.failed(start + SECOND);
+    for action in [&renewal, &Action::Read] {
+        assert_eq!(state.give_up(start, action), start + whole);
+    }
+    state.written(start, start + half, "2".to_owned(), mk_spec("me", 0));
+    assert_eq!(state.give_up(start, &renewal), start + whole, "answered late");
+    state.written(start, start + SECOND, "3".to_owned(), mk_spec("me", 0));
+    assert_eq!(state.give_up(start, &renewal), start + half);
 }
 
 #[test]

@@ -98,6 +98,8 @@ enum Ended<K> {
 
 /// What the running task holds.
 struct Running<K> {
+    /// The claim under which the queue was filled.
+    claim: Claim,
     queue: Queue<K>,
     line: Line,
     tasks: JoinSet<Ended<K>>,
@@ -150,10 +152,11 @@ impl<K: Clone + Debug + Eq + Hash + Send + 'static> Writer<K> {
     /// Writes until `shutdown` or until all handles are gone; then drops what waits, and returns when the requests
     /// under way are answered.
     ///
-    /// While the claim is not held, writes are dropped and counted: a new leader decides everything anew. So they are when
-    /// the claim changes from one term of ours to the next.
+    /// Without a term, writes are dropped and counted: a new leader decides everything anew. So they are when one term of
+    /// ours follows another. While a term is suspended they wait, for it may yet go on.
     pub async fn run(mut self, shutdown: CancellationToken) -> Drained {
         let mut running = Running {
+            claim: *self.claim.borrow_and_update(),
             queue: Queue::default(),
             line: Line::default(),
             tasks: JoinSet::new(),
@@ -162,14 +165,13 @@ impl<K: Clone + Debug + Eq + Hash + Send + 'static> Writer<K> {
         };
         let mut open = true;
         while open || running.active > 0 {
-            if open {
-                self.start(&mut running);
-            }
+            let suspended = open && self.start(&mut running);
             let busy = running.active > 0;
             self.busy
                 .send_if_modified(|before| std::mem::replace(before, busy) != busy);
             let opens = running.line.opens();
-            let waits = opens.is_some() && running.active < CONCURRENCY && !running.queue.is_idle();
+            let waits =
+                opens.is_some() && !suspended && running.active < CONCURRENCY && !running.queue.is_idle();
             let opens = opens.unwrap_or_else(Instant::now);
             tokio::select! {
                 () = shutdown.cancelled(), if open => open = false,
@@ -185,6 +187,8 @@ impl<K: Clone + Debug + Eq + Hash + Send + 'static> Writer<K> {
                     None => open = false,
                 },
                 () = sleep_until(opens), if open && waits => {}
+                // An election that is gone renews nothing: its claim stays as it is.
+                Ok(()) = self.claim.changed(), if suspended => {}
             }
         }
         if running.unsettled.is_empty() {
@@ -194,30 +198,30 @@ impl<K: Clone + Debug + Eq + Hash + Send + 'static> Writer<K> {
         }
     }
 
-    /// The claim as it is now. What was decided under another one is dropped.
+    /// The claim as it is now. What was decided in another term, or without one, is dropped.
     fn notice(&mut self, running: &mut Running<K>) -> Claim {
-        let (claim, changed) = {
-            let claim = self.claim.borrow_and_update();
-            (*claim, claim.has_changed())
-        };
-        if changed {
+        let claim = *self.claim.borrow_and_update();
+        let before = std::mem::replace(&mut running.claim, claim);
+        if !claim.held || !before.held || before.transitions != claim.transitions {
             self.count(WriteResult::Dropped, running.queue.clear());
         }
         claim
     }
 
-    /// Sends as much as may be under way.
-    fn start(&mut self, running: &mut Running<K>) {
+    /// Sends as much as may be under way. Returns whether the rest waits for the claim.
+    fn start(&mut self, running: &mut Running<K>) -> bool {
         while running.active < CONCURRENCY {
             let claim = self.notice(running);
             let now = Instant::now();
             if !claim.holds(now) {
-                return self.count(WriteResult::Dropped, running.queue.clear());
+                return claim.held && !running.queue.is_idle();
             }
             if !running.line.is_open(now) {
-                return;
+                return false;
             }
-            let Some(write) = running.queue.pop() else { return };
+            let Some(write) = running.queue.pop() else {
+                return false;
+            };
             let probe = running.line.sent(now);
             running.active += 1;
             let (client, manager) = (self.client.clone(), Arc::clone(&self.manager));
@@ -231,6 +235,7 @@ impl<K: Clone + Debug + Eq + Hash + Send + 'static> Writer<K> {
                 }
             });
         }
+        false
     }
 
     fn ended(&self, running: &mut Running<K>, ended: Ended<K>) {
@@ -261,7 +266,7 @@ impl<K: Clone + Debug + Eq + Hash + Send + 'static> Writer<K> {
                     running.unsettled.insert(key.clone());
                 }
                 let claim = *self.claim.borrow();
-                if !claim.holds(now) || claim.transitions != term {
+                if !claim.held || claim.transitions != term {
                     self.count(WriteResult::Dropped, 1);
                     return running.queue.done(&key);
                 }

@@ -1,5 +1,5 @@
 //! Candidates with clocks of their own against one simulated Lease: whatever the network does, two never hold it at
-//! the same moment.
+//! the same moment, and nobody holds it between two moments of one term.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -16,6 +16,8 @@ const STEP: Duration = Duration::from_millis(100);
 struct Server {
     version: u64,
     lease: Option<LeaseSpec>,
+    /// Every term that the Lease has named, by holder and transitions, in the order of its writes.
+    terms: Vec<(Option<String>, Option<i32>)>,
 }
 
 impl Server {
@@ -26,6 +28,10 @@ impl Server {
             return None;
         }
         self.version += 1;
+        let term = (spec.holder_identity.clone(), spec.lease_transitions);
+        if self.terms.last() != Some(&term) {
+            self.terms.push(term);
+        }
         self.lease = Some(spec);
         self.get()
     }
@@ -86,7 +92,9 @@ impl Node {
             } else if back {
                 match request.answer.take().unwrap().1 {
                     Answer::Read(lease) => self.state.read(now, lease),
-                    Answer::Written(Some((version, spec))) => self.state.written(request.sent, version, spec),
+                    Answer::Written(Some((version, spec))) => {
+                        self.state.written(request.sent, now, version, spec);
+                    }
                     Answer::Written(None) => self.state.conflict(),
                 }
             } else {
@@ -162,8 +170,15 @@ enum Blow {
 }
 
 fn weather() -> impl Strategy<Value = Weather> {
-    let delay =
-        || prop_oneof![8 => (0..3_u8).prop_map(Some), 2 => (0..120_u8).prop_map(Some), 2 => Just(None)];
+    // Also about as long as a claim holds (35 steps): many a renewal is late, yet succeeds.
+    let delay = || {
+        prop_oneof![
+            7 => (0..3_u8).prop_map(Some),
+            2 => (10..30_u8).prop_map(Some),
+            2 => (0..120_u8).prop_map(Some),
+            2 => Just(None),
+        ]
+    };
     (delay(), delay()).prop_map(|(there, back)| Weather { there, back })
 }
 
@@ -192,6 +207,8 @@ proptest! {
         let mut watched = 0;
         let mut held_before = vec![None; clocks.len()];
         let mut terms = Vec::new();
+        // Who has held the Lease in which term, one entry for each time without anybody else in between.
+        let mut reigns = Vec::new();
         let mut nodes: Vec<Node> = clocks.iter().enumerate().map(|(number, &(rate, offset))| {
             let name = format!("node-{number}");
             let state = LeaseState::new(&name, Timing::default());
@@ -246,6 +263,13 @@ proptest! {
             }
             let holding: Vec<_> = nodes.iter().filter(|node| node.state.claim().holds(node.now(epoch, step))).collect();
             prop_assert!(holding.len() <= 1, "step {step}: {:?}", holding.iter().map(|node| &node.name).collect::<Vec<_>>());
+            if let [node] = holding[..] {
+                let reign = (node.name.clone(), node.state.claim().transitions);
+                if reigns.last() != Some(&reign) {
+                    prop_assert!(!reigns.contains(&reign), "{reign:?} goes on after another: {reigns:?}");
+                    reigns.push(reign);
+                }
+            }
             for (node, before) in nodes.iter().zip(&mut held_before) {
                 let claim = node.state.claim();
                 let term = claim.held.then_some(claim.transitions);
@@ -255,6 +279,9 @@ proptest! {
                 }
                 *before = term;
             }
+        }
+        for (index, term) in server.terms.iter().enumerate() {
+            prop_assert!(!server.terms[..index].contains(term), "{term:?} comes back: {:?}", server.terms);
         }
         // Calm weather: somebody leads in the end.
         let calm = Weather { there: Some(0), back: Some(0) };

@@ -141,37 +141,6 @@ async fn a_write_that_alone_is_never_answered_holds_nobody_up() {
     assert!(tries < 30, "{tries}");
 }
 
-fn mk_term(transitions: i32) -> Claim {
-    Claim {
-        transitions,
-        ..Claim::unconditional()
-    }
-}
-
-/// What waits was decided before the Lease was lost, and what was won back is a new start.
-#[tokio::test(start_paused = true)]
-async fn what_one_term_decided_is_not_sent_in_the_next() {
-    let fake = Fake::with_a_door();
-    for number in 0..OBJECTS {
-        fake.put(&path(&number.to_string()), mk_map(&number.to_string()));
-    }
-    let mut bench = Bench::new(&fake);
-    // The first request comes to nothing, and would be sent again.
-    fake.script([Some(Fault::Code(503))]);
-    bench.send_all(1);
-    tokio::time::sleep(SECOND / 1000).await;
-    bench.claims.send(Claim::none()).unwrap();
-    bench.claims.send(mk_term(2)).unwrap();
-    bench.handle.send(mk_patch("199", 2));
-    fake.let_in(OBJECTS * 2);
-    for _ in 0..CONCURRENCY {
-        assert!(bench.outcome().await.result.is_ok());
-    }
-    tokio::time::sleep(60 * SECOND).await;
-    assert_eq!(fake.log().len(), CONCURRENCY + 1);
-    assert_eq!(value(&fake, "199"), 2);
-}
-
 #[tokio::test(start_paused = true)]
 async fn an_apply_takes_the_fields_over_in_its_managers_name() {
     let fake = Fake::new();
