@@ -100,6 +100,7 @@ impl Running {
             inputs: received,
             outcomes,
             claim,
+            lead: None,
             events,
             writes,
             metrics,
@@ -249,6 +250,8 @@ struct Controller {
     inputs: mpsc::Receiver<Told>,
     outcomes: mpsc::UnboundedReceiver<Outcome<Key>>,
     claim: state::Receiver<Claim>,
+    /// The term that the index knows of.
+    lead: Option<Lead>,
     events: EventHandle,
     writes: WriteHandle<Key>,
     metrics: Metrics,
@@ -301,14 +304,17 @@ impl Controller {
         self.index.handle_input(now, input);
     }
 
-    /// A new term is a new start, even if it follows upon our own.
+    /// A new term is a new start, even if it follows upon our own; a renewal is none, however late.
     fn lead(&mut self) {
         let claim = *self.claim.borrow_and_update();
-        self.feed(Input::Lead(None));
-        self.feed(Input::Lead(claim.held.then_some(Lead {
+        let lead = claim.held.then_some(Lead {
             epoch: claim.transitions,
             fence: claim.predecessor == Predecessor::Expired,
-        })));
+        });
+        if std::mem::replace(&mut self.lead, lead) != lead {
+            self.feed(Input::Lead(None));
+            self.feed(Input::Lead(lead));
+        }
     }
 
     fn settle(&mut self) {
