@@ -1,6 +1,9 @@
-//! What the writer does when a term is suspended, goes on or ends.
+//! What the writer does when a term is suspended, goes on or ends; by hand, and with a real election on a slow server.
+
+use std::sync::{Arc, Mutex};
 
 use super::*;
+use crate::lease::{Candidate, Predecessor, Timing, run};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -128,4 +131,113 @@ async fn a_suspended_term_without_an_election_ends_with_the_process() {
     bench.shutdown.cancel();
     assert_eq!(bench.task.await.unwrap(), Drained::Clean);
     assert_eq!(fake.log().len(), 0);
+}
+
+const LEASE: &str = "/apis/coordination.k8s.io/v1/namespaces/metallb-system/leases/metallb-controller";
+
+/// An election and its writer.
+struct Replica {
+    bench: Bench,
+    claim: watch::Receiver<Claim>,
+}
+
+impl Replica {
+    fn start(fake: &Fake, identity: &str) -> Self {
+        let bench = Bench::new(fake);
+        bench.claims.send_replace(Claim::none());
+        let candidate = Candidate {
+            namespace: "metallb-system".to_owned(),
+            name: "metallb-controller".to_owned(),
+            identity: identity.to_owned(),
+            timing: Timing::default(),
+        };
+        let claim = bench.claims.subscribe();
+        let claims = bench.claims.clone();
+        tokio::spawn(run(fake.client(), candidate, claims, CancellationToken::new()));
+        Self { bench, claim }
+    }
+}
+
+/// Every term that the Lease has named, as `holder/transitions`, in the order of its writes.
+fn terms_of(fake: &Fake) -> Arc<Mutex<Vec<String>>> {
+    let terms = Arc::new(Mutex::new(Vec::new()));
+    let noted = Arc::clone(&terms);
+    fake.observe(move |path, lease| {
+        if let (LEASE, Some(lease)) = (path, lease) {
+            let spec = &lease["spec"];
+            let term = format!(
+                "{}/{}",
+                spec["holderIdentity"].as_str().unwrap(),
+                spec["leaseTransitions"]
+            );
+            let mut terms = noted.lock().unwrap();
+            if terms.last() != Some(&term) {
+                terms.push(term);
+            }
+        }
+    });
+    terms
+}
+
+fn slow_writes(fake: &Fake, latency: Duration) {
+    fake.policy(move |call| (call.method != "GET").then_some(Fault::Slow(latency)));
+}
+
+/// No renewal is answered before the next one should have been sent, yet nobody else leads, and that is known.
+#[tokio::test(start_paused = true)]
+async fn on_a_slow_server_one_term_lasts_and_writes_land_at_its_pace() {
+    for slow_from_the_start in [true, false] {
+        let fake = mk_fake(&["a"]);
+        let terms = terms_of(&fake);
+        if slow_from_the_start {
+            slow_writes(&fake, 2 * SECOND);
+        }
+        let mut first = Replica::start(&fake, "first");
+        first.claim.wait_for(|claim| claim.held).await.unwrap();
+        let second = Replica::start(&fake, "second");
+        tokio::time::sleep(5 * SECOND).await;
+        slow_writes(&fake, 2 * SECOND);
+        let start = Instant::now();
+        let mut written = 0;
+        while start.elapsed() < 600 * SECOND {
+            first.bench.handle.send(mk_patch("a", written));
+            assert!(first.bench.outcome().await.result.is_ok());
+            written += 1;
+        }
+        assert!(written > 200, "{written} writes of 2 s each in ten minutes");
+        assert_eq!(*terms.lock().unwrap(), ["first/0"], "{slow_from_the_start}");
+        assert_eq!(first.claim.borrow().predecessor, Predecessor::Fresh);
+        assert!(!second.claim.borrow().held);
+        assert!(!first.bench.counted("Dropped"));
+    }
+}
+
+/// An answer takes longer than a claim holds: nobody may write, until somebody may again.
+#[tokio::test(start_paused = true)]
+async fn on_a_server_slower_than_a_claim_nothing_is_written() {
+    for slow_from_the_start in [true, false] {
+        let fake = mk_fake(&["a"]);
+        if slow_from_the_start {
+            slow_writes(&fake, 4 * SECOND);
+        }
+        let replicas = [Replica::start(&fake, "first"), Replica::start(&fake, "second")];
+        tokio::time::sleep(SECOND / 2).await;
+        slow_writes(&fake, 4 * SECOND);
+        tokio::time::sleep(4 * SECOND).await;
+        let leaders = || {
+            let holds = |replica: &&Replica| replica.claim.borrow().holds(Instant::now());
+            replicas.iter().filter(holds).count()
+        };
+        for second in 0..600 {
+            assert_eq!(leaders(), 0, "after {second} s");
+            for replica in &replicas {
+                replica.bench.handle.send(mk_patch("a", second));
+            }
+            tokio::time::sleep(SECOND).await;
+        }
+        assert!(value(&fake, "a").is_null());
+        fake.policy(|_| None);
+        tokio::time::sleep(5 * SECOND).await;
+        assert_eq!(leaders(), 1, "{slow_from_the_start}");
+    }
 }
