@@ -1,9 +1,9 @@
 //! The one task that writes: values in, outcomes out.
 //!
 //! The index that decides a write knows neither connections nor leadership. It hands over a [`Write`] as a value;
-//! here it is put in order, sent while the [`Claim`](crate::lease::Claim) holds, sent again when it was not
-//! judged, and its [`Outcome`] comes back. While the API server is away one write at a time is sent to see. What the API server *refuses* (a conflict before all) is never
-//! sent again: it was decided from an object that is out of date.
+//! here it is put in order, sent while the [`Claim`](crate::lease::Claim) holds, sent again when it was not judged, and
+//! its [`Outcome`] comes back. While the API server is away one write at a time is sent to see. What the API server
+//! *refuses* (a conflict before all) is never sent again: it was decided from an object that is out of date.
 
 mod attempt;
 mod line;
