@@ -150,7 +150,7 @@ impl Index {
                 self.drain(now);
             }
             Input::Rivals(change) => {
-                let notes = self.rivals.change(change);
+                let notes = self.rivals.change(*change);
                 self.say(notes);
                 self.listed.rivals = true;
                 self.rivals_changed();

@@ -186,7 +186,7 @@ impl From<Change<Foreign>> for Told {
             Change::Delete(Foreign(pod)) => Change::Delete(pod),
             Change::Reset(pods) => Change::Reset(pods.into_iter().map(|Foreign(pod)| pod).collect()),
         };
-        Self::Index(Box::new(Input::Rivals(change)))
+        Self::Index(Box::new(Input::Rivals(Box::new(change))))
     }
 }
 

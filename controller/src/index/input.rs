@@ -33,7 +33,7 @@ pub enum Input {
     /// A reservation came, changed or went.
     Reservations(Change<AddressReservation>),
     /// A pod in our namespace that is none of ours came, changed or went.
-    Rivals(Change<Pod>),
+    Rivals(Box<Change<Pod>>),
     /// A ConfigurationState came, changed or went.
     States(Change<ConfigurationState>),
     /// A BGP peer came, changed or went.

@@ -93,7 +93,7 @@ impl Cluster {
         self.input(Input::Services(Change::Reset(services)));
         self.input(Input::Namespaces(Change::Reset(vec![namespace])));
         self.input(Input::Reservations(Change::Reset(reservations)));
-        self.input(Input::Rivals(Change::Reset(Vec::new())));
+        self.input(Input::Rivals(Change::Reset(Vec::new()).into()));
         let state = Some(&self.state).filter(|state| !state.is_null());
         let states = state.map(|state| serde_json::from_value(state.clone()).unwrap());
         self.input(Input::States(Change::Reset(states.into_iter().collect())));

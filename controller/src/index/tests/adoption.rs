@@ -48,7 +48,7 @@ fn nothing_is_decided_before_everything_is_listed() {
     cluster.tell("s");
     cluster.input(Input::Namespaces(Change::Reset(vec![])));
     cluster.input(Input::Reservations(Change::Reset(vec![])));
-    cluster.input(Input::Rivals(Change::Reset(vec![])));
+    cluster.input(Input::Rivals(Change::Reset(vec![]).into()));
     assert!(cluster.pending.is_empty() && !cluster.index.is_deciding());
     let service = mk_view(&cluster.services["s"]);
     cluster.input(Input::Services(Change::Reset(vec![service])));

@@ -143,7 +143,7 @@ fn nothing_is_given_while_metallbs_controller_runs() {
     let pools = [mk_pool("p", &["10.0.0.0/24"])];
     let services = [mk_service("waits", 5), mk_holder("held", 9, "10.0.0.5", "p")];
     let mut cluster = Cluster::following(&pools, &services);
-    cluster.input(Input::Rivals(Change::Reset(vec![mk_metallb("Running")])));
+    cluster.input(Input::Rivals(Change::Reset(vec![mk_metallb("Running")]).into()));
     cluster.input(Input::Lead(Some(LEAD)));
     cluster.settle();
     assert!(!cluster.index.is_deciding());
@@ -161,7 +161,7 @@ fn nothing_is_given_while_metallbs_controller_runs() {
         ]
     );
     // Its last write may be under way when it has gone: what it could land on is stamped.
-    cluster.input(Input::Rivals(Change::Delete(mk_metallb("Running"))));
+    cluster.input(Input::Rivals(Change::Delete(mk_metallb("Running")).into()));
     cluster.settle();
     assert!(!cluster.epoch("waits").is_null(), "waits");
     assert!(cluster.epoch("held").is_null(), "held");
@@ -172,13 +172,13 @@ fn nothing_is_given_while_metallbs_controller_runs() {
 #[test]
 fn metallb_that_comes_back_stops_everything_and_one_that_has_ended_nothing() {
     let mut cluster = Cluster::with(&[mk_pool("p", &["10.0.0.0/24"])], &[]);
-    cluster.input(Input::Rivals(Change::Apply(mk_metallb("Succeeded"))));
+    cluster.input(Input::Rivals(Change::Apply(mk_metallb("Succeeded")).into()));
     assert!(cluster.index.is_deciding());
-    cluster.input(Input::Rivals(Change::Apply(mk_metallb("Running"))));
+    cluster.input(Input::Rivals(Change::Apply(mk_metallb("Running")).into()));
     assert!(!cluster.index.is_deciding());
     cluster.apply(mk_service("s", 5));
     assert_eq!(cluster.shown("s"), " (-)");
-    cluster.input(Input::Rivals(Change::Reset(Vec::new())));
+    cluster.input(Input::Rivals(Change::Reset(Vec::new()).into()));
     cluster.settle();
     assert_eq!(cluster.shown("s"), "10.0.0.0 (p)");
 }
