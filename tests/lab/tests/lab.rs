@@ -373,6 +373,14 @@ async fn relays(lab: &Lab) {
     };
     all(|faults| faults.conflict = 100);
     assert_eq!(label("conflict").await, "409");
+    all(|faults| faults.contested = 100);
+    let version = "get service web -o jsonpath={.metadata.resourceVersion}";
+    let from = kubectl(version).await;
+    let body = format!(r#"{{"metadata":{{"resourceVersion":"{from}","labels":{{"relayed":"contested"}}}}}}"#);
+    let merge = "Content-Type: application/merge-patch+json";
+    let contested = ["-X", "PATCH", "-H", &token, "-H", merge, "-d", &body];
+    assert_eq!(told(&contested).await, "409");
+    assert_ne!(kubectl(version).await, from);
     all(|faults| faults.throttled = 100);
     assert_eq!(label("throttled").await, "429 1");
     all(|faults| faults.failed = 100);

@@ -194,12 +194,13 @@ pub(super) async fn slow_api_server(cluster: &Cluster) -> anyhow::Result<()> {
     soon(took)
 }
 
-/// Writes answered 429 and 500, or done and not answered, while Services come, change and go.
+/// Writes answered 409, 429 and 500, or done and not answered, while Services come, change and go.
 pub(super) async fn refusing_api_server(cluster: &Cluster) -> anyhow::Result<()> {
     cluster.pool("default-addresspool", &[POOL]).await?;
     let detour = Detour::open(cluster).await?;
     let observer = Observer::start(cluster).await?;
     let faults = Faults {
+        contested: 15,
         throttled: 15,
         failed: 15,
         lost: 15,
@@ -224,7 +225,7 @@ pub(super) async fn refusing_api_server(cluster: &Cluster) -> anyhow::Result<()>
     }
     let enough = || {
         let counts = detour.relay.counts();
-        counts.refused >= 20 && counts.lost >= 5
+        counts.contested >= 5 && counts.refused >= 20 && counts.lost >= 5
     };
     while !enough() {
         let next = arrivals.next_of("/services/", SOON);
@@ -234,7 +235,7 @@ pub(super) async fn refusing_api_server(cluster: &Cluster) -> anyhow::Result<()>
     println!("  {faults:?}: {:?}", detour.relay.counts());
     let ended = Instant::now();
     detour.relay.set(Faults::default());
-    let took = right(&observer, ended, "429, 500 and lost answers").await?;
+    let took = right(&observer, ended, "409, 429, 500 and lost answers").await?;
     detour.close(cluster).await?;
     observer.finish().await?;
     soon(took)

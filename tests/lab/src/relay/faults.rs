@@ -18,7 +18,10 @@ pub struct Faults {
     pub delay: Duration,
     /// Whether writes of Leases wait too.
     pub leases: bool,
-    /// Answered 409 (Conflict) and not handed on.
+    /// Handed on after the object of the write has been given a newer version, with the client's rights: the API server
+    /// answers 409 (Conflict) by itself if the write names the version that it was decided from. Patches only.
+    pub contested: u8,
+    /// Answered 409 (Conflict) and not handed on: there is no newer version.
     pub conflict: u8,
     /// Answered 429 (Too Many Requests) with `Retry-After: 1` and not handed on.
     pub throttled: u8,
@@ -35,6 +38,8 @@ pub struct Faults {
 pub(super) enum Fate {
     /// The API server decides.
     HandOn,
+    /// The API server decides, after somebody else was faster.
+    Contest,
     /// Answered by the relay.
     Refuse(Answer),
     /// Done, and not answered.
@@ -71,6 +76,7 @@ impl Dice {
         }
         let mut rest = self.rng.random_range(0..100_u8);
         for (share, fate) in [
+            (self.faults.contested, Fate::Contest),
             (self.faults.conflict, Fate::Refuse(Answer::Conflict)),
             (self.faults.throttled, Fate::Refuse(Answer::Throttled)),
             (self.faults.failed, Fate::Refuse(Answer::Failed)),

@@ -17,9 +17,10 @@ fn no_faults_hand_everything_on_at_once() {
 #[test]
 fn shares_are_kept_and_the_seed_repeats_them() {
     let faults = Faults {
+        contested: 10,
         conflict: 10,
         throttled: 20,
-        failed: 30,
+        failed: 20,
         lost: 40,
         seed: 7,
         ..Faults::default()
@@ -27,9 +28,10 @@ fn shares_are_kept_and_the_seed_repeats_them() {
     let thrown = fates(&faults, SERVICE, 10_000);
     assert_eq!(thrown, fates(&faults, SERVICE, 10_000));
     let share = |wanted| thrown.iter().filter(|(_, fate)| *fate == wanted).count() / 100;
+    assert!((9..=11).contains(&share(Fate::Contest)));
     assert!((9..=11).contains(&share(Fate::Refuse(Answer::Conflict))));
     assert!((19..=21).contains(&share(Fate::Refuse(Answer::Throttled))));
-    assert!((29..=31).contains(&share(Fate::Refuse(Answer::Failed))));
+    assert!((19..=21).contains(&share(Fate::Refuse(Answer::Failed))));
     assert!((39..=41).contains(&share(Fate::Lose)));
     assert_eq!(share(Fate::HandOn), 0);
 }
