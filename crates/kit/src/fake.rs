@@ -90,10 +90,16 @@ impl Fake {
     /// A client of this server.
     #[must_use]
     pub fn client(&self) -> Client {
-        let fake = self.clone();
+        self.client_of("")
+    }
+
+    /// A client that calls itself so: a policy knows its requests by [`Call::client`].
+    #[must_use]
+    pub fn client_of(&self, name: &str) -> Client {
+        let (fake, name) = (self.clone(), name.to_owned());
         let service = service_fn(move |request| {
-            let fake = fake.clone();
-            async move { fake.serve(request).await }
+            let (fake, name) = (fake.clone(), name.clone());
+            async move { fake.serve(name, request).await }
         });
         Client::new(service, "default")
     }
@@ -227,11 +233,12 @@ impl Fake {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn serve(&self, request: Request<kube::client::Body>) -> Answer {
+    async fn serve(&self, client: String, request: Request<kube::client::Body>) -> Answer {
         let (parts, body) = request.into_parts();
         let body = to_bytes(Body::new(body), usize::MAX).await?;
         let content_type = parts.headers.get(CONTENT_TYPE);
         let call = Call {
+            client,
             method: parts.method.to_string(),
             path: parts.uri.path().to_owned(),
             query: parts.uri.query().unwrap_or_default().to_owned(),

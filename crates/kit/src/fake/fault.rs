@@ -10,6 +10,8 @@ use super::{Answer, Fake};
 /// A request as the server sees it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Call {
+    /// Whose it is, as the client [called itself](Fake::client_of).
+    pub client: String,
     /// `GET`, `POST`, `PATCH` or `DELETE`.
     pub method: String,
     /// The path, with the subresource.

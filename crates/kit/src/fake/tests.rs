@@ -236,6 +236,14 @@ async fn a_policy_decides_by_the_request() {
     assert_eq!(start.elapsed().as_secs(), 2);
     assert!(patch_status(&fake, "192.0.2.3").await.is_err());
     patch_status(&fake, "192.0.2.4").await.unwrap();
+
+    fake.policy(|call| (call.client == "a").then_some(Fault::Reset));
+    let get = async |name: &str| {
+        let services: Api<Service> = Api::namespaced(fake.client_of(name), "shop");
+        services.get("web").await
+    };
+    assert!(get("a").await.is_err());
+    get("b").await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
