@@ -8,6 +8,7 @@
 //! | `record` | what is remembered of one Service between a write and its echo |
 //! | `desired` | what a Service's status should say |
 //! | `patch` | the difference, as one JSON merge patch |
+//! | `leaving` | who still shows an address that another one is to have |
 //! | `notes` | the Events that go with it, in MetalLB's words |
 //! | `pools` | pools: verdicts, counters, at most one write a second each |
 //! | `reservations` | reservations: what they ask for, and their status |
@@ -21,6 +22,7 @@
 
 mod desired;
 mod input;
+mod leaving;
 mod notes;
 mod patch;
 mod peers;
@@ -45,6 +47,7 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::ResourceExt;
 
 pub use input::{Effect, Input, Key, Lead, Now, PoolUsage, Verdict};
+use leaving::Leaving;
 use peers::Peers;
 use pools::Pools;
 use record::Record;
@@ -87,6 +90,7 @@ pub struct Index {
     announced: BTreeMap<ServiceKey, Option<Verdict>>,
     /// Services whose status shows addresses that they do not hold: a new pool may make them theirs.
     unheld: BTreeSet<ServiceKey>,
+    leaving: Leaving,
     listed: Listed,
     /// None while another process leads.
     term: Option<Term>,
@@ -120,6 +124,7 @@ impl Index {
             peers: Peers::default(),
             announced: BTreeMap::new(),
             unheld: BTreeSet::new(),
+            leaving: Leaving::default(),
             listed: Listed::default(),
             term: None,
             allocator: None,
@@ -285,7 +290,12 @@ impl Index {
             return;
         };
         let touched = allocator.take_touched();
-        for key in allocator.take_changed() {
+        let changed = allocator.take_changed();
+        // Who gives an address up comes before who gets it, whatever their names.
+        for key in &changed {
+            self.follow_leaving(now, key);
+        }
+        for key in changed {
             self.reconcile(now, &key);
         }
         self.pools.touch(touched);

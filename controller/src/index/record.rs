@@ -134,7 +134,7 @@ impl Seen {
 pub(super) struct Record {
     pub(super) seen: Seen,
     /// The Events of the write that is under way: they are true once it has landed.
-    under_way: Option<Vec<Note>>,
+    under_way: Option<UnderWay>,
     /// The version from which a write was decided that was refused: only a newer one is decided from again.
     refused: Option<String>,
     /// Our addresses, once they have been seen in the status.
@@ -145,6 +145,14 @@ pub(super) struct Record {
     pub(super) lost: Option<InUse>,
     /// It was ours, and belongs to another load balancer class now.
     pub(super) left: bool,
+}
+
+/// A write that has not been answered.
+#[derive(Debug, Default)]
+struct UnderWay {
+    notes: Vec<Note>,
+    /// The addresses that it adds.
+    addresses: Vec<IpAddr>,
 }
 
 /// The status is left to another controller.
@@ -190,6 +198,12 @@ impl Record {
         self.lost = None;
     }
 
+    /// The addresses that the status has, or will have if the write under way lands.
+    pub(super) fn shows(&self) -> impl Iterator<Item = IpAddr> {
+        let under_way = self.under_way.iter().flat_map(|write| &write.addresses);
+        self.seen.addresses.iter().chain(under_way).copied()
+    }
+
     /// Whether the status is left to another controller.
     pub(super) fn has_yielded(&self) -> bool {
         self.yielded.is_some()
@@ -231,8 +245,9 @@ impl Record {
             && self.yielded != Some(Yielded::Told)
     }
 
-    pub(super) fn sent(&mut self, notes: Vec<Note>) {
-        self.under_way = Some(notes);
+    /// A write is on its way that adds these addresses.
+    pub(super) fn sent(&mut self, notes: Vec<Note>, addresses: Vec<IpAddr>) {
+        self.under_way = Some(UnderWay { notes, addresses });
         self.refused = None;
     }
 
@@ -241,6 +256,6 @@ impl Record {
         if !landed && let Op::Patch { body, .. } = op {
             self.refused = body["metadata"]["resourceVersion"].as_str().map(str::to_owned);
         }
-        self.under_way.take().unwrap_or_default()
+        self.under_way.take().unwrap_or_default().notes
     }
 }

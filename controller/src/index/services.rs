@@ -87,6 +87,7 @@ impl Index {
         if let Some(allocator) = &mut self.allocator {
             allocator.release(key);
         }
+        self.follow_leaving(now, key);
         self.drain(now);
     }
 
@@ -97,6 +98,7 @@ impl Index {
     /// another one. The answer is the object itself, which is observed like any other form of it. A refused write is
     /// not repeated; the decision is made again when a newer form of the object is seen.
     pub(super) fn reconcile(&mut self, now: Now, key: &ServiceKey) {
+        self.follow_leaving(now, key);
         let Some(record) = self.services.get_mut(key) else {
             return;
         };
@@ -117,9 +119,30 @@ impl Index {
         if !record.may_write(&desired) {
             return;
         }
+        let mut added = desired.addresses.clone().unwrap_or_default();
+        added.retain(|address| !record.seen.addresses.contains(address));
+        if self.leaving.must_wait(key, &added) {
+            return;
+        }
         if let Some(write) = patch::write(key, &record.seen, &desired, now.wall) {
-            record.sent(notes::of(key, record, &desired, allocator));
+            record.sent(notes::of(key, record, &desired, allocator), added);
             self.effects.push_back(Effect::Write(write));
+        }
+    }
+
+    /// Takes note of the addresses that the status shows, or that the write under way puts there, and that are not held
+    /// any more. A status that is left to another controller counts for nothing: it would never say otherwise.
+    pub(super) fn follow_leaving(&mut self, now: Now, key: &ServiceKey) {
+        let Some(allocator) = &self.allocator else {
+            return;
+        };
+        let held = allocator.assignment(key).map(|held| held.addresses.as_slice());
+        let held = held.unwrap_or_default();
+        let record = self.services.get(key).filter(|record| !record.has_yielded());
+        let shown = record.into_iter().flat_map(Record::shows);
+        let leaving = shown.filter(|address| !held.contains(address)).collect();
+        for waiting in self.leaving.set(key, leaving) {
+            self.reconcile(now, &waiting);
         }
     }
 

@@ -15,6 +15,7 @@ use k8s_openapi::api::core::v1::Service;
 use serde_json::json;
 
 use super::input::{Effect, Key, Lead, Now};
+use super::leaving::Leaving;
 use super::record::{Record, Seen};
 use super::services::{self, Source};
 use super::{Index, desired, patch};
@@ -58,6 +59,7 @@ impl Index {
         }
         // Writes without the Lease are dropped without an answer: nothing is under way any more.
         self.services.values_mut().for_each(Record::restart);
+        self.leaving = Leaving::default();
         self.pools.restart();
         self.reservations.restart();
         self.state.restart();
@@ -75,6 +77,7 @@ impl Index {
         if self.allocator.take().is_some() {
             tracing::warn!("MetalLB's controller runs: nothing is given until it is gone");
             self.services.values_mut().for_each(Record::restart);
+            self.leaving = Leaving::default();
         }
     }
 
@@ -116,6 +119,9 @@ impl Index {
             }
         }
         self.allocator = Some(allocator);
+        for key in &keys {
+            self.follow_leaving(now, key);
+        }
         for key in &keys {
             self.reconcile(now, key);
         }
@@ -267,7 +273,7 @@ impl Index {
         if record.may_write(&desired)
             && let Some(write) = patch::write(key, &record.seen, &desired, now.wall)
         {
-            record.sent(Vec::new());
+            record.sent(Vec::new(), Vec::new());
             self.effects.push_back(Effect::Write(write));
         }
     }

@@ -6,6 +6,7 @@ mod assignment;
 mod conditions;
 mod fence;
 mod leadership;
+mod leaving;
 mod parity;
 mod peers;
 mod pool_status;

@@ -1,0 +1,95 @@
+//! Nobody is said to have an address that another status still shows.
+
+use super::*;
+
+/// `a` has 10.0.0.0, which `b` asks for.
+fn mk_cluster() -> Cluster {
+    let mut asking = mk_service("b", 1);
+    merge(&mut asking, &asking_for("10.0.0.0"));
+    let cluster = Cluster::with(&[mk_pool("p", &["10.0.0.0/30"])], &[mk_service("a", 2), asking]);
+    assert_eq!(cluster.shown("a"), "10.0.0.0 (p)");
+    assert!(
+        cluster.assigned("b").starts_with("False AddressInUse"),
+        "{}",
+        cluster.assigned("b")
+    );
+    cluster
+}
+
+/// Changes a Service without answering anything.
+fn edit(cluster: &mut Cluster, name: &str, patch: &Value) {
+    let mut service = cluster.services[name].clone();
+    merge(&mut service, patch);
+    cluster.put_service(service);
+    cluster.tell(name);
+}
+
+fn pending(cluster: &Cluster) -> Vec<&str> {
+    let writes = cluster.pending.iter();
+    writes
+        .filter_map(|write| match &write.key {
+            Key::Service(key) => Some(key.name.as_str()),
+            _ => None,
+        })
+        .collect()
+}
+
+#[test]
+fn who_gets_an_address_waits_for_who_leaves_it() {
+    let mut cluster = mk_cluster();
+    edit(&mut cluster, "a", &asking_for("10.0.0.3"));
+    assert_eq!(pending(&cluster), ["a"]);
+    let write = cluster.pending.pop_front().unwrap();
+    cluster.answer(write);
+    assert_eq!(cluster.shown("a"), "10.0.0.3 (p)");
+    assert_eq!(pending(&cluster), ["b"]);
+    cluster.settle();
+    assert_eq!(cluster.shown("b"), "10.0.0.0 (p)");
+}
+
+#[test]
+fn a_write_that_may_still_land_is_waited_for_too() {
+    let mut cluster = mk_cluster();
+    // Not written yet when the user thinks better of it: what is on its way is refused, and then decided anew.
+    edit(&mut cluster, "a", &asking_for("10.0.0.3"));
+    edit(&mut cluster, "a", &asking_for("10.0.0.2"));
+    assert_eq!(pending(&cluster), ["a"]);
+    let write = cluster.pending.pop_front().unwrap();
+    cluster.answer(write);
+    assert_eq!(
+        pending(&cluster),
+        ["a"],
+        "the newer form is known: decided again at once"
+    );
+    cluster.settle();
+    assert_eq!(
+        (cluster.shown("a"), cluster.shown("b")),
+        ("10.0.0.2 (p)".into(), "10.0.0.0 (p)".into())
+    );
+}
+
+#[test]
+fn who_is_gone_is_not_waited_for() {
+    let mut cluster = mk_cluster();
+    edit(&mut cluster, "a", &asking_for("10.0.0.3"));
+    let gone = mk_view(&cluster.services.remove("a").unwrap());
+    cluster.input(Input::Services(Change::Delete(gone)));
+    cluster.settle();
+    assert_eq!(cluster.shown("b"), "10.0.0.0 (p)");
+}
+
+#[test]
+fn who_is_no_longer_ours_is_waited_for() {
+    let mut cluster = mk_cluster();
+    edit(
+        &mut cluster,
+        "a",
+        &json!({ "spec": { "loadBalancerClass": "other" } }),
+    );
+    assert_eq!(pending(&cluster), ["a"]);
+    cluster.settle();
+    assert_eq!(
+        (cluster.shown("a"), cluster.shown("b")),
+        (" (-)".into(), "10.0.0.0 (p)".into())
+    );
+}
