@@ -1,0 +1,207 @@
+//! The schedule against which the fence stands: the leader decides, its write is held back, it falls silent past its
+//! Lease, another one leads and gives the same address to somebody else, and then the write lands.
+//!
+//! What makes the two decide differently is a Service that is older and comes to ask while nobody leads: the oldest is
+//! served first.
+
+use std::time::Duration;
+
+use cortenlb_kit::fake::{Call, Fault, Held};
+use serde_json::{Value, json};
+
+use crate::cluster::Cluster;
+use crate::objects::{LEASE, asking_for, merge, mk_pool, mk_service, service_path};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Whether this is the write that gives `web` an address.
+fn gives(call: &Call) -> bool {
+    call.path == service_path("web") + "/status"
+        && call.body.pointer("/status/loadBalancer/ingress").is_some()
+}
+
+/// The leader `old` has decided about `web`, by what `change` does to it, and is not heard of any more: its write is
+/// under way, and whatever else it asks has no answer.
+async fn decided_and_silent(cluster: &mut Cluster, change: impl FnOnce(&Cluster)) -> Held {
+    cluster.start("old");
+    cluster
+        .until(SECOND, "old leads", |cluster| {
+            cluster.leader().as_deref() == Some("old")
+        })
+        .await;
+    cluster.start("new");
+    cluster.put("older", {
+        let mut older = mk_service(1);
+        merge(&mut older, &json!({ "spec": { "type": "ClusterIP" } }));
+        older
+    });
+    cluster.put("web", mk_service(2));
+    cluster.until_right(SECOND).await;
+    hold_back(cluster);
+    change(cluster);
+    let mut held = Vec::new();
+    cluster
+        .until(SECOND, "old decides", |cluster| {
+            held.extend(cluster.fake.held());
+            !held.is_empty()
+        })
+        .await;
+    assert_eq!(held.len(), 1);
+    held.pop().unwrap()
+}
+
+fn hold_back(cluster: &Cluster) {
+    cluster.fake.policy(|call| {
+        let is_old = call.client == "old" && call.method != "GET";
+        // The condition that tells why there is no address would be as good as a stamp, if it came in time.
+        let tells = call.client == "new" && !gives(call) && call.path.starts_with(&service_path("web"));
+        let is_stamp = call
+            .body
+            .pointer("/metadata/annotations/cortenlb.io~1epoch")
+            .is_some();
+        match gives(call) {
+            true if is_old => Some(Fault::Held),
+            _ if is_old || (tells && !is_stamp) => Some(Fault::Silence),
+            _ => None,
+        }
+    });
+}
+
+fn is_stamped(cluster: &Cluster, name: &str) -> bool {
+    let service = cluster.service(name).unwrap();
+    service["metadata"]["annotations"]["cortenlb.io/epoch"].is_string()
+}
+
+async fn served_by_new(cluster: &Cluster, name: &str, address: &str) {
+    let limit = Duration::from_secs(6);
+    cluster
+        .until(limit, "the older Service is served", |cluster| {
+            cluster.shown(name) == address
+        })
+        .await;
+    assert_eq!(cluster.leader().as_deref(), Some("new"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_late_write_of_a_deposed_leader_does_not_land() {
+    // Two addresses, one of them taken.
+    let mut cluster = Cluster::new(&[("p", mk_pool(&["10.0.0.0/32"]))]);
+    let write = decided_and_silent(&mut cluster, |cluster| {
+        cluster.delete("web");
+        cluster.put("web", mk_service(2));
+    })
+    .await;
+    cluster.edit("older", &json!({ "spec": { "type": "LoadBalancer" } }));
+    served_by_new(&cluster, "older", "10.0.0.0").await;
+    assert!(is_stamped(&cluster, "web"));
+    assert_eq!(write.deliver(), Some(409));
+    cluster.observer.check();
+    assert_eq!(cluster.shown("web"), "");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_late_write_of_a_change_does_not_land() {
+    let mut cluster = Cluster::new(&[("p", mk_pool(&["10.0.0.0/31"]))]);
+    let write = decided_and_silent(&mut cluster, |cluster| {
+        cluster.edit("web", &asking_for("10.0.0.1"));
+    })
+    .await;
+    cluster.edit("older", &asking_for("10.0.0.1"));
+    cluster.edit("older", &json!({ "spec": { "type": "LoadBalancer" } }));
+    served_by_new(&cluster, "older", "10.0.0.1").await;
+    assert!(is_stamped(&cluster, "web"));
+    assert_eq!(write.deliver(), Some(409));
+    cluster.observer.check();
+    assert_eq!(
+        cluster.shown("web"),
+        "10.0.0.0",
+        "a wish that cannot be had changes nothing"
+    );
+}
+
+/// The same without the fence, so that it is known to be what helps: somebody empties the Lease, which says that no
+/// write of the old leader is under way, and the new one believes it.
+#[tokio::test(start_paused = true)]
+async fn the_observer_sees_what_the_fence_prevents() {
+    let mut cluster = Cluster::new(&[("p", mk_pool(&["10.0.0.0/32"]))]);
+    let write = decided_and_silent(&mut cluster, |cluster| {
+        cluster.delete("web");
+        cluster.put("web", mk_service(2));
+    })
+    .await;
+    cluster.edit("older", &json!({ "spec": { "type": "LoadBalancer" } }));
+    let mut lease = cluster.fake.object(LEASE).unwrap();
+    lease["spec"]["holderIdentity"] = Value::String(String::new());
+    cluster.fake.put(LEASE, lease);
+    served_by_new(&cluster, "older", "10.0.0.0").await;
+    assert_eq!(write.deliver(), Some(200));
+    let violations = cluster.observer.violations();
+    assert!(
+        violations.len() == 1 && violations[0].contains("10.0.0.0 is held by"),
+        "{violations:?}"
+    );
+}
+
+/// A leader that is stopped in good order waits for its write before it gives the Lease back.
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_is_given_back_leaves_nothing_under_way() {
+    let mut cluster = Cluster::new(&[("p", mk_pool(&["10.0.0.0/32"]))]);
+    cluster.start("old");
+    cluster
+        .until(SECOND, "old leads", |cluster| cluster.leader().is_some())
+        .await;
+    cluster.start("new");
+    cluster
+        .fake
+        .policy(|call| (call.client == "old" && gives(call)).then_some(Fault::Held));
+    cluster.put("web", mk_service(2));
+    let mut held = Vec::new();
+    cluster
+        .until(SECOND, "old decides", |cluster| {
+            held.extend(cluster.fake.held());
+            !held.is_empty()
+        })
+        .await;
+    cluster.begin_terminating("old");
+    cluster.put("older", mk_service(1));
+    tokio::time::sleep(4 * SECOND).await;
+    assert_eq!(
+        cluster.leader().as_deref(),
+        Some("old"),
+        "it renews while its write is under way"
+    );
+    assert_eq!(held.pop().unwrap().deliver(), Some(200));
+    let took = cluster
+        .until(SECOND, "new leads", |cluster| {
+            cluster.leader().as_deref() == Some("new")
+        })
+        .await;
+    assert!(took < SECOND / 10, "{took:?}");
+    cluster.until_right(SECOND).await;
+    assert_eq!(
+        (cluster.shown("web"), cluster.shown("older")),
+        ("10.0.0.0".into(), String::new())
+    );
+    assert!(
+        !is_stamped(&cluster, "web") && !is_stamped(&cluster, "older"),
+        "no need of a fence"
+    );
+    cluster.terminate("old").await;
+}
+
+/// If the fate of a write is not known, the Lease expires instead, and the fence stands.
+#[tokio::test(start_paused = true)]
+async fn a_leader_that_does_not_know_leaves_its_lease_to_expire() {
+    let mut cluster = Cluster::new(&[("p", mk_pool(&["10.0.0.0/32"]))]);
+    let write = decided_and_silent(&mut cluster, |cluster| {
+        cluster.delete("web");
+        cluster.put("web", mk_service(2));
+    })
+    .await;
+    cluster.begin_terminating("old");
+    cluster.edit("older", &json!({ "spec": { "type": "LoadBalancer" } }));
+    served_by_new(&cluster, "older", "10.0.0.0").await;
+    assert!(is_stamped(&cluster, "web"));
+    assert_eq!(write.deliver(), Some(409));
+    cluster.terminate("old").await;
+}
