@@ -4,10 +4,12 @@
 //! | --- | --- |
 //! | `input` | what happens, and what is to be done about it |
 //! | `term` | the way from winning the Lease to giving the first address |
+//! | `fence` | the stamps that keep late writes of another leader out |
 //! | `services` | what is seen of Services, asked for them, and written |
 //! | `record` | what is remembered of one Service between a write and its echo |
 //! | `desired` | what a Service's status should say |
 //! | `patch` | the difference, as one JSON merge patch |
+//! | `again` | what was refused with 409 |
 //! | `leaving` | who still shows an address that another one is to have |
 //! | `notes` | the Events that go with it, in MetalLB's words |
 //! | `pools` | pools: verdicts, counters, at most one write a second each |
@@ -20,7 +22,9 @@
 //! server holds, so gaining the Lease is a start. A start adopts every address that is held before it gives a new one,
 //! and therefore waits for the first lists.
 
+mod again;
 mod desired;
+mod fence;
 mod input;
 mod leaving;
 mod notes;
@@ -46,6 +50,7 @@ use cortenlb_kit::watch::Change;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::ResourceExt;
 
+use again::Again;
 pub use input::{Effect, Input, Key, Lead, Now, PoolUsage, Verdict};
 use leaving::Leaving;
 use peers::Peers;
@@ -91,6 +96,7 @@ pub struct Index {
     /// Services whose status shows addresses that they do not hold: a new pool may make them theirs.
     unheld: BTreeSet<ServiceKey>,
     leaving: Leaving,
+    again: Again,
     listed: Listed,
     /// None while another process leads.
     term: Option<Term>,
@@ -125,6 +131,7 @@ impl Index {
             announced: BTreeMap::new(),
             unheld: BTreeSet::new(),
             leaving: Leaving::default(),
+            again: Again::default(),
             listed: Listed::default(),
             term: None,
             allocator: None,
@@ -177,14 +184,21 @@ impl Index {
         if let Some(allocator) = &mut self.allocator {
             allocator.advance(now.boot);
         }
+        while let Some(key) = self.again.take(now.boot) {
+            self.decide_again(now, key);
+        }
+        self.start(now);
         self.drain(now);
         self.flush(now);
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let allocator = self.allocator.as_ref()?;
-        let times = [self.pools.due(), allocator.poll_timeout()];
+        let of_allocator = self.allocator.as_ref().map(|allocator| {
+            let times = [self.pools.due(), allocator.poll_timeout()];
+            times.into_iter().flatten().min()
+        });
+        let times = [self.again.due(), of_allocator.flatten()];
         times.into_iter().flatten().min()
     }
 

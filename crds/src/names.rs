@@ -41,7 +41,8 @@ pub const RESERVATION: &str = "cortenlb.io/reservation";
 /// On an `IPAddressPool`: for how long an address that was given back is given to nobody else, as a Go duration (`5m`).
 pub const COOL_DOWN: &str = "cortenlb.io/cool-down";
 
-/// On a Service, written by a controller that follows one whose Lease expired: the Lease's `leaseTransitions`.
+/// On a Service, written by a controller that follows one whose Lease expired: the Lease's `leaseTransitions`, a point,
+/// and the Service's version before.
 pub const EPOCH: &str = "cortenlb.io/epoch";
 
 /// On a `ServiceL2Status` or `ServiceBGPStatus`: the node that announces.

@@ -73,7 +73,7 @@ pub struct Verdict {
 }
 
 /// The objects that are written to.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Key {
     /// A Service's status.
     Service(ServiceKey),

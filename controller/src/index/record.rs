@@ -251,6 +251,11 @@ impl Record {
         self.refused = None;
     }
 
+    /// Nothing newer has come: the form from which the refused write was decided may be decided from again.
+    pub(super) fn forgive(&mut self) {
+        self.refused = None;
+    }
+
     /// A write was answered; returns its Events.
     pub(super) fn answered(&mut self, op: &Op, landed: bool) -> Vec<Note> {
         if !landed && let Op::Patch { body, .. } = op {

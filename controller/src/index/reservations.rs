@@ -75,6 +75,14 @@ impl Reservations {
         answer?.try_parse().ok()
     }
 
+    /// Nothing newer has come: the form from which the refused write was decided may be decided from again.
+    pub(super) fn forgive(&mut self, key: &ReservationKey) {
+        if let Some(record) = self.records.get_mut(key) {
+            record.refused = None;
+            self.dirty.insert(key.clone());
+        }
+    }
+
     /// Takes in one reservation; returns what it asks for.
     fn see(&mut self, key: ReservationKey, object: &AddressReservation) -> Reservation {
         let old = self.records.get(&key);

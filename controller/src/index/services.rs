@@ -157,6 +157,9 @@ impl Index {
                 _ => tracing::debug!(%refusal, "decided from an older form"),
             }
         }
+        if matches!(result, Err(Refusal::Conflict { .. })) {
+            self.again.refused(now.boot, write.key.clone());
+        }
         match write.key {
             Key::Service(key) => {
                 let Some(record) = self.services.get_mut(&key) else {
@@ -171,7 +174,7 @@ impl Index {
             }
             Key::Stamp(key) => match result {
                 Ok(Some(object)) => self.answer(now, *object),
-                Ok(None) => {}
+                Ok(None) | Err(Refusal::Conflict { .. }) => {}
                 Err(_) => self.lift_fence(&key),
             },
             Key::State => self.state_written(result.ok().flatten()),
@@ -185,6 +188,21 @@ impl Index {
                     self.reservations_changed(Change::Apply(object));
                 }
             }
+        }
+    }
+
+    /// A write of this object was refused with 409 a while ago.
+    pub(super) fn decide_again(&mut self, now: Now, key: Key) {
+        match key {
+            Key::Service(key) => {
+                if let Some(record) = self.services.get_mut(&key) {
+                    record.forgive();
+                }
+                self.reconcile(now, &key);
+            }
+            Key::Stamp(key) => self.stamp(&key),
+            Key::Pool(name) => self.pools.touch([name].into()),
+            Key::Reservation(key) => self.reservations.forgive(&key),
         }
     }
 

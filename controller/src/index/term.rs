@@ -5,7 +5,7 @@
 //! stamped first (annotation `cortenlb.io/epoch`): its version is another one then, and the late write meets 409. What
 //! counts is that the *watch* shows a stamp, since then it has shown everything older as well.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use cortenlb_core::ipam::{Allocator, InUse};
 use cortenlb_core::name::ServiceKey;
@@ -14,9 +14,11 @@ use cortenlb_kit::write::{Op, Priority, Target, Write};
 use k8s_openapi::api::core::v1::Service;
 use serde_json::json;
 
+use super::again::Again;
+use super::fence::Fence;
 use super::input::{Effect, Key, Lead, Now};
 use super::leaving::Leaving;
-use super::record::{Record, Seen};
+use super::record::Record;
 use super::services::{self, Source};
 use super::{Index, desired, patch};
 
@@ -24,8 +26,8 @@ use super::{Index, desired, patch};
 #[derive(Debug)]
 pub(super) struct Term {
     lead: Lead,
-    /// The Services whose stamp the watch has not shown yet; none before the fence is put up.
-    fence: Option<BTreeSet<ServiceKey>>,
+    /// None before it is put up.
+    fence: Option<Fence>,
     /// The Services have been told that MetalLB's controller runs.
     told: bool,
 }
@@ -37,10 +39,6 @@ impl Term {
             fence: None,
             told: false,
         }
-    }
-
-    fn is_stamp(&self, seen: &Seen) -> bool {
-        seen.epoch.as_deref() == Some(self.lead.epoch.to_string().as_str())
     }
 }
 
@@ -60,6 +58,7 @@ impl Index {
         // Writes without the Lease are dropped without an answer: nothing is under way any more.
         self.services.values_mut().for_each(Record::restart);
         self.leaving = Leaving::default();
+        self.again = Again::default();
         self.pools.restart();
         self.reservations.restart();
         self.state.restart();
@@ -171,26 +170,28 @@ impl Index {
             return true;
         }
         if let Some(fence) = &term.fence {
-            return fence.is_empty();
+            return fence.is_up();
         }
         let exposed = self.exposed(now);
         tracing::info!(
             services = exposed.len(),
             "stamping, since the leader before did not give its Lease back"
         );
+        if let Some(term) = &mut self.term {
+            let fence = term.fence.insert(Fence::default());
+            for key in &exposed {
+                fence.add(key, term.lead.epoch, &self.services[key].seen.version);
+            }
+        }
         for key in &exposed {
             self.stamp(key);
         }
-        let done = exposed.is_empty();
-        if let Some(term) = &mut self.term {
-            term.fence = Some(exposed);
-        }
-        done
+        exposed.is_empty()
     }
 
     /// The Services to which a late write could give an address: those that are not served in full. One more, where
     /// there is any, so that a stamp tells how far the watch has come.
-    fn exposed(&mut self, now: Now) -> BTreeSet<ServiceKey> {
+    fn exposed(&mut self, now: Now) -> Vec<ServiceKey> {
         let (mut allocator, _) = self.adopted(now);
         let mut ours: Vec<ServiceKey> = self.by_age();
         ours.retain(|key| self.services[key].seen.wants.is_some());
@@ -205,7 +206,7 @@ impl Index {
                 && allocator.refusal(key).is_none()
                 && allocator.lacking(key).is_none()
         };
-        let exposed: BTreeSet<ServiceKey> = ours.iter().filter(|key| !is_served(key)).cloned().collect();
+        let exposed: Vec<ServiceKey> = ours.iter().filter(|key| !is_served(key)).cloned().collect();
         // The trial must leave no trace.
         self.services.values_mut().for_each(|record| record.lost = None);
         if exposed.is_empty() {
@@ -219,25 +220,29 @@ impl Index {
         let (Some(term), Some(record)) = (&mut self.term, self.services.get(key)) else {
             return;
         };
-        let is_stamp = term.is_stamp(&record.seen);
         let Some(fence) = &mut term.fence else { return };
-        if is_stamp {
+        if fence
+            .awaited(key)
+            .is_some_and(|stamp| record.seen.epoch.as_deref() == Some(stamp))
+        {
             if source != Source::Answer {
-                fence.remove(key);
+                fence.shown(key);
             }
         } else if self.allocator.is_none()
             && record.seen.wants.is_some()
             && record.seen.addresses.is_empty()
-            && fence.insert(key.clone())
+            && fence.add(key, term.lead.epoch, &record.seen.version)
         {
             self.stamp(key);
         }
     }
 
-    /// The stamp carries no version: it is to land whatever happened before.
-    fn stamp(&mut self, key: &ServiceKey) {
-        let Some(term) = &self.term else { return };
-        let epoch = term.lead.epoch.to_string();
+    /// Sends the stamp that is still awaited. It demands no version: it is to land whatever happened before.
+    pub(super) fn stamp(&mut self, key: &ServiceKey) {
+        let fence = self.term.as_ref().and_then(|term| term.fence.as_ref());
+        let Some(stamp) = fence.and_then(|fence| fence.awaited(key)).map(str::to_owned) else {
+            return;
+        };
         self.effects.push_back(Effect::Write(Write {
             key: Key::Stamp(key.clone()),
             priority: Priority::High,
@@ -245,7 +250,7 @@ impl Index {
             target: Target::of::<Service>(Some(&key.namespace), &key.name),
             op: Op::Patch {
                 subresource: Some("status"),
-                body: json!({ "metadata": { "annotations": { EPOCH: epoch } } }),
+                body: json!({ "metadata": { "annotations": { EPOCH: stamp } } }),
             },
         }));
     }
@@ -254,7 +259,7 @@ impl Index {
     /// write too.
     pub(super) fn lift_fence(&mut self, key: &ServiceKey) {
         if let Some(fence) = self.term.as_mut().and_then(|term| term.fence.as_mut()) {
-            fence.remove(key);
+            fence.forget(key);
         }
     }
 

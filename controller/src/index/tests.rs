@@ -2,6 +2,7 @@
 //! `ipMode` by default. Every test asserts on all that was written and said, so that nothing else was.
 
 mod adoption;
+mod again;
 mod assignment;
 mod conditions;
 mod fence;
