@@ -151,6 +151,14 @@ impl Cluster {
         texts.join(" ")
     }
 
+    /// `METHOD path` of all requests so far that write, Leases and Events apart.
+    pub(crate) fn writes(&self) -> Vec<String> {
+        let is_write = |line: &String| {
+            !line.starts_with("GET") && !line.contains("/leases") && !line.contains("/events")
+        };
+        self.fake.log().into_iter().filter(is_write).collect()
+    }
+
     /// Waits for something to come true; returns how long it took.
     ///
     /// # Panics

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use cortenlb_crds::names;
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -12,6 +13,16 @@ use crate::objects::{ASKED, annotation, is_load_balancer, shown};
 
 /// How many changes are shown with a violation.
 const REMEMBERED: usize = 60;
+
+/// What else decides about an address than the wish for one: the Service may have to leave the one that it has.
+const TERMS: [&str; 6] = [
+    names::ADDRESS_POOL,
+    names::ADDRESS_POOL_DEPRECATED,
+    names::ALLOW_SHARED_IP,
+    names::ALLOW_SHARED_IP_DEPRECATED,
+    names::LOAD_BALANCER_IPS_DEPRECATED,
+    names::RESERVATION,
+];
 
 /// Clones are one.
 #[derive(Clone, Default)]
@@ -26,6 +37,8 @@ struct State {
     /// What the user has asked for since a Service last got an address. A wish that is taken back while it is being
     /// met may still be met.
     wished: BTreeMap<String, BTreeSet<IpAddr>>,
+    /// Whose terms the user has changed since they last got an address.
+    loose: BTreeSet<String>,
     /// Who makes the changes.
     who: Who,
     start: Option<Instant>,
@@ -90,7 +103,7 @@ impl State {
         let after = object.cloned().unwrap_or_default();
         let name = path.rsplit('/').next().unwrap_or_default().to_owned();
         let (had, has) = (shown(&before), shown(&after));
-        let epoch = annotation(&after, "cortenlb.io/epoch").unwrap_or("-");
+        let epoch = annotation(&after, names::EPOCH).unwrap_or("-");
         let line = format!(
             "{at:?} {:?}: {name} v{} {} {had:?} -> {has:?} asks {:?} epoch {epoch}",
             self.who,
@@ -105,6 +118,12 @@ impl State {
         if self.who == Who::User {
             let wished = self.wished.entry(path.to_owned()).or_default();
             wished.extend(asked_for(&after));
+            if TERMS
+                .iter()
+                .any(|name| annotation(&before, name) != annotation(&after, name))
+            {
+                self.loose.insert(path.to_owned());
+            }
         }
         for address in had.iter().filter(|address| !has.contains(address)) {
             if self.who == Who::Controller && !self.may_lose(path, &after, *address) {
@@ -127,6 +146,7 @@ impl State {
         }
         if self.who == Who::Controller && had != has {
             self.wished.remove(path);
+            self.loose.remove(path);
         }
         match object {
             Some(object) => self.services.insert(path.to_owned(), object.clone()),
@@ -145,7 +165,6 @@ impl State {
 
     /// Whether the user's word takes this address from the Service as it is now.
     fn may_lose(&self, path: &str, service: &Value, address: IpAddr) -> bool {
-        let asked = |name: &str| annotation(service, name).filter(|text| !text.is_empty());
         let asks = asked_for(service);
         let asks_for_others = !asks.is_empty() && !asks.contains(&address);
         let has = shown(service);
@@ -159,9 +178,8 @@ impl State {
             || asks_for_others
             || has_wished
             || other_family
-            || asked("metallb.io/address-pool").is_some()
-            || asked("metallb.io/allow-shared-ip").is_some()
-            || asked("cortenlb.io/reservation").is_some()
+            || self.loose.contains(path)
+            || TERMS.iter().any(|name| annotation(service, name).is_some())
             || self
                 .foreign
                 .iter()
