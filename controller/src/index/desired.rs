@@ -1,7 +1,9 @@
 //! What a Service's status should say.
 
+use std::fmt;
 use std::net::IpAddr;
 
+use cortenlb_core::addr::Family;
 use cortenlb_core::ipam::{Allocator, Assignment, Refusal};
 use cortenlb_core::name::ServiceKey;
 use cortenlb_crds::names::{CONDITION_ADDRESS_ASSIGNED, CONDITION_ANNOUNCED};
@@ -9,6 +11,25 @@ use cortenlb_crds::translate::service::RequestError;
 
 use super::input::Verdict;
 use super::record::{Record, Seen};
+
+/// The reason of a Service that has what it asks for.
+const ASSIGNED: &str = "Assigned";
+
+/// The reason of a Service whose address is about to change for a reason that others gave.
+pub(super) const MOVING: &str = "Moving";
+
+/// Addresses, separated by commas.
+struct Listed<'a>(&'a [IpAddr]);
+
+impl fmt::Display for Listed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, address) in self.0.iter().enumerate() {
+            let comma = if place == 0 { "" } else { ", " };
+            write!(f, "{comma}{address}")?;
+        }
+        Ok(())
+    }
+}
 
 /// What should be there. None: what is there stays.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -98,6 +119,61 @@ pub(super) fn of(
     }
 }
 
+/// Whether this form says by itself that its addresses are what it asks for. From such a form no leader may have decided
+/// anything else, so that the next one need not fence it off.
+pub(super) fn is_at_rest(seen: &Seen) -> bool {
+    let Some(Ok(request)) = seen.wants.as_ref().map(|wants| &wants.request) else {
+        return false;
+    };
+    let Some(said) = seen.condition(CONDITION_ADDRESS_ASSIGNED) else {
+        return false;
+    };
+    let addresses = &seen.addresses;
+    let wanted = request.families.wanted();
+    let asked = &request.addresses;
+    said.status == "True"
+        && said.reason == ASSIGNED
+        && said
+            .message
+            .starts_with(&format!("{} from pool ", Listed(addresses)))
+        && !seen.other_entries
+        && addresses.len() == wanted.len()
+        && addresses
+            .iter()
+            .all(|address| wanted.contains(&Family::of(*address)))
+        && (asked.is_empty() || addresses.iter().all(|address| asked.contains(address)))
+        && request
+            .pool
+            .as_ref()
+            .is_none_or(|asked| seen.pool.as_ref() == Some(asked))
+}
+
+/// What a Service should say that is at rest, and whose addresses others have decided about (it may not share one any
+/// longer, say): first that they will change. If that write were the change itself, and late, a leader that knows
+/// nothing of the reason any more would not fence it off.
+pub(super) fn before(desired: Desired, seen: &Seen) -> Desired {
+    let changes = desired
+        .addresses
+        .as_ref()
+        .filter(|addresses| **addresses != seen.addresses);
+    let Some(next) = changes.filter(|_| is_at_rest(seen)) else {
+        return desired;
+    };
+    let verdict = Verdict {
+        status: true,
+        reason: MOVING.to_owned(),
+        message: format!(
+            "[{}] is about to become [{}]",
+            Listed(&seen.addresses),
+            Listed(next)
+        ),
+    };
+    Desired {
+        conditions: vec![(CONDITION_ADDRESS_ASSIGNED, Some(verdict))],
+        ..Desired::default()
+    }
+}
+
 /// A Service that is ours no longer. One of another class is another controller's, and is not touched, except for
 /// what we gave it while it was ours.
 fn cleared(record: &Record) -> Desired {
@@ -148,11 +224,7 @@ fn assigned(
     allocator: &Allocator,
 ) -> Verdict {
     let Assignment { addresses, pool } = held;
-    let listed = addresses
-        .iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(", ");
+    let listed = Listed(addresses);
     let outside = addresses
         .iter()
         .any(|address| allocator.pool_of(*address).is_none());
@@ -174,9 +246,9 @@ fn assigned(
         let message = format!(
             "{listed} from pool {pool:?}, which has no free {family} address that it would have as well"
         );
-        ("Assigned", message)
+        (ASSIGNED, message)
     } else {
-        ("Assigned", format!("{listed} from pool {pool:?}"))
+        (ASSIGNED, format!("{listed} from pool {pool:?}"))
     };
     Verdict {
         status: true,
@@ -186,12 +258,7 @@ fn assigned(
 }
 
 fn other_controller(seen: &Seen) -> Verdict {
-    let listed = seen
-        .addresses
-        .iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(", ");
+    let listed = Listed(&seen.addresses);
     Verdict {
         status: false,
         reason: "OtherController".to_owned(),

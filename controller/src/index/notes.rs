@@ -9,7 +9,7 @@ use cortenlb_crds::translate::service::RequestError;
 use cortenlb_kit::events::{Note, Severity};
 use k8s_openapi::api::core::v1::ObjectReference;
 
-use super::desired::Desired;
+use super::desired::{Desired, MOVING};
 use super::record::{Record, Seen};
 
 pub(super) fn of(key: &ServiceKey, record: &Record, desired: &Desired, allocator: &Allocator) -> Vec<Note> {
@@ -70,6 +70,9 @@ fn complaint(
     allocator: &Allocator,
 ) -> Option<(Severity, &'static str, String)> {
     let verdict = desired.condition(CONDITION_ADDRESS_ASSIGNED)?;
+    if verdict.reason == MOVING {
+        return None;
+    }
     let said = record.seen.condition(CONDITION_ADDRESS_ASSIGNED);
     if said.is_some_and(|said| said.reason == verdict.reason && said.message == verdict.message) {
         return None;

@@ -107,6 +107,7 @@ impl Index {
             return;
         };
         let desired = desired::of(key, record, allocator, self.announced.get(key));
+        let desired = desired::before(desired, &record.seen);
         if record.seen.wants.is_some()
             && allocator.assignment(key).is_none()
             && !record.seen.addresses.is_empty()

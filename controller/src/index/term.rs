@@ -189,7 +189,8 @@ impl Index {
         exposed.is_empty()
     }
 
-    /// The Services to which a late write could give an address: those that are not served in full. One more, where
+    /// The Services to which a late write could give an address: those that are not served in full, or do not say so
+    /// themselves. One more, where
     /// there is any, so that a stamp tells how far the watch has come.
     fn exposed(&mut self, now: Now) -> Vec<ServiceKey> {
         let (mut allocator, _) = self.adopted(now);
@@ -205,6 +206,7 @@ impl Index {
             held.is_some_and(|held| held.addresses == self.services[key].seen.addresses)
                 && allocator.refusal(key).is_none()
                 && allocator.lacking(key).is_none()
+                && desired::is_at_rest(&self.services[key].seen)
         };
         let exposed: Vec<ServiceKey> = ours.iter().filter(|key| !is_served(key)).cloned().collect();
         // The trial must leave no trace.

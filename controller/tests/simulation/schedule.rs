@@ -20,9 +20,8 @@ fn gives(call: &Call) -> bool {
         && call.body.pointer("/status/loadBalancer/ingress").is_some()
 }
 
-/// The leader `old` has decided about `web`, by what `change` does to it, and is not heard of any more: its write is
-/// under way, and whatever else it asks has no answer.
-async fn decided_and_silent(cluster: &mut Cluster, change: impl FnOnce(&Cluster)) -> Held {
+/// `old` leads, `web` is served, and `older` does not ask yet.
+async fn begin(cluster: &mut Cluster) {
     cluster.start("old");
     cluster
         .until(SECOND, "old leads", |cluster| {
@@ -37,6 +36,11 @@ async fn decided_and_silent(cluster: &mut Cluster, change: impl FnOnce(&Cluster)
     });
     cluster.put("web", mk_service(2));
     cluster.until_right(SECOND).await;
+}
+
+/// `old` decides about `web`, by what `change` does to it, and is not heard of any more: its write is under way, and
+/// whatever else it asks has no answer.
+async fn silence(cluster: &Cluster, change: impl FnOnce(&Cluster)) -> Held {
     hold_back(cluster);
     change(cluster);
     let mut held = Vec::new();
@@ -52,9 +56,10 @@ async fn decided_and_silent(cluster: &mut Cluster, change: impl FnOnce(&Cluster)
 
 fn hold_back(cluster: &Cluster) {
     cluster.fake.policy(|call| {
-        let is_old = call.client == "old" && call.method != "GET";
+        let of_web = call.path.starts_with(&service_path("web"));
+        let is_old = call.client == "old" && call.method != "GET" && (gives(call) || !of_web);
         // The condition that tells why there is no address would be as good as a stamp, if it came in time.
-        let tells = call.client == "new" && !gives(call) && call.path.starts_with(&service_path("web"));
+        let tells = call.client == "new" && !gives(call) && of_web;
         let is_stamp = call
             .body
             .pointer("/metadata/annotations/cortenlb.io~1epoch")
@@ -86,7 +91,8 @@ async fn served_by_new(cluster: &Cluster, name: &str, address: &str) {
 async fn the_late_write_of_a_deposed_leader_does_not_land() {
     // Two addresses, one of them taken.
     let mut cluster = Cluster::new(&[("p", mk_pool(&["10.0.0.0/32"]))]);
-    let write = decided_and_silent(&mut cluster, |cluster| {
+    begin(&mut cluster).await;
+    let write = silence(&cluster, |cluster| {
         cluster.delete("web");
         cluster.put("web", mk_service(2));
     })
@@ -102,7 +108,8 @@ async fn the_late_write_of_a_deposed_leader_does_not_land() {
 #[tokio::test(start_paused = true)]
 async fn the_late_write_of_a_change_does_not_land() {
     let mut cluster = Cluster::new(&[("p", mk_pool(&["10.0.0.0/31"]))]);
-    let write = decided_and_silent(&mut cluster, |cluster| {
+    begin(&mut cluster).await;
+    let write = silence(&cluster, |cluster| {
         cluster.edit("web", &asking_for("10.0.0.1"));
     })
     .await;
@@ -124,7 +131,8 @@ async fn the_late_write_of_a_change_does_not_land() {
 #[tokio::test(start_paused = true)]
 async fn the_observer_sees_what_the_fence_prevents() {
     let mut cluster = Cluster::new(&[("p", mk_pool(&["10.0.0.0/32"]))]);
-    let write = decided_and_silent(&mut cluster, |cluster| {
+    begin(&mut cluster).await;
+    let write = silence(&cluster, |cluster| {
         cluster.delete("web");
         cluster.put("web", mk_service(2));
     })
@@ -193,7 +201,8 @@ async fn a_lease_that_is_given_back_leaves_nothing_under_way() {
 #[tokio::test(start_paused = true)]
 async fn a_leader_that_does_not_know_leaves_its_lease_to_expire() {
     let mut cluster = Cluster::new(&[("p", mk_pool(&["10.0.0.0/32"]))]);
-    let write = decided_and_silent(&mut cluster, |cluster| {
+    begin(&mut cluster).await;
+    let write = silence(&cluster, |cluster| {
         cluster.delete("web");
         cluster.put("web", mk_service(2));
     })
@@ -204,4 +213,36 @@ async fn a_leader_that_does_not_know_leaves_its_lease_to_expire() {
     assert!(is_stamped(&cluster, "web"));
     assert_eq!(write.deliver(), Some(409));
     cluster.terminate("old").await;
+}
+
+/// Not only a Service's own wish may move it: here it shared its address, and may not any longer. When the new leader
+/// looks, the other one is gone, so that nothing seems to be left to do for it.
+#[tokio::test(start_paused = true)]
+async fn the_late_write_of_a_move_that_is_needed_no_more_does_not_land() {
+    let mut cluster = Cluster::new(&[("p", mk_pool(&["10.0.0.0/30"]))]);
+    begin(&mut cluster).await;
+    let sharing = |port| {
+        json!({
+            "metadata": { "annotations": { "metallb.io/allow-shared-ip": "k" } },
+            "spec": { "ports": [{ "port": port }] },
+        })
+    };
+    cluster.edit("web", &sharing(80));
+    cluster.edit("older", &sharing(81));
+    cluster.edit("older", &json!({ "spec": { "type": "LoadBalancer" } }));
+    cluster.until_right(SECOND).await;
+    assert_eq!(
+        (cluster.shown("web"), cluster.shown("older")),
+        ("10.0.0.0".into(), "10.0.0.0".into())
+    );
+    let write = silence(&cluster, |cluster| {
+        let unshared = json!({ "metadata": { "annotations": { "metallb.io/allow-shared-ip": null } } });
+        cluster.edit("web", &unshared);
+    })
+    .await;
+    cluster.delete("older");
+    cluster.put("third", mk_service(3));
+    served_by_new(&cluster, "third", "10.0.0.1").await;
+    assert_eq!(write.deliver(), Some(409));
+    cluster.observer.check();
 }

@@ -93,3 +93,50 @@ fn who_is_no_longer_ours_is_waited_for() {
         (" (-)".into(), "10.0.0.0 (p)".into())
     );
 }
+
+/// Where others give the reason for a move, nothing in the Service tells that it is due. So it is told first: a leader that
+/// follows after a crash knows then that a write may be under way.
+#[test]
+fn a_move_that_others_cause_is_told_before_it_is_made() {
+    let sharing = |name: &str, age, port: u16| {
+        let mut service = mk_service(name, age);
+        let patch = json!({
+            "metadata": { "annotations": { "metallb.io/allow-shared-ip": "k" } },
+            "spec": { "ports": [{ "port": port }] },
+        });
+        merge(&mut service, &patch);
+        service
+    };
+    let mut cluster = Cluster::with(
+        &[mk_pool("p", &["10.0.0.0/30"])],
+        &[sharing("a", 2, 80), sharing("b", 1, 81)],
+    );
+    assert_eq!(cluster.shown("b"), "10.0.0.0 (p)");
+    cluster.take_log();
+    cluster.edit("b", json!({ "spec": { "ports": [{ "port": 80 }] } }));
+    assert_eq!(
+        cluster.take_log(),
+        ["patch b", "patch b", "IPAllocated Assigned IP [\"10.0.0.1\"]"]
+    );
+    // A wish is told by the wish itself.
+    cluster.edit("b", asking_for("10.0.0.2"));
+    assert_eq!(
+        cluster.take_log(),
+        ["patch b", "IPAllocated Assigned IP [\"10.0.0.2\"]"]
+    );
+    cluster.edit("b", json!({ "metadata": { "annotations": { "metallb.io/loadBalancerIPs": "10.0.0.0" } }, "spec": { "ports": [{ "port": 81 }] } }));
+    assert_eq!(cluster.shown("b"), "10.0.0.0 (p)");
+    edit(
+        &mut cluster,
+        "b",
+        &json!({ "metadata": { "annotations": { "metallb.io/loadBalancerIPs": null } }, "spec": { "ports": [{ "port": 80 }] } }),
+    );
+    let write = cluster.pending.pop_front().unwrap();
+    cluster.answer(write);
+    assert_eq!(
+        cluster.assigned("b"),
+        "True Moving: [10.0.0.0] is about to become [10.0.0.1]"
+    );
+    cluster.settle();
+    assert_eq!(cluster.shown("b"), "10.0.0.1 (p)");
+}
