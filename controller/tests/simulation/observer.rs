@@ -118,9 +118,12 @@ impl State {
         if self.who == Who::User {
             let wished = self.wished.entry(path.to_owned()).or_default();
             wished.extend(asked_for(&after));
+            let shares = annotation(&after, names::ALLOW_SHARED_IP).is_some();
+            let other_ports = before["spec"]["ports"] != after["spec"]["ports"];
             if TERMS
                 .iter()
                 .any(|name| annotation(&before, name) != annotation(&after, name))
+                || (shares && other_ports)
             {
                 self.loose.insert(path.to_owned());
             }
@@ -144,7 +147,7 @@ impl State {
             }
             self.holders.entry(*address).or_default().insert(path.to_owned());
         }
-        if self.who == Who::Controller && had != has {
+        if object.is_none() || (self.who == Who::Controller && had != has) {
             self.wished.remove(path);
             self.loose.remove(path);
         }
@@ -156,8 +159,10 @@ impl State {
 
     fn other_holder(&self, path: &str, service: &Value, address: IpAddr) -> Option<&String> {
         let holders = self.holders.get(&address)?;
+        // Who shares an address may be joined by another one in the instant in which it stops to: nobody can know.
         holders.iter().find(|other| {
             *other != path
+                && !self.loose.contains(*other)
                 && !self.foreign.contains(&((*other).clone(), address))
                 && !may_share(service, &self.services[*other])
         })
