@@ -233,7 +233,12 @@ pub(super) fn ask(allocator: &mut Allocator, key: &ServiceKey, record: &mut Reco
         }
     }
     match &wants.request {
-        Ok(request) => allocator.request(key, request.clone()),
+        Ok(request) => {
+            if let Some(in_use) = allocator.conflict(key, &request.terms) {
+                record.lost = Some(in_use);
+            }
+            allocator.request(key, request.clone());
+        }
         Err(_) => allocator.withdraw(key),
     }
 }

@@ -42,6 +42,13 @@ impl Allocator {
             .all(|address| self.available(*address, service, terms).is_ok())
     }
 
+    /// Who or what keeps `service` from going on under `terms` with what it holds.
+    pub fn conflict(&self, service: &ServiceKey, terms: &Terms) -> Option<InUse> {
+        let held = self.assignment(service)?;
+        let mut addresses = held.addresses.iter();
+        addresses.find_map(|address| self.available(*address, service, terms).err())
+    }
+
     /// What `service` holds, less the family that it no longer has, plus the one it now has as well. None if the
     /// user asks for something else. A pool that no longer admits the Service, or no longer exists, changes nothing
     /// unless the rules say so.
