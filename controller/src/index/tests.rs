@@ -13,6 +13,7 @@ mod peers;
 mod pool_status;
 mod reservations;
 mod rivals;
+mod rules;
 mod sequences;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -20,6 +21,7 @@ use std::time::Duration;
 
 use cortenlb_core::time::Instant;
 use cortenlb_crds::IPAddressPool;
+use cortenlb_kit::events::Note;
 use cortenlb_kit::write::{Op, Outcome, Refusal, Write};
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
@@ -33,12 +35,16 @@ struct Cluster {
     pools: BTreeMap<String, Value>,
     reservations: BTreeMap<String, Value>,
     state: Value,
+    namespaces: BTreeMap<String, Value>,
+    settings: Settings,
     version: u64,
     now: Now,
     /// Writes that were taken out of the index and not answered yet.
     pending: VecDeque<Write<Key>>,
     /// What happened since the last look.
     log: Vec<String>,
+    /// The Events among it, with the object's name.
+    notes: Vec<(String, Note)>,
 }
 
 impl Cluster {
@@ -52,20 +58,7 @@ impl Cluster {
 
     /// The same without the Lease.
     fn following(pools: &[Value], services: &[Value]) -> Self {
-        let mut cluster = Self {
-            index: Index::new(mk_settings()),
-            services: BTreeMap::new(),
-            pools: BTreeMap::new(),
-            reservations: BTreeMap::new(),
-            state: Value::Null,
-            version: 0,
-            now: Now {
-                boot: Instant(0),
-                wall: Timestamp::UNIX_EPOCH,
-            },
-            pending: VecDeque::new(),
-            log: Vec::new(),
-        };
+        let mut cluster = Self::empty(mk_settings());
         for pool in pools {
             cluster.put_pool(pool.clone());
         }
@@ -76,25 +69,37 @@ impl Cluster {
         cluster
     }
 
+    /// Without any object but namespace `ns`, and nothing listed.
+    fn empty(settings: Settings) -> Self {
+        Self {
+            index: Index::new(settings.clone()),
+            services: BTreeMap::new(),
+            pools: BTreeMap::new(),
+            reservations: BTreeMap::new(),
+            state: Value::Null,
+            namespaces: BTreeMap::from([("ns".to_owned(), json!({ "metadata": { "name": "ns" } }))]),
+            settings,
+            version: 0,
+            now: Now {
+                boot: Instant(0),
+                wall: Timestamp::UNIX_EPOCH,
+            },
+            pending: VecDeque::new(),
+            log: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+
     /// Tells everything, as the first lists do.
     fn list(&mut self) {
-        let pools = self
-            .pools
-            .values()
-            .map(|pool| serde_json::from_value(pool.clone()).unwrap())
-            .collect();
-        let services = self.services.values().map(mk_view).collect();
-        let reservations = self
-            .reservations
-            .values()
-            .map(|reservation| serde_json::from_value(reservation.clone()).unwrap())
-            .collect();
-        let namespace = json!({ "metadata": { "name": "ns" } });
-        let namespace = serde_json::from_value(namespace).unwrap();
-        self.input(Input::Pools(Change::Reset(pools)));
+        let services = self.services.values().map(|service| self.view(service)).collect();
+        self.input(Input::Pools(Change::Reset(typed(&self.pools))));
         self.input(Input::Services(Change::Reset(services)));
+        self.input(Input::Namespaces(Change::Reset(typed(&self.namespaces))));
         self.input(Input::Namespaces(Change::Reset(vec![namespace])));
         self.input(Input::Reservations(Change::Reset(reservations)));
+        self.input(Input::Reservations(Change::Reset(typed(&self.reservations))));
+        self.input(Input::Rivals(Change::Reset(Vec::new())));
         self.input(Input::Rivals(Change::Reset(Vec::new()).into()));
         let state = Some(&self.state).filter(|state| !state.is_null());
         let states = state.map(|state| serde_json::from_value(state.clone()).unwrap());
@@ -103,7 +108,7 @@ impl Cluster {
 
     /// Starts a new controller over the same objects.
     fn restart(&mut self) {
-        self.index = Index::new(mk_settings());
+        self.index = Index::new(self.settings.clone());
         self.pending.clear();
         self.list();
         self.input(Input::Lead(Some(LEAD)));
@@ -119,7 +124,11 @@ impl Cluster {
         while let Some(effect) = self.index.poll_output() {
             match effect {
                 Effect::Write(write) => self.pending.push_back(write),
-                Effect::Note(note) => self.log.push(format!("{} {}", note.reason, note.message)),
+                Effect::Note(note) => {
+                    self.log.push(format!("{} {}", note.reason, note.message));
+                    self.notes
+                        .push((id_of(&json!({ "metadata": note.involved })), note));
+                }
                 Effect::Usage { .. } | Effect::Config { .. } => {}
                 Effect::Failed => self.log.push("failed".to_owned()),
             }
@@ -143,9 +152,9 @@ impl Cluster {
             return self.answer_apply(write);
         };
         let (objects, name) = match &write.key {
-            Key::Service(key) | Key::Stamp(key) => (&mut self.services, key.name.clone()),
+            Key::Service(key) | Key::Stamp(key) => (&mut self.services, id(&key.namespace, &key.name)),
             Key::Pool(name) => (&mut self.pools, name.clone()),
-            Key::Reservation(key) => (&mut self.reservations, key.name.clone()),
+            Key::Reservation(key) => (&mut self.reservations, id(&key.namespace, &key.name)),
             Key::State => panic!("a ConfigurationState is applied"),
         };
         let target = write.target.clone();
@@ -197,7 +206,7 @@ impl Cluster {
     /// The watch tells a Service as it is.
     fn tell(&mut self, name: &str) {
         if let Some(service) = self.services.get(name) {
-            let view = mk_view(service);
+            let view = self.view(service);
             self.input(Input::Services(Change::Apply(view)));
         }
     }
@@ -206,20 +215,18 @@ impl Cluster {
     fn put_service(&mut self, mut service: Value) {
         self.version += 1;
         service["metadata"]["resourceVersion"] = self.version.to_string().into();
-        self.services
-            .insert(service["metadata"]["name"].as_str().unwrap().to_owned(), service);
+        self.services.insert(id_of(&service), service);
     }
 
     fn put_pool(&mut self, mut pool: Value) {
         self.version += 1;
         pool["metadata"]["resourceVersion"] = self.version.to_string().into();
-        self.pools
-            .insert(pool["metadata"]["name"].as_str().unwrap().to_owned(), pool);
+        self.pools.insert(id_of(&pool), pool);
     }
 
     /// Creates or replaces, and settles.
     fn apply(&mut self, service: Value) {
-        let name = service["metadata"]["name"].as_str().unwrap().to_owned();
+        let name = id_of(&service);
         self.put_service(service);
         self.tell(&name);
         self.settle();
@@ -233,13 +240,14 @@ impl Cluster {
     }
 
     fn delete(&mut self, name: &str) {
-        let view = mk_view(&self.services.remove(name).unwrap());
+        let gone = self.services.remove(name).unwrap();
+        let view = self.view(&gone);
         self.input(Input::Services(Change::Delete(view)));
         self.settle();
     }
 
     fn apply_pool(&mut self, pool: Value) {
-        let name = pool["metadata"]["name"].as_str().unwrap().to_owned();
+        let name = id_of(&pool);
         self.put_pool(pool);
         let pool: IPAddressPool = serde_json::from_value(self.pools[&name].clone()).unwrap();
         self.input(Input::Pools(Change::Apply(pool)));
@@ -250,6 +258,11 @@ impl Cluster {
         let pool = serde_json::from_value(self.pools.remove(name).unwrap()).unwrap();
         self.input(Input::Pools(Change::Delete(pool)));
         self.settle();
+    }
+
+    fn view(&self, service: &Value) -> View {
+        let service = serde_json::from_value(service.clone()).unwrap();
+        View::of(&service, self.settings.class.as_deref())
     }
 
     fn pass(&mut self, time: Duration) {
@@ -310,6 +323,26 @@ fn mk_settings() -> Settings {
 
 fn mk_view(service: &Value) -> View {
     View::of(&serde_json::from_value(service.clone()).unwrap(), None)
+}
+
+/// How an object is called here: by its name alone in namespace `ns`, and if it is a pool.
+fn id(namespace: &str, name: &str) -> String {
+    match namespace {
+        "" | "ns" | "metallb-system" => name.to_owned(),
+        _ => format!("{namespace}/{name}"),
+    }
+}
+
+fn id_of(object: &Value) -> String {
+    let field = |name: &str| object["metadata"][name].as_str().unwrap_or_default();
+    id(field("namespace"), field("name"))
+}
+
+fn typed<K: serde::de::DeserializeOwned>(objects: &BTreeMap<String, Value>) -> Vec<K> {
+    let objects = objects.values();
+    objects
+        .map(|object| serde_json::from_value(object.clone()).unwrap())
+        .collect()
 }
 
 /// RFC 7386, section 2.
