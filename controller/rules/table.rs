@@ -81,6 +81,8 @@ pub(super) struct Step {
     pub(super) restart: bool,
     /// This many seconds pass.
     pub(super) wait: Option<u64>,
+    /// Nothing is written on these Services meanwhile.
+    pub(super) unwritten: Vec<String>,
     /// How each of these objects stands; see [`service`], [`pool`] and [`reservation`].
     pub(super) expect: BTreeMap<String, String>,
     /// The Events about a Service in this step, in their order: a reason, or `reason: part of the text`.

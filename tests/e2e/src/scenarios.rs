@@ -7,6 +7,7 @@ mod faults;
 mod install;
 mod lifecycle;
 mod replicas;
+mod rules;
 mod takeover;
 
 use crate::runner::{Scenario, Stage};
@@ -32,6 +33,7 @@ pub fn all() -> Vec<Scenario> {
         scenario!(Installed, addresses::twelfth_service_waits_for_a_free_address),
         scenario!(Installed, addresses::requested_addresses),
         scenario!(Installed, addresses::foreign_address_is_replaced),
+        scenario!(Installed, rules::rules_of_assignment),
         scenario!(Installed, announce::ipv6_through_ndp),
         scenario!(Installed, announce::no_ready_endpoints),
         scenario!(Installed, announce::local_traffic_policy),

@@ -35,7 +35,13 @@ fn run(row: Row) -> Vec<String> {
     let mut world = World::new(&row);
     let mut wrong = Vec::new();
     for (place, step) in row.steps().enumerate() {
+        let before: Vec<String> = step.unwritten.iter().map(|name| world.version(name)).collect();
         world.take(&step);
+        for (name, before) in step.unwritten.iter().zip(before) {
+            if world.version(name) != before {
+                wrong.push(format!("step {place}: {name} was written"));
+            }
+        }
         wrong.extend(
             world
                 .judge(&step)
@@ -76,6 +82,10 @@ impl World {
         world.cluster.input(Input::Lead(Some(LEAD)));
         world.cluster.settle();
         world
+    }
+
+    fn version(&self, service: &str) -> String {
+        self.cluster.services[service]["metadata"]["resourceVersion"].to_string()
     }
 
     fn take(&mut self, step: &Step) {
