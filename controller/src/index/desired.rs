@@ -174,6 +174,11 @@ pub(super) fn before(desired: Desired, seen: &Seen) -> Desired {
     }
 }
 
+/// Whether what the status shows goes away when it is not held.
+pub(super) fn is_ours_to_clear(record: &Record) -> bool {
+    record.seen.wants.is_some() || cleared(record).addresses.is_some()
+}
+
 /// A Service that is ours no longer. One of another class is another controller's, and is not touched, except for
 /// what we gave it while it was ours.
 fn cleared(record: &Record) -> Desired {

@@ -132,14 +132,18 @@ impl Index {
     }
 
     /// Takes note of the addresses that the status shows, or that the write under way puts there, and that are not held
-    /// any more. A status that is left to another controller counts for nothing: it would never say otherwise.
+    /// any more. A status that is left to another controller, or was always another's, counts for nothing: it would never
+    /// say otherwise.
     pub(super) fn follow_leaving(&mut self, now: Now, key: &ServiceKey) {
         let Some(allocator) = &self.allocator else {
             return;
         };
         let held = allocator.assignment(key).map(|held| held.addresses.as_slice());
         let held = held.unwrap_or_default();
-        let record = self.services.get(key).filter(|record| !record.has_yielded());
+        let record = self
+            .services
+            .get(key)
+            .filter(|record| !record.has_yielded() && desired::is_ours_to_clear(record));
         let shown = record.into_iter().flat_map(Record::shows);
         let leaving = shown.filter(|address| !held.contains(address)).collect();
         for waiting in self.leaving.set(key, leaving) {
@@ -203,6 +207,7 @@ impl Index {
             }
             Key::Stamp(key) => self.stamp(&key),
             Key::Pool(name) => self.pools.touch([name].into()),
+            Key::State => self.state.restart(),
             Key::Reservation(key) => self.reservations.forgive(&key),
         }
     }

@@ -96,10 +96,7 @@ impl Cluster {
         self.input(Input::Pools(Change::Reset(typed(&self.pools))));
         self.input(Input::Services(Change::Reset(services)));
         self.input(Input::Namespaces(Change::Reset(typed(&self.namespaces))));
-        self.input(Input::Namespaces(Change::Reset(vec![namespace])));
-        self.input(Input::Reservations(Change::Reset(reservations)));
         self.input(Input::Reservations(Change::Reset(typed(&self.reservations))));
-        self.input(Input::Rivals(Change::Reset(Vec::new())));
         self.input(Input::Rivals(Change::Reset(Vec::new()).into()));
         let state = Some(&self.state).filter(|state| !state.is_null());
         let states = state.map(|state| serde_json::from_value(state.clone()).unwrap());

@@ -210,7 +210,7 @@ fn ten_thousand_that_wait_cost_nothing_until_an_address_is_free() {
     many.input(Input::Pools(Change::Reset(vec![pool])));
     many.input(Input::Namespaces(Change::Reset(Vec::new())));
     many.input(Input::Reservations(Change::Reset(Vec::new())));
-    many.input(Input::Rivals(Change::Reset(Vec::new())));
+    many.input(Input::Rivals(Change::Reset(Vec::new()).into()));
     many.input(Input::Lead(Some(Lead {
         epoch: 0,
         fence: false,

@@ -47,7 +47,7 @@ pub(crate) fn missing(fake: &Fake, settings: &Settings, pools: bool) -> Vec<Stri
         Input::Pools(Change::Reset(read(fake, POOLS))),
         Input::Namespaces(Change::Reset(namespaces)),
         Input::Reservations(Change::Reset(reservations)),
-        Input::Rivals(Change::Reset(Vec::new())),
+        Input::Rivals(Change::Reset(Vec::new()).into()),
         Input::Lead(Some(Lead {
             epoch: 0,
             fence: false,

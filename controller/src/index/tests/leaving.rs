@@ -116,7 +116,13 @@ fn a_move_that_others_cause_is_told_before_it_is_made() {
     cluster.edit("b", json!({ "spec": { "ports": [{ "port": 80 }] } }));
     assert_eq!(
         cluster.take_log(),
-        ["patch b", "patch b", "IPAllocated Assigned IP [\"10.0.0.1\"]"]
+        [
+            "patch b",
+            "patch b",
+            "ClearAssignment current IP for \"ns/b\" not allowed by config, will attempt for new IP assignment: port \
+             TCP/80 is already in use on \"10.0.0.0\"",
+            "IPAllocated Assigned IP [\"10.0.0.1\"]"
+        ]
     );
     // A wish is told by the wish itself.
     cluster.edit("b", asking_for("10.0.0.2"));
