@@ -173,6 +173,8 @@ impl Allocator {
             self.reservations.addresses.insert(address, key.clone());
             self.mark(address, was);
             self.woken.push_back(Wait::Reservation(key.clone()));
+            // Who waits for the address waits for another reason now.
+            self.woken.push_back(Wait::Address(address));
         }
     }
 

@@ -308,3 +308,18 @@ fn a_reservation_opens_no_pool_that_is_not_for_the_service() {
     assert_eq!(ask(&mut allocator, "s", asking(&["r"])), "-");
     assert!(refused(&allocator, "s").starts_with("pool a not compatible"));
 }
+
+#[test]
+fn who_waits_for_an_address_is_told_that_it_came_to_be_reserved() {
+    let mut allocator = mk_allocator([mk_spec("a", &["10.0.0.0/29"])]);
+    let mut request = mk_request();
+    request.addresses = vec![ip("10.0.0.1")];
+    ask(&mut allocator, "web", request.clone());
+    allocator.request(&key("waits"), request);
+    let reason = |allocator: &Allocator| allocator.refusal(&key("waits")).map(Refusal::reason);
+    assert_eq!(reason(&allocator), Some("AddressInUse"));
+    allocator.take_changed();
+    reserve(&mut allocator, "r", mk_reservation(&["web"]));
+    assert_eq!(reason(&allocator), Some("AddressReserved"));
+    assert!(allocator.take_changed().contains(&key("waits")));
+}
