@@ -125,17 +125,18 @@ pub(super) fn is_at_rest(seen: &Seen) -> bool {
     let Some(Ok(request)) = seen.wants.as_ref().map(|wants| &wants.request) else {
         return false;
     };
-    let Some(said) = seen.condition(CONDITION_ADDRESS_ASSIGNED) else {
-        return false;
-    };
+    // A Service that was never told anything, as from MetalLB, has no condition.
+    let says_so = seen.condition(CONDITION_ADDRESS_ASSIGNED).is_none_or(|said| {
+        let listed = Listed(&seen.addresses);
+        said.status == "True"
+            && said.reason == ASSIGNED
+            && said.message.starts_with(&format!("{listed} from pool "))
+    });
     let addresses = &seen.addresses;
     let wanted = request.families.wanted();
     let asked = &request.addresses;
-    said.status == "True"
-        && said.reason == ASSIGNED
-        && said
-            .message
-            .starts_with(&format!("{} from pool ", Listed(addresses)))
+    says_so
+        && seen.pool.is_some()
         && !seen.other_entries
         && addresses.len() == wanted.len()
         && addresses

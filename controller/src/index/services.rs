@@ -206,8 +206,8 @@ impl Index {
                 self.reconcile(now, &key);
             }
             Key::Stamp(key) => self.stamp(&key),
-            Key::Pool(name) => self.pools.touch([name].into()),
             Key::State => self.state.restart(),
+            Key::Pool(name) => self.pools.touch([name].into()),
             Key::Reservation(key) => self.reservations.forgive(&key),
         }
     }
