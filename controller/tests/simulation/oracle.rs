@@ -2,19 +2,40 @@
 
 use cortenlb_controller::index::{Effect, Index, Input, Key, Lead, Now, Settings, View};
 use cortenlb_core::time::Instant;
+use cortenlb_crds::names;
 use cortenlb_kit::fake::Fake;
 use cortenlb_kit::watch::Change;
-use cortenlb_kit::write::Op;
+use cortenlb_kit::write::{Op, Write};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::cluster::wall;
-use crate::objects::POOLS;
+use crate::objects::{POOLS, service_path};
 
 fn read<K: DeserializeOwned>(fake: &Fake, under: &str) -> Vec<K> {
     let objects = fake.objects(under).into_iter();
     objects
         .map(|object| serde_json::from_value(object).unwrap())
         .collect()
+}
+
+/// Who waits for an address that several share is told who they were when it began to wait: whoever joins them does not
+/// cost a write for each of those who wait.
+fn only_names_others(fake: &Fake, write: &Write<Key>) -> bool {
+    let (Key::Service(key), Op::Patch { body, .. }) = (&write.key, &write.op) else {
+        return false;
+    };
+    let service = fake.object(&service_path(&key.name)).unwrap_or_default();
+    let reason = |object: &Value| {
+        let conditions = object["status"]["conditions"].as_array().into_iter().flatten();
+        let mut conditions =
+            conditions.filter(|condition| condition["type"] == names::CONDITION_ADDRESS_ASSIGNED);
+        conditions.next().map(|condition| condition["reason"].clone())
+    };
+    body["status"]["loadBalancer"].is_null()
+        && body["metadata"]["annotations"].is_null()
+        && reason(body) == Some("AddressInUse".into())
+        && reason(&service) == reason(body)
 }
 
 /// What a controller that starts now would write. The counters of pools are left out unless `pools`.
@@ -59,6 +80,7 @@ pub(crate) fn missing(fake: &Fake, settings: &Settings, pools: bool) -> Vec<Stri
         while let Some(effect) = index.poll_output() {
             if let Effect::Write(write) = effect
                 && (pools || !matches!(write.key, Key::Pool(_)))
+                && !only_names_others(fake, &write)
             {
                 let body = match &write.op {
                     Op::Patch { body, .. } => body.to_string(),
