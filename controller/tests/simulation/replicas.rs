@@ -1,4 +1,8 @@
 //! Several replicas, of which the leader is killed, stopped or paused under load.
+//!
+//! That these tests can fail was tried: without the fence (`Index::is_fenced` always true) the observer finds one address
+//! at two Services within three seeds, without the versions in the patches in the first, and so it did before a write
+//! waited for those that still show the address.
 
 use std::time::Duration;
 
@@ -21,15 +25,20 @@ fn mk_cluster() -> Cluster {
     Cluster::new(&[("p", mk_pool(&["10.0.0.0/27"]))])
 }
 
-/// Every request takes some milliseconds. Those of `slow`, which is about to be killed, may land when it is long gone.
-fn weather(cluster: &Cluster, seed: u64, slow: Option<String>) {
+/// Every request takes some milliseconds, a write up to `busy`. Those of `slow`, which is about to be killed, may land when it is long gone.
+fn weather(cluster: &Cluster, seed: u64, busy: u32, slow: Option<String>) {
     let mut rng = StdRng::seed_from_u64(seed);
     cluster.fake.policy(move |call| {
         // A renewal that lands late only makes the others wait for longer.
         let late = call.method == "PATCH" && slow.as_ref() == Some(&call.client) && call.path != LEASE;
-        let late = late && rng.random_bool(0.7);
-        let milliseconds = rng.random_range(if late { 100..15_000 } else { 0..10 });
-        Some(Fault::Slow(milliseconds * MILLISECOND))
+        // About when the next one leads, before all.
+        let milliseconds = match rng.random_range(0..10) {
+            0..3 if late => 100..15_000,
+            3..8 if late => 4_500..6_000,
+            _ if call.method == "PATCH" => 0..busy,
+            _ => 0..10,
+        };
+        Some(Fault::Slow(rng.random_range(milliseconds) * MILLISECOND))
     });
 }
 
@@ -65,7 +74,7 @@ async fn kill_leaders(seed: u64, kills: u32) {
     let mut cluster = mk_cluster();
     let mut user = User::new(seed);
     let mut born = 3;
-    weather(&cluster, seed, None);
+    weather(&cluster, seed, 10, None);
     for pod in ["pod-0", "pod-1", "pod-2"] {
         cluster.start(pod);
     }
@@ -78,11 +87,11 @@ async fn kill_leaders(seed: u64, kills: u32) {
             // The next one has not taken over yet.
             continue;
         }
-        weather(&cluster, seed ^ u64::from(kill), Some(victim.clone()));
+        weather(&cluster, seed ^ u64::from(kill), 10, Some(victim.clone()));
         let last = user.rng.random_range(1..300);
         act_for(&cluster, &mut user, last * MILLISECOND, 20).await;
         cluster.kill(&victim).await;
-        weather(&cluster, seed ^ u64::from(kill), None);
+        weather(&cluster, seed ^ u64::from(kill), 200, None);
         // Some pods come back at once under their name, others are replaced, before or after somebody takes over.
         let away = user.rng.random_range(0..7_000) * MILLISECOND;
         let back = if user.rng.random_bool(0.5) {
@@ -131,7 +140,7 @@ async fn a_leader_that_is_stopped_hands_over_at_once() {
         println!("seed {seed}");
         let mut cluster = mk_cluster();
         let mut user = User::new(seed);
-        weather(&cluster, seed, None);
+        weather(&cluster, seed, 10, None);
         cluster.start("pod-0");
         cluster.start("pod-1");
         serves(&cluster, &mut user, "first").await;

@@ -26,8 +26,10 @@ impl User {
 
     /// Creates a Service of this name.
     pub(crate) fn create(&mut self, cluster: &Cluster, name: &str) {
+        // Some are older than those that are there: the oldest that waits is served first.
         self.created += 1;
-        cluster.put(name, mk_service(self.created));
+        let created = self.rng.random_range(0..=self.created);
+        cluster.put(name, mk_service(created));
     }
 
     /// Makes one change. The wishes are for one of 32 addresses from 10.0.0.0 on.
