@@ -175,9 +175,13 @@ pub(super) fn before(desired: Desired, seen: &Seen) -> Desired {
     }
 }
 
-/// Whether what the status shows goes away when it is not held.
-pub(super) fn is_ours_to_clear(record: &Record) -> bool {
-    record.seen.wants.is_some() || cleared(record).addresses.is_some()
+/// Whether what the status shows goes away when it is not held. A foreign address stays until there is one to replace it.
+pub(super) fn is_ours_to_clear(key: &ServiceKey, record: &Record, allocator: &Allocator) -> bool {
+    let covered = |address| allocator.pool_of(address).is_some();
+    match &record.seen.wants {
+        None => cleared(record).addresses.is_some(),
+        Some(_) => allocator.assignment(key).is_some() || record.seen.claim(covered).is_some(),
+    }
 }
 
 /// A Service that is ours no longer. One of another class is another controller's, and is not touched, except for

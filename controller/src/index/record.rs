@@ -198,10 +198,11 @@ impl Record {
         self.lost = None;
     }
 
-    /// The addresses that the status has, or will have if the write under way lands.
-    pub(super) fn shows(&self) -> impl Iterator<Item = IpAddr> {
+    /// The addresses that the status has, if they are not there to `stay`, or will have if the write under way lands.
+    pub(super) fn shows(&self, stay: bool) -> impl Iterator<Item = IpAddr> {
         let under_way = self.under_way.iter().flat_map(|write| &write.addresses);
-        self.seen.addresses.iter().chain(under_way).copied()
+        let seen = self.seen.addresses.iter().filter(move |_| !stay);
+        seen.chain(under_way).copied()
     }
 
     /// Whether the status is left to another controller.

@@ -140,11 +140,11 @@ impl Index {
         };
         let held = allocator.assignment(key).map(|held| held.addresses.as_slice());
         let held = held.unwrap_or_default();
-        let record = self
-            .services
-            .get(key)
-            .filter(|record| !record.has_yielded() && desired::is_ours_to_clear(record));
-        let shown = record.into_iter().flat_map(Record::shows);
+        let record = self.services.get(key).filter(|record| !record.has_yielded());
+        let shown = record.into_iter().flat_map(|record| {
+            let stays = !desired::is_ours_to_clear(key, record, allocator);
+            record.shows(stays)
+        });
         let leaving = shown.filter(|address| !held.contains(address)).collect();
         for waiting in self.leaving.set(key, leaving) {
             self.reconcile(now, &waiting);

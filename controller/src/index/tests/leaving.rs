@@ -146,3 +146,16 @@ fn a_move_that_others_cause_is_told_before_it_is_made() {
     cluster.settle();
     assert_eq!(cluster.shown("b"), "10.0.0.1 (p)");
 }
+
+/// Nobody takes a foreign address away as long as there is none to replace it: to wait for that would be for ever.
+#[test]
+fn a_foreign_address_that_stays_is_not_waited_for() {
+    let mut cluster = Cluster::with(&[mk_pool("p", &["10.0.0.0/32"])], &[mk_service("a", 2)]);
+    cluster.delete_pool("p");
+    cluster.apply(mk_holder("b", 1, "10.0.0.0", ""));
+    cluster.edit(
+        "a",
+        json!({ "status": { "loadBalancer": { "ingress": [{ "ip": "10.9.9.9" }] } } }),
+    );
+    assert_eq!(cluster.shown("a"), "10.0.0.0 (p)");
+}
