@@ -147,9 +147,11 @@ impl Index {
         match input {
             Input::Services(change) => self.services(now, change),
             Input::Pools(change) => {
-                self.pools.change(change);
+                let changed = self.pools.change(change);
+                if changed || !self.listed.pools {
+                    self.pools_changed(now);
+                }
                 self.listed.pools = true;
-                self.pools_changed(now);
             }
             Input::Namespaces(change) => self.namespaces(now, change),
             Input::Peers(change) => {
@@ -169,8 +171,11 @@ impl Index {
             }
             Input::States(change) => self.states(change),
             Input::Announced { service, verdict } => {
-                self.announced.insert(service.clone(), verdict);
-                self.reconcile(now, &service);
+                // The condition goes with the Service.
+                if self.services.contains_key(&service) {
+                    self.announced.insert(service.clone(), verdict);
+                    self.reconcile(now, &service);
+                }
             }
             Input::Written(outcome) => self.written(now, *outcome),
             Input::Lead(lead) => self.lead(lead),
@@ -268,7 +273,7 @@ impl Index {
     }
 
     /// The set of valid pools may be another one.
-    fn pools_changed(&mut self, now: Now) {
+    pub(super) fn pools_changed(&mut self, now: Now) {
         let valid = self.pools.judge();
         self.state.judge(self.pools.errors());
         self.effects.push_back(Effect::Config {

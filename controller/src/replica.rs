@@ -18,7 +18,7 @@ use cortenlb_kit::admin::{Readiness, ReadyHandle};
 use cortenlb_kit::events::{EventHandle, Recorder};
 use cortenlb_kit::lease::{self, Candidate, Claim, Predecessor, Timing};
 use cortenlb_kit::metrics::Registry;
-use cortenlb_kit::watch::{Change, Config, LONGEST_OF_FEW, watch, watch_as};
+use cortenlb_kit::watch::{Change, Config, LONGEST_OF_FEW, watch, watch_as, watch_if_installed};
 use cortenlb_kit::write::{Drained, Outcome, WriteHandle, Writer};
 use k8s_openapi::api::core::v1::{Namespace, Node, Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
@@ -224,12 +224,14 @@ fn watch_all(
     spawn(tasks, Api::<Namespace>::all(client.clone()), all(), inputs);
     spawn(tasks, Api::<EndpointSlice>::all(client.clone()), all(), inputs);
     spawn(tasks, Api::<Node>::all(client.clone()), all(), inputs);
-    spawn(
-        tasks,
-        Api::<AddressReservation>::all(client.clone()),
+    // Ours is optional: without its definition there are no reservations.
+    let reservations = Api::<AddressReservation>::all(client.clone());
+    tasks.spawn(watch_if_installed(
+        reservations,
         all(),
-        inputs,
-    );
+        LONGEST_OF_FEW,
+        inputs.clone(),
+    ));
     let pools = Api::<IPAddressPool>::namespaced(client.clone(), in_namespace);
     spawn(tasks, pools, all(), inputs);
     let peers = Api::<BGPPeer>::namespaced(client.clone(), in_namespace);

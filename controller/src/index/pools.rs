@@ -60,7 +60,8 @@ impl Pools {
         }
     }
 
-    pub(super) fn change(&mut self, change: Change<IPAddressPool>) {
+    /// Takes in a change; returns whether the pools have to be [judged](Self::judge) anew. The echo of a status has not.
+    pub(super) fn change(&mut self, change: Change<IPAddressPool>) -> bool {
         match change {
             Change::Apply(object) => self.apply(&object, false),
             Change::Delete(object) => self.delete(&object.name_any()),
@@ -72,23 +73,25 @@ impl Pools {
                     .filter(|name| !present.contains(*name))
                     .cloned()
                     .collect();
+                let mut changed = false;
                 for name in gone {
-                    self.delete(&name);
+                    changed |= self.delete(&name);
                 }
                 for object in &objects {
-                    self.apply(object, true);
+                    changed |= self.apply(object, true);
                 }
+                changed
             }
         }
     }
 
-    fn apply(&mut self, object: &IPAddressPool, listed: bool) {
+    fn apply(&mut self, object: &IPAddressPool, listed: bool) -> bool {
         let name = object.name_any();
         let version = object.resource_version().and_then(|version| version.parse().ok());
         let old = self.pools.get(&name);
         // The watch lags behind the answers to our writes.
         if !listed && old.is_some_and(|old| version.is_some() && version < old.version) {
-            return;
+            return false;
         }
         let record = Record {
             version,
@@ -102,16 +105,19 @@ impl Pools {
             under_way: old.is_some_and(|old| old.under_way),
             written: old.and_then(|old| old.written),
         };
+        let changed =
+            old.is_none_or(|old| (&old.judged, &old.cool_down) != (&record.judged, &record.cool_down));
         if record.wanted.is_none() || record.wanted != record.status {
             self.dirty.insert(name.clone());
         }
         self.pools.insert(name, record);
+        changed
     }
 
-    fn delete(&mut self, name: &str) {
-        self.pools.remove(name);
+    fn delete(&mut self, name: &str) -> bool {
         // Its gauges go.
         self.dirty.insert(name.to_owned());
+        self.pools.remove(name).is_some()
     }
 
     /// Judges all pools beside one another; returns the valid ones.

@@ -162,8 +162,10 @@ impl Index {
                 _ => tracing::debug!(%refusal, "decided from an older form"),
             }
         }
-        if matches!(result, Err(Refusal::Conflict { .. })) {
-            self.again.refused(now.boot, write.key.clone());
+        match &result {
+            Err(Refusal::Conflict { .. }) => self.again.refused(now.boot, write.key.clone()),
+            Err(Refusal::Rejected { .. }) => self.again.rejected(now.boot, write.key.clone()),
+            _ => {}
         }
         match write.key {
             Key::Service(key) => {
@@ -178,14 +180,17 @@ impl Index {
                 self.reconcile(now, &key);
             }
             Key::Stamp(key) => match result {
-                Ok(Some(object)) => self.answer(now, *object),
-                Ok(None) | Err(Refusal::Conflict { .. }) => {}
+                // It may be gone by now, and an answer must not bring it back.
+                Ok(Some(object)) if self.services.contains_key(&key) => self.answer(now, *object),
+                Ok(_) | Err(Refusal::Conflict { .. }) => {}
                 Err(_) => self.lift_fence(&key),
             },
             Key::State => self.state_written(result.ok().flatten()),
             Key::Pool(name) => {
-                if let Some(object) = self.pools.answered(&name, result.ok().flatten()) {
-                    self.pools.change(Change::Apply(object));
+                if let Some(object) = self.pools.answered(&name, result.ok().flatten())
+                    && self.pools.change(Change::Apply(object))
+                {
+                    self.pools_changed(now);
                 }
             }
             Key::Reservation(key) => {
@@ -196,7 +201,7 @@ impl Index {
         }
     }
 
-    /// A write of this object was refused with 409 a while ago.
+    /// A write of this object was refused a while ago.
     pub(super) fn decide_again(&mut self, now: Now, key: Key) {
         match key {
             Key::Service(key) => {

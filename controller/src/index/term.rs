@@ -5,10 +5,10 @@
 //! stamped first (annotation `cortenlb.io/epoch`): its version is another one then, and the late write meets 409. What
 //! counts is that the *watch* shows a stamp, since then it has shown everything older as well.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cortenlb_core::ipam::{Allocator, InUse};
-use cortenlb_core::name::ServiceKey;
+use cortenlb_core::name::{ReservationKey, ServiceKey};
 use cortenlb_crds::names::EPOCH;
 use cortenlb_kit::write::{Op, Priority, Target, Write};
 use k8s_openapi::api::core::v1::Service;
@@ -149,8 +149,24 @@ impl Index {
         for (address, cooling) in self.pools.cooling(now) {
             allocator.resume_cool_down(address, cooling);
         }
-        allocator.adopt_reservations(self.reservations.found());
+        allocator.adopt_reservations(self.reservations.found(), self.asked_reservations());
         (allocator, losers)
+    }
+
+    fn asked_reservations(&self) -> BTreeMap<ReservationKey, BTreeSet<ServiceKey>> {
+        let mut asked: BTreeMap<ReservationKey, BTreeSet<ServiceKey>> = BTreeMap::new();
+        for (service, record) in &self.services {
+            let request = record.seen.wants.as_ref().map(|wants| &wants.request);
+            for name in request
+                .into_iter()
+                .flatten()
+                .flat_map(|request| &request.reservations)
+            {
+                let key = ReservationKey::new(&service.namespace, name);
+                asked.entry(key).or_default().insert(service.clone());
+            }
+        }
+        asked
     }
 
     fn by_age(&self) -> Vec<ServiceKey> {
@@ -223,18 +239,16 @@ impl Index {
             return;
         };
         let Some(fence) = &mut term.fence else { return };
-        if fence
-            .awaited(key)
-            .is_some_and(|stamp| record.seen.epoch.as_deref() == Some(stamp))
-        {
-            if source != Source::Answer {
-                fence.shown(key);
-            }
-        } else if self.allocator.is_none()
-            && record.seen.wants.is_some()
-            && record.seen.addresses.is_empty()
-            && fence.add(key, term.lead.epoch, &record.seen.version)
-        {
+        let (epoch, seen) = (term.lead.epoch, &record.seen);
+        let again = match source {
+            Source::Answer => fence.answered(key, epoch, &seen.version),
+            Source::Watch | Source::List => fence.told(key, epoch, &seen.version, seen.epoch.as_deref()),
+        };
+        let new = self.allocator.is_none()
+            && seen.wants.is_some()
+            && seen.addresses.is_empty()
+            && fence.add(key, epoch, &seen.version);
+        if again || new {
             self.stamp(key);
         }
     }

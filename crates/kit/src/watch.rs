@@ -66,7 +66,17 @@ where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
     E: From<Change<K>>,
 {
-    watch_as(api, config, longest, events, stripped).await;
+    follow(api, config, longest, events, stripped, false).await;
+}
+
+/// The same for a kind that may not be installed: while the API server does not know it (404), there are no objects.
+/// It is looked for again after `longest`.
+pub async fn watch_if_installed<K, E>(api: Api<K>, config: Config, longest: Duration, events: mpsc::Sender<E>)
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
+    E: From<Change<K>>,
+{
+    follow(api, config, longest, events, stripped, true).await;
 }
 
 /// The same for a kind of which there are many: each object becomes what `read` takes from it as soon as it is decoded,
@@ -81,6 +91,21 @@ pub async fn watch_as<K, T, E>(
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
     E: From<Change<T>>,
 {
+    follow(api, config, longest, events, read, false).await;
+}
+
+async fn follow<K, T, E>(
+    api: Api<K>,
+    config: Config,
+    longest: Duration,
+    events: mpsc::Sender<E>,
+    read: impl Fn(K) -> T,
+    may_be_missing: bool,
+) where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
+    E: From<Change<T>>,
+{
+    let mut told_missing = false;
     let kind = K::kind(&());
     let config = config.timeout(WATCH_FOR);
     let mut backoff = Backoff::default();
@@ -101,6 +126,7 @@ pub async fn watch_as<K, T, E>(
                 }
                 Ok(Event::InitDone) => {
                     tracing::debug!(%kind, objects = listed.len(), "listed");
+                    told_missing = false;
                     Change::Reset(std::mem::take(&mut listed))
                 }
                 Ok(Event::Apply(object)) => {
@@ -110,6 +136,16 @@ pub async fn watch_as<K, T, E>(
                 Ok(Event::Delete(object)) => {
                     forgotten = false;
                     Change::Delete(read(object))
+                }
+                Err(error) if may_be_missing && is_unknown(&error) => {
+                    if !std::mem::replace(&mut told_missing, true) {
+                        tracing::warn!(%kind, "this kind is not installed: its CustomResourceDefinition is missing");
+                        if events.send(Change::Reset(Vec::new()).into()).await.is_err() {
+                            return;
+                        }
+                    }
+                    sleep(longest).await;
+                    continue;
                 }
                 Err(error) => {
                     let again = std::mem::replace(&mut forgotten, is_forgotten(&error));
@@ -142,6 +178,11 @@ fn is_forgotten(error: &watcher::Error) -> bool {
         }
         _ => false,
     }
+}
+
+/// 404 on a list: the API server does not know the kind.
+fn is_unknown(error: &watcher::Error) -> bool {
+    matches!(error, watcher::Error::InitialListFailed(kube::Error::Api(status)) if status.code == 404)
 }
 
 /// The watcher lists again by itself only when the stream says 410. When the *start* of a watch is refused it would

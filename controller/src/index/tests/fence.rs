@@ -126,6 +126,55 @@ fn nothing_is_stamped_after_a_release_or_without_services() {
     assert!(empty.index.is_deciding());
 }
 
+/// Whoever writes the object anew without the annotation hides a stamp that has landed: the watch may never show it.
+#[test]
+fn a_stamp_that_was_overwritten_before_it_was_seen_is_made_again() {
+    let mut cluster = Cluster::following(&[mk_pool("p", &["10.0.0.0/24"])], &[mk_service("a", 5)]);
+    cluster.input(Input::Lead(Some(EXPIRED)));
+    assert_eq!(cluster.answer_silently(), ["a"]);
+    cluster.put_service(mk_service("a", 5));
+    cluster.tell("a");
+    assert!(!cluster.index.is_deciding());
+    cluster.settle();
+    assert!(cluster.index.is_deciding());
+    assert_eq!(cluster.shown("a"), "10.0.0.0 (p)");
+}
+
+/// A stamp that is there already changes nothing, and the watch tells of nothing.
+#[test]
+fn a_stamp_that_somebody_wrote_before_is_no_stamp() {
+    let mut cluster = Cluster::following(&[mk_pool("p", &["10.0.0.0/24"])], &[]);
+    let version = cluster.version + 1;
+    let mut forged = mk_service("a", 5);
+    forged["metadata"]["annotations"] = json!({ "cortenlb.io/epoch": format!("7.{version}") });
+    cluster.put_service(forged);
+    cluster.list();
+    cluster.input(Input::Lead(Some(EXPIRED)));
+    // As the API server answers a patch that changes nothing.
+    let write = cluster.pending.pop_front().unwrap();
+    let object = serde_json::from_value(cluster.services["a"].clone()).unwrap();
+    let result = Ok(Some(Box::new(object)));
+    cluster.input(Input::Written(Box::new(Outcome { write, result })));
+    assert!(!cluster.index.is_deciding());
+    cluster.settle();
+    assert!(cluster.index.is_deciding());
+    assert_eq!(cluster.shown("a"), "10.0.0.0 (p)");
+}
+
+#[test]
+fn the_answer_to_a_stamp_does_not_bring_a_deleted_service_back() {
+    let mut cluster = Cluster::following(&[mk_pool("p", &["10.0.0.0/32"])], &[mk_service("a", 5)]);
+    cluster.input(Input::Lead(Some(EXPIRED)));
+    let write = cluster.pending.pop_front().unwrap();
+    let object = serde_json::from_value(cluster.services["a"].clone()).unwrap();
+    cluster.delete("a");
+    let result = Ok(Some(Box::new(object)));
+    cluster.input(Input::Written(Box::new(Outcome { write, result })));
+    cluster.settle();
+    cluster.apply(mk_service("b", 1));
+    assert_eq!(cluster.shown("b"), "10.0.0.0 (p)");
+}
+
 /// A pod of MetalLB's controller.
 fn mk_metallb(phase: &str) -> k8s_openapi::api::core::v1::Pod {
     serde_json::from_value(json!({

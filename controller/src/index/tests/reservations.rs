@@ -88,6 +88,19 @@ fn a_reservation_that_waits_says_why() {
     assert_eq!(cluster.shown("holder"), "10.0.0.5 (p)");
 }
 
+/// The reservation was made while nobody led: it has no address yet, and its Service has one.
+#[test]
+fn a_reservation_found_at_a_start_binds_to_who_asks_for_it_and_moves_nobody() {
+    let mut service = mk_holder("web", 5, "10.0.0.5", "p");
+    service["metadata"]["annotations"]["cortenlb.io/reservation"] = "r".into();
+    let mut cluster = Cluster::following(&[mk_pool("p", &["10.0.0.0/24"])], &[service]);
+    cluster.apply_reservation(mk_reservation("r", json!({ "pool": "p" })));
+    cluster.input(Input::Lead(Some(LEAD)));
+    cluster.settle();
+    assert_eq!(cluster.shown("web"), "10.0.0.5 (p)");
+    assert_eq!(cluster.reserved("r"), "Bound 10.0.0.5 web Bound");
+}
+
 #[test]
 fn a_freed_address_cools_down_over_a_change_of_leader() {
     let mut pool = mk_pool("p", &["10.0.0.0/31"]);

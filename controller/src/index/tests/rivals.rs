@@ -112,7 +112,7 @@ fn who_writes_back_seldom_is_corrected_each_time() {
 }
 
 #[test]
-fn a_write_that_is_refused_for_good_is_not_repeated_until_the_object_changes() {
+fn a_write_that_is_refused_for_good_is_repeated_seldom_or_when_the_object_changes() {
     let mut cluster = Cluster::with(&[mk_pool("p", &["10.0.0.0/24"])], &[]);
     cluster.put_service(mk_service("s", 0));
     cluster.tell("s");
@@ -130,5 +130,25 @@ fn a_write_that_is_refused_for_good_is_not_repeated_until_the_object_changes() {
     assert!(cluster.pending.is_empty());
     assert_eq!(cluster.take_log(), ["failed"]);
     cluster.edit("s", json!({ "metadata": { "labels": { "a": "b" } } }));
+    assert_eq!(cluster.shown("s"), "10.0.0.0 (p)");
+}
+
+#[test]
+fn a_right_that_comes_late_is_noticed_without_any_change() {
+    let mut cluster = Cluster::with(&[mk_pool("p", &["10.0.0.0/24"])], &[]);
+    cluster.put_service(mk_service("s", 0));
+    cluster.tell("s");
+    let write = cluster.pending.pop_front().unwrap();
+    let refusal = Refusal::Rejected {
+        target: write.target.clone(),
+        source: Box::new(kube::Error::LinesCodecMaxLineLengthExceeded),
+    };
+    cluster.input(Input::Written(Box::new(Outcome {
+        write,
+        result: Err(refusal),
+    })));
+    cluster.pass(Duration::from_secs(5));
+    assert_eq!(cluster.shown("s"), " (-)");
+    cluster.pass(Duration::from_secs(5));
     assert_eq!(cluster.shown("s"), "10.0.0.0 (p)");
 }

@@ -82,6 +82,7 @@ impl Allocator {
             match (
                 self.pools
                     .get(pool)
+                    .filter(|space| self.admits(space, service, request))
                     .and_then(|space| self.pick(space, family, service, request)),
                 request.families,
             ) {

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 use tokio::time::Instant;
 
-use super::{Change, Config, LONGEST_OF_FEW, watch};
+use super::{Change, Config, LONGEST_OF_FEW, watch, watch_if_installed};
 use crate::fake::{Fake, Fault};
 
 const COLLECTION: &str = "/api/v1/namespaces/default/configmaps";
@@ -198,4 +198,21 @@ async fn a_watch_ends_with_its_reader() {
     ));
     drop(changes);
     task.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kind_that_is_not_installed_has_no_objects_until_it_is() {
+    let fake = Fake::new();
+    fake.policy(|call| (call.method == "GET").then_some(Fault::Code(404)));
+    let (sender, mut changes) = mpsc::channel(4);
+    tokio::spawn(watch_if_installed::<ConfigMap, Change<ConfigMap>>(
+        Api::default_namespaced(fake.client()),
+        Config::default(),
+        LONGEST_OF_FEW,
+        sender,
+    ));
+    assert_eq!(next(&mut changes).await, "reset ");
+    fake.put(&path("a"), mk_map("a"));
+    fake.policy(|_| None);
+    assert_eq!(next(&mut changes).await, "reset a");
 }

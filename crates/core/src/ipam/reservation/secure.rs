@@ -39,8 +39,13 @@ impl Allocator {
     }
 
     /// Sets all reservations found at start, after what Services hold has been [adopted](Self::adopt) and before
-    /// anything new is given: those that have an address come first.
-    pub fn adopt_reservations(&mut self, found: BTreeMap<ReservationKey, Reservation>) {
+    /// anything new is given: those that have an address come first. `asked`: which Services ask for which by annotation.
+    pub fn adopt_reservations(
+        &mut self,
+        found: BTreeMap<ReservationKey, Reservation>,
+        asked: BTreeMap<ReservationKey, BTreeSet<ServiceKey>>,
+    ) {
+        self.reservations.asked = asked;
         let mut found: Vec<(ReservationKey, Reservation)> = found.into_iter().collect();
         found.sort_by_key(|(_, spec)| {
             let right = spec.recorded.map(|recorded| recorded.right);

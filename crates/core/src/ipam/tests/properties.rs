@@ -449,7 +449,14 @@ proptest! {
         for (address, cooling) in allocator.pools.keys().flat_map(|pool| allocator.cooling(pool)) {
             again.resume_cool_down(address, cooling);
         }
-        again.adopt_reservations(found.collect());
+        let mut asked: BTreeMap<ReservationKey, BTreeSet<ServiceKey>> = BTreeMap::new();
+        for (service, entry) in &allocator.services {
+            for name in entry.request.iter().flat_map(|request| &request.reservations) {
+                let key = ReservationKey::new("ns", name);
+                asked.entry(key).or_default().insert(service.clone());
+            }
+        }
+        again.adopt_reservations(found.collect(), asked);
         // Then every Service asks for what it has asked for.
         for (key, entry) in &allocator.services {
             if let Some(request) = &entry.request {

@@ -125,6 +125,27 @@ fn the_second_address_follows_when_the_pool_has_one() {
 }
 
 #[test]
+fn a_pool_that_is_no_longer_for_a_service_gives_it_no_second_address() {
+    let only_prod = PoolSpec {
+        allocation: Some(Allocation {
+            namespaces: ["prod".to_owned()].into(),
+            ..Allocation::default()
+        }),
+        ..mk_spec("p", &["10.0.0.0/24", "fd00::/120"])
+    };
+    let mut allocator = mk_allocator([mk_spec("p", &["10.0.0.0/24", "fd00::/120"])]);
+    ask(&mut allocator, "s", mk_request());
+    allocator.set_pools(mk_pools([only_prod]));
+    let prefer = Request {
+        families: Families::Prefer { primary: Family::V4 },
+        ..mk_request()
+    };
+    assert_eq!(ask(&mut allocator, "s", prefer), "10.0.0.0 (p)");
+    allocator.set_pools(mk_pools([mk_spec("p", &["10.0.0.0/24", "fd00::/120"])]));
+    assert_eq!(held(&allocator, "s"), "10.0.0.0 fd00:: (p)");
+}
+
+#[test]
 fn who_asks_for_nothing_sensible_keeps_what_it_has_and_waits_for_nothing() {
     let mut allocator = mk_allocator([mk_spec("p", &["10.0.0.0/31"])]);
     ask(&mut allocator, "1", mk_request());
