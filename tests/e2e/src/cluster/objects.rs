@@ -236,8 +236,17 @@ impl Cluster {
 
     /// Deletes the pods of the product's `component` and waits until they have ended; their successors may still start.
     pub async fn delete_pods(&self, component: &str) -> anyhow::Result<()> {
+        let pods = self.api::<Pod>(SYSTEM);
         for pod in self.pods(component).await? {
-            self.delete(self.api::<Pod>(SYSTEM), &pod.name_any()).await?;
+            let name = pod.name_any();
+            match pods.delete(&name, &DeleteParams::default()).await {
+                Ok(_) => {}
+                // One whose Deployment was scaled down may be gone by now.
+                Err(kube::Error::Api(status)) if status.is_not_found() => {}
+                Err(error) => return Err(error).with_context(|| format!("deleting {name}")),
+            }
+            self.wait(pods.clone(), &name, "is gone", SOON, |found| found.is_none())
+                .await?;
         }
         Ok(())
     }
