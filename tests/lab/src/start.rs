@@ -144,10 +144,17 @@ impl Start<'_> {
             "spec": { "podCIDR": ranges[0], "podCIDRs": ranges },
         });
         apply(client, object).await?;
-        let kubelet = self.server(node, "kubernetes", &config::kubelet(self.plan, self.folder, node))?;
+        let arguments = config::kubelet(self.plan, self.folder, node);
+        let mut kubelet = self.server(node, "kubernetes", &arguments)?;
         let proxy = self.server(node, "kubernetes", &config::proxy(self.folder, node))?;
-        let ready = wait_for(Api::<Node>::all(client.clone()), &name, "Ready", NODE, node_ready);
-        let outcome = ready.await;
+        let ready = || wait_for(Api::<Node>::all(client.clone()), &name, "Ready", NODE, node_ready);
+        let mut outcome = ready().await;
+        // All kubelets of a machine make one socket for device plug-ins, whatever their folders. Of two that start in the
+        // same instant one may end because of it.
+        if outcome.is_err() && !kubelet.process.is_running() {
+            kubelet = self.server(node, "kubernetes", &arguments)?;
+            outcome = ready().await;
+        }
         kubelet.check()?;
         proxy.check()?;
         outcome.map_err(|error| LabError::Node {
