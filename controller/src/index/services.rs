@@ -96,7 +96,7 @@ impl Index {
     /// Between a write and its answer the record remembers that it was sent, and nothing else is: the allocator holds
     /// the address from the moment of the decision, so that neither a late watch event nor a refusal (409) gives
     /// another one. The answer is the object itself, which is observed like any other form of it. A refused write is
-    /// not repeated; the decision is made again when a newer form of the object is seen.
+    /// not repeated; the decision is made again when a newer form of the object is seen, or after a while (`again`).
     pub(super) fn reconcile(&mut self, now: Now, key: &ServiceKey) {
         self.follow_leaving(now, key);
         let Some(record) = self.services.get_mut(key) else {
