@@ -4,6 +4,7 @@ use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
+use cortenlb_crds::names::EPOCH;
 use cortenlb_lab::relay::Faults;
 use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::Service;
@@ -140,22 +141,40 @@ pub(super) async fn api_server_killed(cluster: &Cluster) -> anyhow::Result<()> {
     history_is_gone(cluster, &version).await?;
     let took = right(&observer, ended, "API server away for 20 s").await?;
 
-    let versions = |all: Vec<Service>| -> Vec<(String, Option<String>)> {
-        let gone = [settled[0].name_any(), settled[1].name_any()];
-        let kept = all.into_iter().filter(|one| {
-            let name = one.name_any();
-            told.contains(&name) && !gone.contains(&name)
-        });
-        kept.map(|one| (one.name_any(), one.resource_version())).collect()
-    };
-    let after = cluster.services().list(&ListParams::default()).await?;
-    let (before, after) = (versions(before.items), versions(after.items));
-    ensure!(
-        before == after,
-        "settled Services were written again after the relist: {before:?} became {after:?}"
-    );
+    let gone = [settled[0].name_any(), settled[1].name_any()];
+    let mut before = before.items;
+    before.retain(|one| told.contains(&one.name_any()) && !gone.contains(&one.name_any()));
+    not_written_again(
+        &before,
+        &cluster.services().list(&ListParams::default()).await?.items,
+    )?;
     observer.finish().await?;
     soon(took)
+}
+
+/// Requires that none of `before` was written since, but for one stamp: that of the leader which found that its
+/// predecessor had not given the Lease back.
+fn not_written_again(before: &[Service], after: &[Service]) -> anyhow::Result<()> {
+    let mut stamped = Vec::new();
+    for old in before {
+        let name = old.name_any();
+        let new = after.iter().find(|one| one.name_any() == name);
+        let new = new.with_context(|| format!("{name} is gone"))?;
+        if new.resource_version() == old.resource_version() {
+            continue;
+        }
+        let stamp = new.annotations().get(EPOCH);
+        ensure!(
+            stamp != old.annotations().get(EPOCH) && new.status == old.status,
+            "{name} was settled and written again after the relist: {old:?} became {new:?}"
+        );
+        stamped.push(name);
+    }
+    ensure!(
+        stamped.len() <= 1,
+        "more than one settled Service was stamped: {stamped:?}"
+    );
+    Ok(())
 }
 
 /// Requires that a watch which goes on from `version` is told that it cannot (410).
