@@ -223,8 +223,8 @@ impl Index {
             involved: ObjectReference {
                 api_version: Some("v1".to_owned()),
                 kind: Some("Service".to_owned()),
-                namespace: Some(key.namespace.clone()),
-                name: Some(key.name.clone()),
+                namespace: Some(key.namespace().to_owned()),
+                name: Some(key.name().to_owned()),
                 uid: self.uids.get(key).cloned(),
                 ..ObjectReference::default()
             },

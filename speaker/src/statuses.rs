@@ -220,8 +220,8 @@ impl Statuses {
                 "namespace": self.me.namespace,
                 "labels": {
                     names::ANNOUNCE_NODE: self.me.node,
-                    names::SERVICE_NAME: service.name,
-                    names::SERVICE_NAMESPACE: service.namespace,
+                    names::SERVICE_NAME: service.name(),
+                    names::SERVICE_NAMESPACE: service.namespace(),
                 },
                 "ownerReferences": self.owner_references(),
             },
@@ -351,8 +351,8 @@ impl Status {
             .collect();
         json!({
             "node": self.node,
-            "serviceName": self.service.name,
-            "serviceNamespace": self.service.namespace,
+            "serviceName": self.service.name(),
+            "serviceNamespace": self.service.namespace(),
             "interfaces": if interfaces.is_empty() { Value::Null } else { interfaces.into() },
         })
     }

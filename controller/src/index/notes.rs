@@ -139,8 +139,8 @@ fn involved(key: &ServiceKey, seen: &Seen) -> ObjectReference {
     ObjectReference {
         api_version: Some("v1".to_owned()),
         kind: Some("Service".to_owned()),
-        namespace: Some(key.namespace.clone()),
-        name: Some(key.name.clone()),
+        namespace: Some(key.namespace().to_owned()),
+        name: Some(key.name().to_owned()),
         uid: seen.uid.clone(),
         resource_version: Some(seen.version.clone()),
         field_path: None,

@@ -69,7 +69,7 @@ pub(super) fn write(key: &ServiceKey, seen: &Seen, desired: &Desired, wall: Time
         key: Key::Service(key.clone()),
         priority,
         supersede: false,
-        target: Target::of::<Service>(Some(&key.namespace), &key.name),
+        target: Target::of::<Service>(Some(key.namespace()), key.name()),
         op: Op::Patch {
             subresource: Some("status"),
             body,

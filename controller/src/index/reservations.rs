@@ -126,7 +126,7 @@ impl Reservations {
                 key: Key::Reservation(key.clone()),
                 priority: Priority::Normal,
                 supersede: false,
-                target: Target::of::<AddressReservation>(Some(&key.namespace), &key.name),
+                target: Target::of::<AddressReservation>(Some(key.namespace()), key.name()),
                 op: Op::Patch {
                     subresource: Some("status"),
                     body,
@@ -155,7 +155,7 @@ impl Record {
                 format!("{address} is kept; no Service has it"),
             ),
             Standing::Bound(address, services) => {
-                let names: Vec<&str> = services.iter().map(|service| service.name.as_str()).collect();
+                let names: Vec<&str> = services.iter().map(|service| service.name()).collect();
                 let names = names.join(",");
                 let message = format!("{address} is kept for {names}, which has it");
                 (

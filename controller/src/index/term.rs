@@ -162,7 +162,7 @@ impl Index {
                 .flatten()
                 .flat_map(|request| &request.reservations)
             {
-                let key = ReservationKey::new(&service.namespace, name);
+                let key = ReservationKey::new(service.namespace(), name);
                 asked.entry(key).or_default().insert(service.clone());
             }
         }
@@ -263,7 +263,7 @@ impl Index {
             key: Key::Stamp(key.clone()),
             priority: Priority::High,
             supersede: false,
-            target: Target::of::<Service>(Some(&key.namespace), &key.name),
+            target: Target::of::<Service>(Some(key.namespace()), key.name()),
             op: Op::Patch {
                 subresource: Some("status"),
                 body: json!({ "metadata": { "annotations": { EPOCH: stamp } } }),

@@ -149,9 +149,9 @@ impl Cluster {
             return self.answer_apply(write);
         };
         let (objects, name) = match &write.key {
-            Key::Service(key) | Key::Stamp(key) => (&mut self.services, id(&key.namespace, &key.name)),
+            Key::Service(key) | Key::Stamp(key) => (&mut self.services, id(key.namespace(), key.name())),
             Key::Pool(name) => (&mut self.pools, name.clone()),
-            Key::Reservation(key) => (&mut self.reservations, id(&key.namespace, &key.name)),
+            Key::Reservation(key) => (&mut self.reservations, id(key.namespace(), key.name())),
             Key::State => panic!("a ConfigurationState is applied"),
         };
         let target = write.target.clone();

@@ -153,7 +153,7 @@ impl Many {
             else {
                 continue;
             };
-            let name = key.name.clone();
+            let name = key.name().to_owned();
             self.version += 1;
             let object = self.objects.get_mut(&name).unwrap();
             merge(object, body);
@@ -232,7 +232,7 @@ fn ten_thousand_that_wait_cost_nothing_until_an_address_is_free() {
     let served: Vec<&Key> = many.writes.iter().map(|write| &write.key).collect();
     let served = served
         .iter()
-        .filter(|key| matches!(key, Key::Service(key) if key.name == "s1"));
+        .filter(|key| matches!(key, Key::Service(key) if key.name() == "s1"));
     assert_eq!(served.count(), 1, "the oldest that waits");
     assert_eq!(many.settle(), 1);
 }

@@ -25,7 +25,7 @@ fn only_names_others(fake: &Fake, write: &Write<Key>) -> bool {
     let (Key::Service(key), Op::Patch { body, .. }) = (&write.key, &write.op) else {
         return false;
     };
-    let service = fake.object(&service_path(&key.name)).unwrap_or_default();
+    let service = fake.object(&service_path(key.name())).unwrap_or_default();
     let reason = |object: &Value| {
         let conditions = object["status"]["conditions"].as_array().into_iter().flatten();
         let mut conditions =

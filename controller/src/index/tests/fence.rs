@@ -15,7 +15,7 @@ impl Cluster {
             let (Key::Service(key) | Key::Stamp(key)) = write.key.clone() else {
                 panic!("{write:?}")
             };
-            let service = self.services.get_mut(&key.name).unwrap();
+            let service = self.services.get_mut(key.name()).unwrap();
             let (Op::Patch { body, .. } | Op::Apply { body, .. } | Op::Create { body }) = &write.op else {
                 panic!("{write:?}")
             };
@@ -24,7 +24,7 @@ impl Cluster {
             service["metadata"]["resourceVersion"] = self.version.to_string().into();
             let result = Ok(Some(Box::new(serde_json::from_value(service.clone()).unwrap())));
             self.input(Input::Written(Box::new(Outcome { write, result })));
-            names.push(key.name);
+            names.push(key.name().to_owned());
         }
         names
     }

@@ -28,7 +28,7 @@ fn pending(cluster: &Cluster) -> Vec<&str> {
     let writes = cluster.pending.iter();
     writes
         .filter_map(|write| match &write.key {
-            Key::Service(key) => Some(key.name.as_str()),
+            Key::Service(key) => Some(key.name()),
             _ => None,
         })
         .collect()

@@ -149,9 +149,9 @@ impl Run {
             Op::Answer => {
                 if let Some(write) = self.cluster.pending.pop_front() {
                     if let Key::Service(key) = &write.key
-                        && let Some(former) = self.cluster.services.get(&key.name)
+                        && let Some(former) = self.cluster.services.get(key.name())
                     {
-                        self.former.insert(key.name.clone(), former.clone());
+                        self.former.insert(key.name().to_owned(), former.clone());
                     }
                     self.cluster.answer(write);
                 }

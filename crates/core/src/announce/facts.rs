@@ -143,7 +143,7 @@ impl Fact {
     /// The namespace (empty for kinds that live in one or none) and the name of the object.
     pub fn name(&self) -> (&str, &str) {
         match self {
-            Self::Service(key, _) => (&key.namespace, &key.name),
+            Self::Service(key, _) => (key.namespace(), key.name()),
             Self::Slice((namespace, name), _) => (namespace, name),
             Self::Pool(name, _)
             | Self::Advertisement(name, _)

@@ -100,7 +100,7 @@ impl Allocator {
         self.services
             .range(ServiceKey::new(namespace, "")..)
             .map(|(key, _)| key)
-            .take_while(|key| key.namespace == namespace)
+            .take_while(|key| key.namespace() == namespace)
             .cloned()
             .collect()
     }

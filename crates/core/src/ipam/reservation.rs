@@ -183,7 +183,7 @@ impl Reservations {
     fn may_bind_to(&self, key: &ReservationKey) -> BTreeSet<ServiceKey> {
         let named = self.entries.get(key).into_iter().flat_map(|entry| {
             let services = entry.spec.services.iter();
-            services.map(|name| ServiceKey::new(&key.namespace, name))
+            services.map(|name| ServiceKey::new(key.namespace(), name))
         });
         named
             .chain(self.asked.get(key).into_iter().flatten().cloned())
@@ -192,7 +192,7 @@ impl Reservations {
 
     fn set_names(&mut self, key: &ReservationKey, services: &BTreeSet<String>, present: bool) {
         for name in services {
-            let service = ServiceKey::new(&key.namespace, name);
+            let service = ServiceKey::new(key.namespace(), name);
             let keys = self.named.entry(service.clone()).or_default();
             if present {
                 keys.insert(key.clone());

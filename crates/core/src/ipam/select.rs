@@ -291,7 +291,7 @@ impl Allocator {
     }
 
     pub(super) fn admits(&self, space: &Space, service: &ServiceKey, request: &Request) -> bool {
-        let namespace = &service.namespace;
+        let namespace = service.namespace();
         space
             .pool
             .admits(namespace, self.namespaces.get(namespace), &request.labels)

@@ -102,5 +102,5 @@ fn ask(allocator: &mut Allocator, name: &str, request: Request) -> String {
 }
 
 fn names(changed: BTreeSet<ServiceKey>) -> Vec<String> {
-    changed.into_iter().map(|key| key.name).collect()
+    changed.into_iter().map(|key| key.name().to_owned()).collect()
 }

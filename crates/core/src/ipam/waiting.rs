@@ -33,8 +33,8 @@ pub(super) enum Who {
 impl Who {
     fn namespace(&self) -> &str {
         match self {
-            Self::Reservation(key) => &key.namespace,
-            Self::Service(key) => &key.namespace,
+            Self::Reservation(key) => key.namespace(),
+            Self::Service(key) => key.namespace(),
         }
     }
 }

@@ -105,7 +105,7 @@ impl Allocator {
         service: &ServiceKey,
         request: &Request,
     ) -> impl Iterator<Item = ReservationKey> {
-        let namespace = service.namespace.clone();
+        let namespace = service.namespace();
         request
             .reservations
             .iter()

@@ -119,7 +119,7 @@ impl Allocator {
 
     /// `service` asks for these reservations from now on.
     pub(in crate::ipam) fn set_asked(&mut self, service: &ServiceKey, before: &[String], after: &[String]) {
-        let key = |name: &String| ReservationKey::new(&service.namespace, name);
+        let key = |name: &String| ReservationKey::new(service.namespace(), name);
         for name in before.iter().filter(|name| !after.contains(name)) {
             let key = key(name);
             if let Some(asked) = self.reservations.asked.get_mut(&key) {
@@ -228,8 +228,8 @@ impl Allocator {
             .pools
             .get(pool)
             .ok_or_else(|| Pending::UnknownPool(pool.clone()))?;
-        let labels = self.namespaces.get(&key.namespace);
-        if !space.pool.admits_namespace(&key.namespace, labels) {
+        let labels = self.namespaces.get(key.namespace());
+        if !space.pool.admits_namespace(key.namespace(), labels) {
             return Err(Pending::NotSelected(pool.clone()));
         }
         let Some(address) = address else { return Ok(()) };

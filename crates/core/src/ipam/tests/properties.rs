@@ -414,7 +414,7 @@ proptest! {
         let claims = allocator.services.iter().filter_map(|(key, entry)| {
             let held = entry.held.clone()?;
             // The rank is arbitrary, so that the claims are adopted in any order.
-            let rank = order.rotate_left(u32::from(key.name.as_bytes()[0])) as i64;
+            let rank = order.rotate_left(u32::from(key.name().as_bytes()[0])) as i64;
             Some((key.clone(), Claim {
                 explicit: rank & 1 == 0,
                 annotated: rank & 2 == 0,

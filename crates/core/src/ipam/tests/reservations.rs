@@ -32,7 +32,7 @@ fn standing(allocator: &Allocator, name: &str) -> String {
         Some(Standing::Available(address)) => format!("Available {address}"),
         Some(Standing::Released(address)) => format!("Released {address}"),
         Some(Standing::Bound(address, services)) => {
-            let names: Vec<String> = services.into_iter().map(|key| key.name).collect();
+            let names: Vec<String> = services.into_iter().map(|key| key.name().to_owned()).collect();
             format!("Bound {address} {}", names.join(","))
         }
     }
