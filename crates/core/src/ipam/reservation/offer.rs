@@ -109,7 +109,7 @@ impl Allocator {
         request
             .reservations
             .iter()
-            .map(move |name| ReservationKey::new(&namespace, name))
+            .map(move |name| ReservationKey::new(namespace, name))
     }
 
     /// The address of a reservation, and the pool that it belongs to, if `service` may have it.
