@@ -17,6 +17,7 @@ use k8s_openapi::api::core::v1::{Node, Pod};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::ResourceExt;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// A node announces the address.
 const ANNOUNCED: &str = "Announced";
@@ -48,7 +49,9 @@ pub struct Announced {
     announcers: BTreeMap<ServiceKey, BTreeSet<(String, String)>>,
     records_listed: bool,
     pending: BTreeSet<ServiceKey>,
-    said: BTreeMap<ServiceKey, Verdict>,
+    said: BTreeMap<ServiceKey, Arc<Verdict>>,
+    /// What is said now, and of how many: most Services say the same.
+    verdicts: BTreeMap<Arc<Verdict>, usize>,
 }
 
 impl Announced {
@@ -75,7 +78,7 @@ impl Announced {
 
     /// The conditions that changed since the last call; `None` for a Service that has no address (any more), and
     /// therefore no such condition.
-    pub fn settle(&mut self) -> Vec<(ServiceKey, Option<Verdict>)> {
+    pub fn settle(&mut self) -> Vec<(ServiceKey, Option<Arc<Verdict>>)> {
         if !self.world.is_synced() || !self.records_listed {
             return Vec::new();
         }
@@ -85,15 +88,36 @@ impl Announced {
                 .world
                 .decide(&key)
                 .and_then(|decision| self.condition(&key, &decision));
-            let said = match &condition {
+            if self.said.get(&key).map(Arc::as_ref) == condition.as_ref() {
+                continue;
+            }
+            let condition = condition.map(|condition| self.shared(condition));
+            let before = match &condition {
                 Some(condition) => self.said.insert(key.clone(), condition.clone()),
                 None => self.said.remove(&key),
             };
-            if said != condition {
-                news.push((key, condition));
+            if let Some(before) = before {
+                self.unshare(&before);
             }
+            news.push((key, condition));
         }
         news
+    }
+
+    fn shared(&mut self, verdict: Verdict) -> Arc<Verdict> {
+        let entry = self.verdicts.entry(Arc::new(verdict));
+        let verdict = entry.key().clone();
+        *entry.or_default() += 1;
+        verdict
+    }
+
+    fn unshare(&mut self, verdict: &Arc<Verdict>) {
+        if let Some(count) = self.verdicts.get_mut(verdict) {
+            *count -= 1;
+            if *count == 0 {
+                self.verdicts.remove(verdict);
+            }
+        }
     }
 
     fn condition(&self, key: &ServiceKey, decision: &Decision) -> Option<Verdict> {

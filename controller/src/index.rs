@@ -23,6 +23,7 @@
 //! and therefore waits for the first lists.
 
 mod again;
+mod conditions;
 mod desired;
 mod fence;
 mod input;
@@ -40,6 +41,7 @@ mod term;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use cortenlb_core::ipam::{Allocator, Rules};
 use cortenlb_core::name::ServiceKey;
@@ -92,7 +94,7 @@ pub struct Index {
     peers: Peers,
     state: Report,
     /// Some(None): the Service is to have no such condition. Absent: nobody has said, what it has stays.
-    announced: BTreeMap<ServiceKey, Option<Verdict>>,
+    announced: BTreeMap<ServiceKey, Option<Arc<Verdict>>>,
     /// Services whose status shows addresses that they do not hold: a new pool may make them theirs.
     unheld: BTreeSet<ServiceKey>,
     leaving: Leaving,
@@ -209,7 +211,12 @@ impl Index {
 
     /// The next thing to do.
     pub fn poll_output(&mut self) -> Option<Effect> {
-        self.effects.pop_front()
+        let effect = self.effects.pop_front();
+        if effect.is_none() {
+            // A start decides about thousands at once: their room is not kept.
+            self.effects = VecDeque::new();
+        }
+        effect
     }
 
     /// Whether this process decides: it leads, and has seen everything once.
@@ -296,7 +303,7 @@ impl Index {
         let claims: BTreeMap<_, _> = claims.collect();
         for (key, in_use) in allocator.adopt(claims) {
             if let Some(record) = self.services.get_mut(&key) {
-                record.lost = Some(in_use);
+                record.lost = Some(Box::new(in_use));
             }
         }
         allocator.set_pools(valid);

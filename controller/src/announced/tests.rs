@@ -104,7 +104,7 @@ fn mk_cluster() -> Announced {
 
 /// The condition of `web` as `status reason`, or `-` if it is to have none; nothing if nothing is news.
 fn told(announced: &mut Announced) -> Vec<String> {
-    let tell = |(key, condition): (ServiceKey, Option<Verdict>)| {
+    let tell = |(key, condition): (ServiceKey, Option<Arc<Verdict>>)| {
         assert_eq!(key, web());
         condition.map_or_else(
             || "-".to_owned(),

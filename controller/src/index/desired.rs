@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use cortenlb_core::addr::Family;
 use cortenlb_core::ipam::{Allocator, Assignment, Refusal};
@@ -55,15 +56,7 @@ impl Desired {
     pub(super) fn is_said_by(&self, seen: &Seen) -> bool {
         self.conditions
             .iter()
-            .all(|(type_, verdict)| match (seen.condition(type_), verdict) {
-                (None, None) => true,
-                (Some(is), Some(verdict)) => {
-                    is.status == if verdict.status { "True" } else { "False" }
-                        && is.reason == verdict.reason
-                        && is.message == verdict.message
-                }
-                _ => false,
-            })
+            .all(|(type_, verdict)| seen.condition(type_) == verdict.as_ref())
     }
 }
 
@@ -72,7 +65,7 @@ pub(super) fn of(
     key: &ServiceKey,
     record: &Record,
     allocator: &Allocator,
-    announced: Option<&Option<Verdict>>,
+    announced: Option<&Option<Arc<Verdict>>>,
 ) -> Desired {
     let seen = &record.seen;
     let Some(wants) = &seen.wants else {
@@ -110,7 +103,7 @@ pub(super) fn of(
         Some(assigned(key, held, refusal, error, allocator)),
     )];
     if let Some(announced) = announced {
-        conditions.push((CONDITION_ANNOUNCED, announced.clone()));
+        conditions.push((CONDITION_ANNOUNCED, announced.as_deref().cloned()));
     }
     Desired {
         addresses: Some(held.addresses.clone()),
@@ -128,9 +121,7 @@ pub(super) fn is_at_rest(seen: &Seen) -> bool {
     // A Service that was never told anything, as from MetalLB, has no condition.
     let says_so = seen.condition(CONDITION_ADDRESS_ASSIGNED).is_none_or(|said| {
         let listed = Listed(&seen.addresses);
-        said.status == "True"
-            && said.reason == ASSIGNED
-            && said.message.starts_with(&format!("{listed} from pool "))
+        said.status && said.reason == ASSIGNED && said.message.starts_with(&format!("{listed} from pool "))
     });
     let addresses = &seen.addresses;
     let wanted = request.families.wanted();
@@ -146,7 +137,7 @@ pub(super) fn is_at_rest(seen: &Seen) -> bool {
         && request
             .pool
             .as_ref()
-            .is_none_or(|asked| seen.pool.as_ref() == Some(asked))
+            .is_none_or(|asked| seen.pool.as_deref() == Some(asked))
 }
 
 /// What a Service should say that is at rest, and whose addresses others have decided about (it may not share one any

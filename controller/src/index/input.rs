@@ -1,5 +1,7 @@
 //! What happens, and what is to be done about it.
 
+use std::sync::Arc;
+
 use cortenlb_core::ipam::Usage;
 use cortenlb_core::name::{ReservationKey, ServiceKey};
 use cortenlb_core::time::Instant;
@@ -44,7 +46,7 @@ pub enum Input {
         /// The Service.
         service: ServiceKey,
         /// The condition without its type.
-        verdict: Option<Verdict>,
+        verdict: Option<Arc<Verdict>>,
     },
     /// A write was answered.
     Written(Box<Outcome<Key>>),
@@ -62,7 +64,7 @@ pub struct Lead {
 }
 
 /// What a condition says.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Verdict {
     /// `True` or `False`.
     pub status: bool,

@@ -141,8 +141,8 @@ fn involved(key: &ServiceKey, seen: &Seen) -> ObjectReference {
         kind: Some("Service".to_owned()),
         namespace: Some(key.namespace().to_owned()),
         name: Some(key.name().to_owned()),
-        uid: seen.uid.clone(),
-        resource_version: Some(seen.version.clone()),
+        uid: seen.uid.as_deref().map(str::to_owned),
+        resource_version: Some(seen.version.to_string()),
         field_path: None,
     }
 }

@@ -31,7 +31,12 @@ pub(super) fn write(key: &ServiceKey, seen: &Seen, desired: &Desired, wall: Time
         status.insert("loadBalancer".into(), json!({ "ingress": ingress }));
     }
     if !desired.is_said_by(seen) {
-        let conditions = merged(&seen.conditions, &desired.conditions, seen.generation, wall);
+        let conditions = merged(
+            &seen.conditions.list(),
+            &desired.conditions,
+            seen.generation,
+            wall,
+        );
         status.insert("conditions".into(), json!(conditions));
     }
     let mut annotations = Map::new();

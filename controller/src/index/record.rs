@@ -13,10 +13,11 @@ use cortenlb_crds::translate::service::{self, LoadBalancer};
 use cortenlb_kit::events::Note;
 use cortenlb_kit::write::Op;
 use k8s_openapi::api::core::v1::Service;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 
+use super::conditions::Conditions;
 use super::desired::Desired;
+use super::input::Verdict;
 
 /// Whoever writes its own addresses back this often …
 const REWRITES: usize = 3;
@@ -47,8 +48,8 @@ impl View {
 /// What the API server holds, as far as it matters.
 #[derive(Clone, Debug)]
 pub(super) struct Seen {
-    pub(super) uid: Option<String>,
-    pub(super) version: String,
+    pub(super) uid: Option<Box<str>>,
+    pub(super) version: Box<str>,
     pub(super) generation: Option<i64>,
     /// What it asks for; none if it is not ours to serve.
     pub(super) wants: Option<LoadBalancer>,
@@ -57,12 +58,12 @@ pub(super) struct Seen {
     /// Whether the status has an entry that is no address, such as a host name.
     pub(super) other_entries: bool,
     /// The annotation that names the pool, in either spelling.
-    pub(super) pool: Option<String>,
+    pub(super) pool: Option<Box<str>>,
     /// Whether the deprecated spelling of that annotation is there.
     pub(super) deprecated_pool: bool,
-    pub(super) conditions: Vec<Condition>,
+    pub(super) conditions: Conditions,
     /// The stamp of a leader that followed upon an expired Lease.
-    pub(super) epoch: Option<String>,
+    pub(super) epoch: Option<Box<str>>,
 }
 
 impl Seen {
@@ -73,21 +74,31 @@ impl Seen {
             .map_or(0, Vec::len);
         let addresses = service::ingress(object);
         Self {
-            uid: object.uid(),
-            version: object.resource_version().unwrap_or_default(),
+            uid: object.metadata.uid.as_deref().map(Box::from),
+            version: object
+                .metadata
+                .resource_version
+                .as_deref()
+                .unwrap_or_default()
+                .into(),
             generation: object.metadata.generation,
             wants: service::load_balancer(object, class),
             is_load_balancer: service::is_load_balancer(object),
             other_entries: entries != addresses.len(),
             addresses,
-            pool: service::allocated_from(object).map(str::to_owned),
+            pool: service::allocated_from(object).map(Box::from),
             deprecated_pool: object
                 .annotations()
                 .contains_key(names::IP_ALLOCATED_FROM_POOL_DEPRECATED),
-            conditions: status
-                .and_then(|status| status.conditions.clone())
-                .unwrap_or_default(),
-            epoch: object.annotations().get(names::EPOCH).cloned(),
+            conditions: Conditions::of(
+                status
+                    .and_then(|status| status.conditions.as_deref())
+                    .unwrap_or_default(),
+            ),
+            epoch: object
+                .annotations()
+                .get(names::EPOCH)
+                .map(|stamp| stamp.as_str().into()),
         }
     }
 
@@ -119,13 +130,14 @@ impl Seen {
             annotated: self.pool.is_some(),
             created: wants.created,
             addresses,
-            pool: self.pool.clone().unwrap_or_default(),
+            pool: self.pool.as_deref().unwrap_or_default().into(),
             terms: wants.terms.clone(),
         })
     }
 
-    pub(super) fn condition(&self, type_: &str) -> Option<&Condition> {
-        self.conditions.iter().find(|condition| condition.type_ == type_)
+    /// What our condition `type_` says.
+    pub(super) fn condition(&self, type_: &str) -> Option<&Verdict> {
+        self.conditions.get(type_)
     }
 }
 
@@ -134,21 +146,21 @@ impl Seen {
 pub(super) struct Record {
     pub(super) seen: Seen,
     /// The Events of the write that is under way: they are true once it has landed.
-    under_way: Option<UnderWay>,
+    under_way: Option<Box<UnderWay>>,
     /// The version from which a write was decided that was refused: only a newer one is decided from again.
-    refused: Option<String>,
+    refused: Option<Box<str>>,
     /// Our addresses, once they have been seen in the status.
-    settled: Option<Vec<IpAddr>>,
+    settled: Option<Box<[IpAddr]>>,
     rewrites: Vec<Instant>,
     yielded: Option<Yielded>,
     /// Why the Service lost the address that its status shows.
-    pub(super) lost: Option<InUse>,
+    pub(super) lost: Option<Box<InUse>>,
     /// It was ours, and belongs to another load balancer class now.
     pub(super) left: bool,
 }
 
 /// A write that has not been answered.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct UnderWay {
     notes: Vec<Note>,
     /// The addresses that it adds.
@@ -228,7 +240,7 @@ impl Record {
         let Some(held) = held.filter(|held| self.in_place(held)) else {
             return;
         };
-        self.settled = Some(held.to_vec());
+        self.settled = Some(held.into());
         self.yielded = None;
         self.lost = None;
     }
@@ -248,7 +260,7 @@ impl Record {
 
     /// A write is on its way that adds these addresses.
     pub(super) fn sent(&mut self, notes: Vec<Note>, addresses: Vec<IpAddr>) {
-        self.under_way = Some(UnderWay { notes, addresses });
+        self.under_way = Some(Box::new(UnderWay { notes, addresses }));
         self.refused = None;
     }
 
@@ -260,8 +272,8 @@ impl Record {
     /// A write was answered; returns its Events.
     pub(super) fn answered(&mut self, op: &Op, landed: bool) -> Vec<Note> {
         if !landed && let Op::Patch { body, .. } = op {
-            self.refused = body["metadata"]["resourceVersion"].as_str().map(str::to_owned);
+            self.refused = body["metadata"]["resourceVersion"].as_str().map(Box::from);
         }
-        self.under_way.take().unwrap_or_default().notes
+        self.under_way.take().map(|write| write.notes).unwrap_or_default()
     }
 }

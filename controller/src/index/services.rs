@@ -106,7 +106,11 @@ impl Index {
             self.tell_why_nothing_is_given(now, key);
             return;
         };
-        let desired = desired::of(key, record, allocator, self.announced.get(key));
+        let announced = self.announced.get(key);
+        if let Some(Some(verdict)) = announced {
+            record.seen.conditions.share_announced(verdict);
+        }
+        let desired = desired::of(key, record, allocator, announced);
         let desired = desired::before(desired, &record.seen);
         if record.seen.wants.is_some()
             && allocator.assignment(key).is_none()
@@ -239,13 +243,13 @@ pub(super) fn ask(allocator: &mut Allocator, key: &ServiceKey, record: &mut Reco
         && let Some(claim) = record.seen.claim(|address| allocator.pool_of(address).is_some())
     {
         for (_, in_use) in allocator.adopt(BTreeMap::from([(key.clone(), claim)])) {
-            record.lost = Some(in_use);
+            record.lost = Some(Box::new(in_use));
         }
     }
     match &wants.request {
         Ok(request) => {
             if let Some(in_use) = allocator.conflict(key, &request.terms) {
-                record.lost = Some(in_use);
+                record.lost = Some(Box::new(in_use));
             }
             allocator.request(key, request.clone());
         }

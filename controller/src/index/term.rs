@@ -108,7 +108,7 @@ impl Index {
         for (key, in_use) in losers {
             tracing::warn!(service = %key, reason = %in_use, "two Services hold one address");
             if let Some(record) = self.services.get_mut(&key) {
-                record.lost = Some(in_use);
+                record.lost = Some(Box::new(in_use));
             }
         }
         let keys = self.by_age();

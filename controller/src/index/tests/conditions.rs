@@ -1,10 +1,12 @@
 use super::*;
 
 fn announced(cluster: &mut Cluster, name: &str, verdict: Option<(bool, &str)>) {
-    let verdict = verdict.map(|(status, reason)| Verdict {
-        status,
-        reason: reason.to_owned(),
-        message: "m".to_owned(),
+    let verdict = verdict.map(|(status, reason)| {
+        Arc::new(Verdict {
+            status,
+            reason: reason.to_owned(),
+            message: "m".to_owned(),
+        })
     });
     cluster.input(Input::Announced {
         service: ServiceKey::new("ns", name),

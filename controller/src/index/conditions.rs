@@ -1,0 +1,106 @@
+//! The conditions of a Service as they were seen last. Thousands of Services are held, and ours have texts that repeat.
+
+use std::sync::Arc;
+
+use cortenlb_crds::names::{CONDITION_ADDRESS_ASSIGNED, CONDITION_ANNOUNCED};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+
+use super::input::Verdict;
+
+/// All conditions of one Service.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Conditions {
+    assigned: Option<Said>,
+    announced: Option<Said>,
+    /// Those of others, and ours where somebody gave them a status that we never do.
+    others: Box<[Condition]>,
+}
+
+/// One condition of ours.
+#[derive(Clone, Debug)]
+struct Said {
+    verdict: Arc<Verdict>,
+    since: Time,
+    observed_generation: Option<i64>,
+}
+
+impl Conditions {
+    pub(super) fn of(conditions: &[Condition]) -> Self {
+        let mut known = Self::default();
+        let mut others = Vec::new();
+        for condition in conditions {
+            let said = Said::of(condition);
+            match (condition.type_.as_str(), said) {
+                (CONDITION_ADDRESS_ASSIGNED, Some(said)) => known.assigned = Some(said),
+                (CONDITION_ANNOUNCED, Some(said)) => known.announced = Some(said),
+                _ => others.push(condition.clone()),
+            }
+        }
+        known.others = others.into();
+        known
+    }
+
+    /// What our condition `type_` says.
+    pub(super) fn get(&self, type_: &str) -> Option<&Verdict> {
+        let said = match type_ {
+            CONDITION_ADDRESS_ASSIGNED => &self.assigned,
+            CONDITION_ANNOUNCED => &self.announced,
+            _ => &None,
+        };
+        said.as_ref().map(|said| said.verdict.as_ref())
+    }
+
+    /// What is said of the announcement is the same for many: keeps `verdict` instead of an own copy, if it is equal.
+    pub(super) fn share_announced(&mut self, verdict: &Arc<Verdict>) {
+        if let Some(said) = self.announced.as_mut().filter(|said| said.verdict == *verdict) {
+            said.verdict = verdict.clone();
+        }
+    }
+
+    /// As Kubernetes has them.
+    pub(super) fn list(&self) -> Vec<Condition> {
+        let ours = [
+            (CONDITION_ADDRESS_ASSIGNED, &self.assigned),
+            (CONDITION_ANNOUNCED, &self.announced),
+        ];
+        let ours = ours
+            .into_iter()
+            .filter_map(|(type_, said)| Some(said.as_ref()?.condition(type_)));
+        self.others.iter().cloned().chain(ours).collect()
+    }
+}
+
+impl Said {
+    fn of(condition: &Condition) -> Option<Self> {
+        let status = match condition.status.as_str() {
+            "True" => true,
+            "False" => false,
+            _ => return None,
+        };
+        Some(Self {
+            verdict: Arc::new(Verdict {
+                status,
+                reason: condition.reason.clone(),
+                message: condition.message.clone(),
+            }),
+            since: condition.last_transition_time.clone(),
+            observed_generation: condition.observed_generation,
+        })
+    }
+
+    fn condition(&self, type_: &str) -> Condition {
+        let Verdict {
+            status,
+            reason,
+            message,
+        } = self.verdict.as_ref();
+        Condition {
+            type_: type_.to_owned(),
+            status: if *status { "True" } else { "False" }.to_owned(),
+            reason: reason.clone(),
+            message: message.clone(),
+            last_transition_time: self.since.clone(),
+            observed_generation: self.observed_generation,
+        }
+    }
+}
