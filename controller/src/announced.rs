@@ -14,7 +14,6 @@ use cortenlb_crds::translate::announce as translate;
 use cortenlb_crds::{IPAddressPool, L2Advertisement, ServiceL2Status};
 use cortenlb_kit::watch::Change;
 use k8s_openapi::api::core::v1::{Node, Pod};
-use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::ResourceExt;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -27,16 +26,38 @@ const WAITING_FOR_SPEAKER: &str = "WaitingForSpeaker";
 /// A change of a kind that nobody but this index watches.
 #[derive(Debug)]
 pub enum Input {
-    /// The watch of EndpointSlices.
-    Slices(Change<EndpointSlice>),
+    /// The watch of EndpointSlices, as [`translate::slice`] reads them: there is one or more for each Service.
+    Slices(Box<Change<Fact>>),
     /// The watch of Nodes.
     Nodes(Box<Change<Node>>),
     /// The watch of L2Advertisements.
-    Advertisements(Change<L2Advertisement>),
+    Advertisements(Box<Change<L2Advertisement>>),
     /// The watch of speaker pods.
     Speakers(Box<Change<Pod>>),
     /// The watch of ServiceL2Statuses.
-    Statuses(Change<ServiceL2Status>),
+    Statuses(Change<Announcer>),
+}
+
+/// What a ServiceL2Status says: its own name, and which node announces which Service. One whose status is still to be
+/// written says nothing.
+#[derive(Clone, Debug)]
+pub struct Announcer {
+    name: String,
+    announces: Option<(ServiceKey, String)>,
+}
+
+impl Announcer {
+    /// What `object` says.
+    pub fn of(object: &ServiceL2Status) -> Self {
+        let status = object.status.as_ref().filter(|status| !status.node.is_empty());
+        Self {
+            name: object.name_any(),
+            announces: status.map(|status| {
+                let service = ServiceKey::new(&status.service_namespace, &status.service_name);
+                (service, status.node.clone())
+            }),
+        }
+    }
 }
 
 /// What decides about announcing, and what was said last. Says nothing until every watch was listed.
@@ -68,7 +89,7 @@ impl Announced {
     /// Takes in a change of the other kinds.
     pub fn handle(&mut self, input: &Input) {
         match input {
-            Input::Slices(change) => self.feed(Kind::Slice, change, translate::slice),
+            Input::Slices(change) => self.feed(Kind::Slice, change, Fact::clone),
             Input::Nodes(change) => self.feed(Kind::Node, change, translate::node),
             Input::Advertisements(change) => self.feed(Kind::Advertisement, change, advertisement),
             Input::Speakers(change) => self.feed(Kind::Speaker, change, translate::speaker),
@@ -164,10 +185,10 @@ impl Announced {
         self.pending.extend(affected);
     }
 
-    fn records(&mut self, change: &Change<ServiceL2Status>) {
+    fn records(&mut self, change: &Change<Announcer>) {
         match change {
             Change::Apply(object) => self.record(object),
-            Change::Delete(object) => self.forget(&object.name_any()),
+            Change::Delete(object) => self.forget(&object.name),
             Change::Reset(objects) => {
                 self.records_listed = true;
                 for name in self.records.keys().cloned().collect::<Vec<_>>() {
@@ -178,16 +199,13 @@ impl Announced {
         }
     }
 
-    /// An object whose status is still to be written says nothing.
-    fn record(&mut self, object: &ServiceL2Status) {
-        let name = object.name_any();
-        self.forget(&name);
-        if let Some(status) = object.status.as_ref().filter(|status| !status.node.is_empty()) {
-            let service = ServiceKey::new(&status.service_namespace, &status.service_name);
+    fn record(&mut self, Announcer { name, announces }: &Announcer) {
+        self.forget(name);
+        if let Some((service, node)) = announces {
             let announcers = self.announcers.entry(service.clone()).or_default();
-            announcers.insert((status.node.clone(), name.clone()));
+            announcers.insert((node.clone(), name.clone()));
             self.pending.insert(service.clone());
-            self.records.insert(name, (service, status.node.clone()));
+            self.records.insert(name.clone(), (service.clone(), node.clone()));
         }
     }
 

@@ -9,8 +9,10 @@ use std::future::pending;
 use std::time::Duration;
 
 use anyhow::Context;
+use cortenlb_core::announce::Fact;
 use cortenlb_core::time::Instant;
 use cortenlb_crds::names::{COMPONENT as OURS, LEASE};
+use cortenlb_crds::translate::announce as translate;
 use cortenlb_crds::{
     AddressReservation, BGPPeer, ConfigurationState, IPAddressPool, L2Advertisement, ServiceL2Status,
 };
@@ -29,7 +31,7 @@ use tokio::sync::{mpsc, watch as state};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::announced::{self, Announced};
+use crate::announced::{self, Announced, Announcer};
 use crate::index::{COMPONENT, Effect, Index, Input, Key, Lead, Now, Settings, View};
 use crate::metrics::Metrics;
 
@@ -169,10 +171,10 @@ told! {
     ConfigurationState => |change| Self::Index(Box::new(Input::States(change)));
     Pod => |change| Self::Announced(Box::new(announced::Input::Speakers(Box::new(change))));
     BGPPeer => |change| Self::Index(Box::new(Input::Peers(change)));
-    EndpointSlice => |change| Self::Announced(Box::new(announced::Input::Slices(change)));
+    Fact => |change| Self::Announced(Box::new(announced::Input::Slices(Box::new(change))));
     Node => |change| Self::Announced(Box::new(announced::Input::Nodes(Box::new(change))));
-    L2Advertisement => |change| Self::Announced(Box::new(announced::Input::Advertisements(change)));
-    ServiceL2Status => |change| Self::Announced(Box::new(announced::Input::Statuses(change)));
+    L2Advertisement => |change| Self::Announced(Box::new(announced::Input::Advertisements(Box::new(change))));
+    Announcer => |change| Self::Announced(Box::new(announced::Input::Statuses(change)));
 }
 
 /// A pod that is none of ours: the speakers' are told as [`Pod`].
@@ -181,12 +183,8 @@ struct Foreign(Pod);
 
 impl From<Change<Foreign>> for Told {
     fn from(change: Change<Foreign>) -> Self {
-        let change = match change {
-            Change::Apply(Foreign(pod)) => Change::Apply(pod),
-            Change::Delete(Foreign(pod)) => Change::Delete(pod),
-            Change::Reset(pods) => Change::Reset(pods.into_iter().map(|Foreign(pod)| pod).collect()),
-        };
-        Self::Index(Box::new(Input::Rivals(Box::new(change))))
+        let change = Box::new(change.map(|Foreign(pod)| pod));
+        Self::Index(Box::new(Input::Rivals(change)))
     }
 }
 
@@ -222,7 +220,9 @@ fn watch_all(
     ));
     spawn(tasks, pods, all().labels(speaker_labels), inputs);
     spawn(tasks, Api::<Namespace>::all(client.clone()), all(), inputs);
-    spawn(tasks, Api::<EndpointSlice>::all(client.clone()), all(), inputs);
+    let slices = Api::<EndpointSlice>::all(client.clone());
+    let read = |slice: EndpointSlice| translate::slice(&slice);
+    tasks.spawn(watch_as(slices, all(), LONGEST_OF_FEW, inputs.clone(), read));
     spawn(tasks, Api::<Node>::all(client.clone()), all(), inputs);
     // Ours is optional: without its definition there are no reservations.
     let reservations = Api::<AddressReservation>::all(client.clone());
@@ -241,7 +241,8 @@ fn watch_all(
     let states = Api::<ConfigurationState>::namespaced(client.clone(), in_namespace);
     spawn(tasks, states, all().fields("metadata.name=controller"), inputs);
     let statuses = Api::<ServiceL2Status>::namespaced(client.clone(), in_namespace);
-    spawn(tasks, statuses, all(), inputs);
+    let read = |status: ServiceL2Status| Announcer::of(&status);
+    tasks.spawn(watch_as(statuses, all(), LONGEST_OF_FEW, inputs.clone(), read));
 }
 
 /// The task that owns the indexes.

@@ -2,6 +2,7 @@
 
 use super::*;
 use k8s_openapi::api::core::v1;
+use k8s_openapi::api::discovery::v1::EndpointSlice;
 use serde_json::{Value, json};
 
 macro_rules! from_watch {
@@ -15,8 +16,19 @@ macro_rules! from_watch {
 }
 
 from_watch! {
-    EndpointSlice => Slices, Node => Nodes, L2Advertisement => Advertisements, Pod => Speakers,
-    ServiceL2Status => Statuses
+    Node => Nodes, L2Advertisement => Advertisements, Pod => Speakers
+}
+
+impl From<Change<EndpointSlice>> for Input {
+    fn from(change: Change<EndpointSlice>) -> Self {
+        Self::Slices(Box::new(change.map(|slice| translate::slice(&slice))))
+    }
+}
+
+impl From<Change<ServiceL2Status>> for Input {
+    fn from(change: Change<ServiceL2Status>) -> Self {
+        Self::Statuses(change.map(|status| Announcer::of(&status)))
+    }
 }
 
 const VIP: &str = "172.21.5.241";

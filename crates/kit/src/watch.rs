@@ -51,6 +51,17 @@ pub enum Change<K> {
     Reset(Vec<K>),
 }
 
+impl<K> Change<K> {
+    /// The same change, each object as `read` reads it.
+    pub fn map<T>(self, read: impl Fn(K) -> T) -> Change<T> {
+        match self {
+            Self::Apply(object) => Change::Apply(read(object)),
+            Self::Delete(object) => Change::Delete(read(object)),
+            Self::Reset(objects) => Change::Reset(objects.into_iter().map(read).collect()),
+        }
+    }
+}
+
 /// Watches one kind for ever and sends each change as the caller's event.
 ///
 /// Errors never end it: they are logged with the kind's name and tried again after a jittered backoff of 100 ms to
