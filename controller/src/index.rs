@@ -224,6 +224,12 @@ impl Index {
         self.allocator.is_some()
     }
 
+    /// Whether a late write of an earlier leader, or of a running MetalLB, may still land: the fence is not up yet. Who
+    /// gives the Lease back then would tell the next leader that it needs none.
+    pub fn is_exposed(&self) -> bool {
+        self.term.as_ref().is_some_and(Term::has_to_fence) && self.allocator.is_none()
+    }
+
     /// Whether everything that decides about addresses has been listed.
     pub fn is_listed(&self) -> bool {
         let Listed {

@@ -58,6 +58,7 @@ pub struct Running {
     controller: Controller,
     writer: Writer<Key>,
     election: JoinSet<()>,
+    claim: state::Receiver<Claim>,
     release: CancellationToken,
     /// The watches and the recorder of Events.
     others: JoinSet<()>,
@@ -89,6 +90,7 @@ impl Running {
             identity,
             timing,
         };
+        let released = claim.clone();
         let release = CancellationToken::new();
         let mut election = JoinSet::new();
         election.spawn(lease::run(client.clone(), candidate, claims, release.clone()));
@@ -114,6 +116,7 @@ impl Running {
             controller,
             writer,
             election,
+            claim: released,
             release,
             others,
         }
@@ -128,14 +131,22 @@ impl Running {
             controller,
             writer,
             mut election,
+            claim,
             release,
             others,
         } = self;
         let mut writing = JoinSet::new();
         writing.spawn(writer.run(shutdown.clone()));
-        controller.run(shutdown).await;
-        // A write whose fate is unknown may still land: then the Lease must expire, so that the next leader knows.
-        if matches!(writing.join_next().await, Some(Ok(Drained::Clean))) {
+        let ended = controller.run(shutdown).await;
+        let drained = writing.join_next().await;
+        // A write whose fate is unknown may still land, be it ours or one that our fence was to keep out: then the Lease
+        // must expire, so that the next leader knows.
+        let claim = *claim.borrow();
+        let exposed = match ended {
+            Some((lead, exposed)) if lead.epoch == claim.transitions => exposed,
+            _ => claim.predecessor == Predecessor::Expired,
+        };
+        if !exposed && matches!(drained, Some(Ok(Drained::Clean))) {
             release.cancel();
             if let Some(ended) = election.join_next().await {
                 ended.context("the election ended badly")?;
@@ -265,12 +276,15 @@ struct Controller {
 }
 
 impl Controller {
-    async fn run(mut self, shutdown: CancellationToken) {
+    /// Returns the term in which it ended, and whether late writes of others could still land in it.
+    async fn run(mut self, shutdown: CancellationToken) -> Option<(Lead, bool)> {
         let mut batch = Vec::with_capacity(INPUTS);
         loop {
             let timeout = self.index.poll_timeout();
             tokio::select! {
-                () = shutdown.cancelled() => return,
+                () = shutdown.cancelled() => {
+                    return self.lead.map(|lead| (lead, self.index.is_exposed()));
+                }
                 Some(outcome) = self.outcomes.recv() => self.feed(Input::Written(Box::new(outcome))),
                 Ok(()) = self.claim.changed() => self.lead(),
                 _ = self.inputs.recv_many(&mut batch, INPUTS) => {

@@ -40,6 +40,11 @@ impl Term {
             told: false,
         }
     }
+
+    /// Whether nothing may be decided in it before a fence is up.
+    pub(super) fn has_to_fence(&self) -> bool {
+        self.lead.fence
+    }
 }
 
 impl Index {

@@ -215,6 +215,41 @@ async fn a_leader_that_does_not_know_leaves_its_lease_to_expire() {
     cluster.terminate("old").await;
 }
 
+/// Who has followed upon an expired Lease and has not put its fence up cannot give the Lease back either: the next one
+/// would believe that nothing is under way.
+#[tokio::test(start_paused = true)]
+async fn a_leader_that_ends_before_its_fence_leaves_its_lease_to_expire() {
+    let mut cluster = Cluster::new(&[("p", mk_pool(&["10.0.0.0/32"]))]);
+    begin(&mut cluster).await;
+    cluster.terminate("new").await;
+    let write = silence(&cluster, |cluster| {
+        cluster.delete("web");
+        cluster.put("web", mk_service(2));
+    })
+    .await;
+    // It leads, and never gets to see the pools.
+    cluster.fake.policy(|call| {
+        let is_old = call.client == "old" && call.method != "GET";
+        let is_blind = call.client == "blind" && call.path.ends_with("/ipaddresspools");
+        (is_old || is_blind).then_some(Fault::Silence)
+    });
+    cluster.start("blind");
+    let limit = Duration::from_secs(6);
+    cluster
+        .until(limit, "blind leads", |cluster| {
+            cluster.leader().as_deref() == Some("blind")
+        })
+        .await;
+    cluster.terminate("blind").await;
+    assert_eq!(cluster.leader().as_deref(), Some("blind"));
+    cluster.edit("older", &json!({ "spec": { "type": "LoadBalancer" } }));
+    cluster.start("new");
+    served_by_new(&cluster, "older", "10.0.0.0").await;
+    assert!(is_stamped(&cluster, "web"));
+    assert_eq!(write.deliver(), Some(409));
+    cluster.observer.check();
+}
+
 /// Not only a Service's own wish may move it: here it shared its address, and may not any longer. When the new leader
 /// looks, the other one is gone, so that nothing seems to be left to do for it.
 #[tokio::test(start_paused = true)]

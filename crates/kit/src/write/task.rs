@@ -50,10 +50,11 @@ impl<K> WriteHandle<K> {
 /// How a writer ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Drained {
-    /// Every request that was sent has been answered: the Lease may be released.
+    /// Every request of this term has been answered: the Lease may be released, once the late writes of earlier terms
+    /// are fenced off.
     Clean,
-    /// The fate of a request is unknown. It may still land, so the Lease must be left to expire: only after an
-    /// expiry does the next leader fence off late writes.
+    /// The fate of a request of this term is unknown. It may still land, so the Lease must be left to expire: only after
+    /// an expiry does the next leader fence off late writes.
     Ambiguous,
 }
 
@@ -105,7 +106,8 @@ struct Running<K> {
     tasks: JoinSet<Ended<K>>,
     /// Tasks that wait for the API server; those that sleep through a backoff are not counted.
     active: usize,
-    /// Objects for which a request may have landed, or may yet, without an answer that said so.
+    /// Objects for which a request of this term may have landed, or may yet, without an answer that said so. Those of
+    /// earlier terms are no matter of this one's end: its own beginning has to fence them off, or the term between did.
     unsettled: HashSet<K>,
 }
 
@@ -204,6 +206,7 @@ impl<K: Clone + Debug + Eq + Hash + Send + 'static> Writer<K> {
         let before = std::mem::replace(&mut running.claim, claim);
         if !claim.held || !before.held || before.transitions != claim.transitions {
             self.count(WriteResult::Dropped, running.queue.clear());
+            running.unsettled.clear();
         }
         claim
     }
@@ -262,13 +265,13 @@ impl<K: Clone + Debug + Eq + Hash + Send + 'static> Writer<K> {
             Attempt::Refused(refusal) => Err(refusal),
             Attempt::Transient { reason, after, heard } => {
                 let key = write.key.clone();
-                if heard != Heard::NotDone {
-                    running.unsettled.insert(key.clone());
-                }
                 let claim = *self.claim.borrow();
                 if !claim.held || claim.transitions != term {
                     self.count(WriteResult::Dropped, 1);
                     return running.queue.done(&key);
+                }
+                if heard != Heard::NotDone {
+                    running.unsettled.insert(key.clone());
                 }
                 self.count(WriteResult::Retried, 1);
                 let target = write.target.clone();

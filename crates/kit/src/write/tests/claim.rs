@@ -119,6 +119,32 @@ async fn requests_under_way_outlast_the_claim() {
     assert_eq!(fake.log().len(), 3);
 }
 
+/// What an earlier term left under way is fenced off, and does not keep this one from giving the Lease back.
+#[tokio::test(start_paused = true)]
+async fn only_what_this_term_left_open_makes_its_end_ambiguous() {
+    for (another, drained) in [(false, Drained::Clean), (true, Drained::Ambiguous)] {
+        let fake = mk_fake(&["a", "b"]);
+        let bench = Bench::new(&fake);
+        // One answer is lost within the term, the other one only after it.
+        fake.script([Some(Fault::AnswerLost), Some(Fault::Silence)]);
+        bench.handle.send(mk_patch("a", 1));
+        bench.handle.send(mk_patch("b", 1));
+        tokio::time::sleep(SECOND / 1000).await;
+        assert_eq!(fake.log().len(), 2);
+        bench.claims.send(Claim::none()).unwrap();
+        tokio::time::sleep(SECOND).await;
+        bench.claims.send(mk_term(2)).unwrap();
+        tokio::time::sleep(20 * SECOND).await;
+        if another {
+            fake.script([Some(Fault::Silence)]);
+            bench.handle.send(mk_patch("a", 2));
+            tokio::time::sleep(SECOND / 1000).await;
+        }
+        bench.shutdown.cancel();
+        assert_eq!(bench.task.await.unwrap(), drained);
+    }
+}
+
 /// An election that is gone renews nothing, and is not asked without end either.
 #[tokio::test(start_paused = true)]
 async fn a_suspended_term_without_an_election_ends_with_the_process() {
