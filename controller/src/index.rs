@@ -179,7 +179,16 @@ impl Index {
                     self.reconcile(now, &service);
                 }
             }
-            Input::Written(outcome) => self.written(now, *outcome),
+            // The answer to a write of an earlier term is none to a write of this one; the watch tells what it did.
+            Input::Written(outcome) => {
+                if self
+                    .term
+                    .as_ref()
+                    .is_some_and(|term| term.epoch() == outcome.term)
+                {
+                    self.written(now, *outcome);
+                }
+            }
             Input::Lead(lead) => self.lead(lead),
         }
         self.start(now);

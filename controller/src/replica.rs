@@ -337,7 +337,12 @@ impl Controller {
     fn settle(&mut self) {
         while let Some(effect) = self.index.poll_output() {
             match effect {
-                Effect::Write(write) => self.writes.send(write),
+                Effect::Write(write) => {
+                    // Only a leader's index writes.
+                    if let Some(lead) = self.lead {
+                        self.writes.send_in(lead.epoch, write);
+                    }
+                }
                 Effect::Note(note) => {
                     let object = note.involved.name.as_deref().unwrap_or_default();
                     let namespace = note.involved.namespace.as_deref().unwrap_or_default();

@@ -204,6 +204,11 @@ impl Record {
     pub(super) fn restart(&mut self) {
         self.under_way = None;
         self.refused = None;
+        self.suspend();
+    }
+
+    /// Nothing is held until it is adopted anew. What was sent will be answered.
+    pub(super) fn suspend(&mut self) {
         self.settled = None;
         self.rewrites.clear();
         self.yielded = None;

@@ -156,7 +156,7 @@ impl Index {
     }
 
     pub(super) fn written(&mut self, now: Now, outcome: Outcome<Key>) {
-        let Outcome { write, result } = outcome;
+        let Outcome { write, result, .. } = outcome;
         if let Err(refusal) = &result {
             match refusal {
                 Refusal::Rejected { .. } => {

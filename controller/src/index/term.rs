@@ -41,6 +41,11 @@ impl Term {
         }
     }
 
+    /// The number by which its writes, and their answers, are known.
+    pub(super) fn epoch(&self) -> i32 {
+        self.lead.epoch
+    }
+
     /// Whether nothing may be decided in it before a fence is up.
     pub(super) fn has_to_fence(&self) -> bool {
         self.lead.fence
@@ -60,7 +65,7 @@ impl Index {
             self.effects
                 .extend(self.rivals.notes().into_iter().map(Effect::Note));
         }
-        // Writes without the Lease are dropped without an answer: nothing is under way any more.
+        // Writes of an earlier term are dropped, and what is under way is answered to nobody.
         self.services.values_mut().for_each(Record::restart);
         self.leaving = Leaving::default();
         self.again = Again::default();
@@ -70,6 +75,8 @@ impl Index {
     }
 
     /// MetalLB's controller pods have come or gone. Its writes may be under way when it has gone, as a deposed leader's.
+    ///
+    /// The term goes on: what was sent in it is answered as usual, and what was refused is decided again.
     pub(super) fn rivals_changed(&mut self) {
         if !self.rivals.are_running() {
             return;
@@ -80,7 +87,7 @@ impl Index {
         }
         if self.allocator.take().is_some() {
             tracing::warn!("MetalLB's controller runs: nothing is given until it is gone");
-            self.services.values_mut().for_each(Record::restart);
+            self.services.values_mut().for_each(Record::suspend);
             self.leaving = Leaving::default();
         }
     }

@@ -24,9 +24,13 @@ use cortenlb_crds::IPAddressPool;
 use cortenlb_kit::events::Note;
 use cortenlb_kit::write::{Op, Outcome, Refusal, Write};
 use k8s_openapi::jiff::Timestamp;
+use kube::api::DynamicObject;
 use serde_json::{Value, json};
 
 use super::*;
+
+/// What the API server says to a write.
+type Answer = Result<Option<Box<DynamicObject>>, Refusal>;
 
 /// The objects, the index, and the time.
 struct Cluster {
@@ -37,6 +41,8 @@ struct Cluster {
     state: Value,
     namespaces: BTreeMap<String, Value>,
     settings: Settings,
+    /// The last term.
+    term: i32,
     version: u64,
     now: Now,
     /// Writes that were taken out of the index and not answered yet.
@@ -79,6 +85,7 @@ impl Cluster {
             state: Value::Null,
             namespaces: BTreeMap::from([("ns".to_owned(), json!({ "metadata": { "name": "ns" } }))]),
             settings,
+            term: LEAD.epoch,
             version: 0,
             now: Now {
                 boot: Instant(0),
@@ -113,6 +120,9 @@ impl Cluster {
     }
 
     fn input(&mut self, input: Input) {
+        if let Input::Lead(Some(lead)) = &input {
+            self.term = lead.epoch;
+        }
         self.index.handle_input(self.now, input);
         self.collect();
     }
@@ -130,6 +140,15 @@ impl Cluster {
                 Effect::Failed => self.log.push("failed".to_owned()),
             }
         }
+    }
+
+    /// A write of this term is answered.
+    fn answered(&mut self, write: Write<Key>, result: Answer) {
+        self.answered_in(self.term, write, result);
+    }
+
+    fn answered_in(&mut self, term: i32, write: Write<Key>, result: Answer) {
+        self.input(Input::Written(Box::new(Outcome { write, term, result })));
     }
 
     /// Answers all writes, and lets the watch follow.
@@ -183,7 +202,7 @@ impl Cluster {
             }
         };
         let landed = result.is_ok();
-        self.input(Input::Written(Box::new(Outcome { write, result })));
+        self.answered(write, result);
         if landed {
             self.tell(&name);
         }
@@ -197,7 +216,7 @@ impl Cluster {
         merge(&mut self.state, body);
         let object = serde_json::from_value(self.state.clone()).unwrap();
         let result = Ok(Some(Box::new(object)));
-        self.input(Input::Written(Box::new(Outcome { write, result })));
+        self.answered(write, result);
     }
 
     /// The watch tells a Service as it is.

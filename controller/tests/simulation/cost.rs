@@ -160,7 +160,11 @@ impl Many {
             object["metadata"]["resourceVersion"] = self.version.to_string().into();
             let answer = serde_json::from_value(object.clone()).unwrap();
             let result = Ok(Some(Box::new(answer)));
-            self.input(Input::Written(Box::new(Outcome { write, result })));
+            self.input(Input::Written(Box::new(Outcome {
+                write,
+                term: 0,
+                result,
+            })));
             let view = self.view(&name);
             self.input(Input::Services(Change::Apply(view)));
             done += 1;

@@ -134,6 +134,9 @@ impl<K> Write<K> {
 pub struct Outcome<K> {
     /// The write, so that the caller need not remember what it asked for.
     pub write: Write<K>,
+    /// The term in which it was decided ([`WriteHandle::send_in`]). Who has begun another one meanwhile knows by it that
+    /// the answer is to none of the new one's writes.
+    pub term: i32,
     /// The object as the API server holds it now (`None` after a deletion), or why it refused.
     pub result: Result<Option<Box<DynamicObject>>, Refusal>,
 }

@@ -53,11 +53,11 @@ impl Index {
     }
 
     pub(super) fn written(&mut self, outcome: Outcome<Key>) -> BTreeSet<ServiceKey> {
-        let Outcome { write, result } = outcome;
+        let Outcome { write, term, result } = outcome;
         match write.key.clone() {
             Key::Service(service) => {
                 let write = write.map_key(|_| service);
-                let concerned = self.statuses.written(&Outcome { write, result });
+                let concerned = self.statuses.written(&Outcome { write, term, result });
                 concerned.into_iter().collect()
             }
             Key::State => {

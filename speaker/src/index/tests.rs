@@ -351,6 +351,7 @@ fn an_outcome_leads_to_the_next_write() {
     let object = serde_json::from_value(serde_json::to_value(created).unwrap()).unwrap();
     let outcome = Outcome {
         write: create,
+        term: 0,
         result: Ok(Some(Box::new(object))),
     };
     assert_eq!(

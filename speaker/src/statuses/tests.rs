@@ -72,6 +72,7 @@ fn done(write: &Write<ServiceKey>, answer: Option<Value>) -> Outcome<ServiceKey>
     let object = answer.map(|answer| Box::new(serde_json::from_value::<DynamicObject>(answer).unwrap()));
     Outcome {
         write: write.clone(),
+        term: 0,
         result: Ok(object),
     }
 }
@@ -232,6 +233,7 @@ fn a_patch_of_an_object_that_is_gone_leads_to_a_new_one() {
     };
     let outcome = Outcome {
         write: writes[0].clone(),
+        term: 0,
         result: Err(refusal),
     };
     assert_eq!(statuses.written(&outcome), Some(web()));
@@ -247,6 +249,7 @@ fn what_the_api_server_refuses_is_not_tried_again_at_once() {
     };
     let outcome = Outcome {
         write: writes[0].clone(),
+        term: 0,
         result: Err(refusal),
     };
     assert_eq!(statuses.written(&outcome), None);

@@ -5,7 +5,7 @@ use super::*;
 fn refuse(cluster: &mut Cluster, write: Write<Key>) {
     let target = write.target.clone();
     let result = Err(Refusal::Conflict { target });
-    cluster.input(Input::Written(Box::new(Outcome { write, result })));
+    cluster.answered(write, result);
 }
 
 #[test]

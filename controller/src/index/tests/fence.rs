@@ -23,7 +23,7 @@ impl Cluster {
             self.version += 1;
             service["metadata"]["resourceVersion"] = self.version.to_string().into();
             let result = Ok(Some(Box::new(serde_json::from_value(service.clone()).unwrap())));
-            self.input(Input::Written(Box::new(Outcome { write, result })));
+            self.answered(write, result);
             names.push(key.name().to_owned());
         }
         names
@@ -154,7 +154,7 @@ fn a_stamp_that_somebody_wrote_before_is_no_stamp() {
     let write = cluster.pending.pop_front().unwrap();
     let object = serde_json::from_value(cluster.services["a"].clone()).unwrap();
     let result = Ok(Some(Box::new(object)));
-    cluster.input(Input::Written(Box::new(Outcome { write, result })));
+    cluster.answered(write, result);
     assert!(!cluster.index.is_deciding());
     cluster.settle();
     assert!(cluster.index.is_deciding());
@@ -169,7 +169,7 @@ fn the_answer_to_a_stamp_does_not_bring_a_deleted_service_back() {
     let object = serde_json::from_value(cluster.services["a"].clone()).unwrap();
     cluster.delete("a");
     let result = Ok(Some(Box::new(object)));
-    cluster.input(Input::Written(Box::new(Outcome { write, result })));
+    cluster.answered(write, result);
     cluster.settle();
     cluster.apply(mk_service("b", 1));
     assert_eq!(cluster.shown("b"), "10.0.0.0 (p)");
@@ -230,4 +230,29 @@ fn metallb_that_comes_back_stops_everything_and_one_that_has_ended_nothing() {
     cluster.input(Input::Rivals(Change::Reset(Vec::new()).into()));
     cluster.settle();
     assert_eq!(cluster.shown("s"), "10.0.0.0 (p)");
+}
+
+/// The term goes on meanwhile, and so do the writes that were sent in it.
+#[test]
+fn what_is_under_way_when_metallb_comes_is_answered_as_usual() {
+    let mut cluster = Cluster::with(&[mk_pool("p", &["10.0.0.0/24"])], &[]);
+    cluster.settle();
+    cluster.put_service(mk_service("s", 5));
+    cluster.tell("s");
+    let before = cluster.pending.len();
+    cluster.take_log();
+    cluster.input(Input::Rivals(Change::Apply(mk_metallb("Running")).into()));
+    cluster.tell("s");
+    assert_eq!(cluster.pending.len(), before, "no second write beside the first");
+    cluster.settle();
+    assert_eq!(
+        cluster.take_log(),
+        [
+            "MetalLBRunning CortenLB gives no addresses while this controller of MetalLB runs",
+            "patch s",
+            "IPAllocated Assigned IP [\"10.0.0.0\"]"
+        ]
+    );
+    assert_eq!(cluster.shown("s"), "10.0.0.0 (p)");
+    assert!(!cluster.index.is_deciding());
 }

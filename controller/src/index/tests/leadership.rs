@@ -30,3 +30,38 @@ fn writes_that_were_dropped_without_the_lease_are_made_anew() {
     cluster.settle();
     assert_eq!(cluster.shown("s"), "10.0.0.0 (p)");
 }
+
+/// The Lease is lost and won again while a write is under way, and the write is made anew.
+#[test]
+fn the_answer_to_a_write_of_an_earlier_term_is_not_taken_for_this_ones() {
+    let refused = |write: &Write<Key>| {
+        Err(Refusal::Conflict {
+            target: write.target.clone(),
+        })
+    };
+    let landed = |_: &Write<Key>| {
+        let holder = mk_holder("s", 0, "10.0.0.0", "p");
+        Ok(Some(Box::new(serde_json::from_value(holder).unwrap())))
+    };
+    let answers: [fn(&Write<Key>) -> Answer; 2] = [refused, landed];
+    for answer in answers {
+        let mut cluster = Cluster::with(&[mk_pool("p", &["10.0.0.0/24"])], &[]);
+        cluster.put_service(mk_service("s", 0));
+        cluster.tell("s");
+        let old = cluster.pending.pop_front().unwrap();
+        cluster.take_log();
+        cluster.input(Input::Lead(None));
+        cluster.input(Input::Lead(Some(Lead { epoch: 2, ..LEAD })));
+        let writes = cluster.pending.clone();
+        assert!(writes.contains(&old), "decided anew: {writes:?}");
+        let result = answer(&old);
+        cluster.answered_in(LEAD.epoch, old, result);
+        assert_eq!(cluster.take_log(), Vec::<String>::new());
+        assert_eq!(cluster.pending, writes);
+        cluster.settle();
+        assert_eq!(
+            cluster.take_log(),
+            ["patch s", "IPAllocated Assigned IP [\"10.0.0.0\"]"]
+        );
+    }
+}

@@ -122,10 +122,7 @@ fn a_write_that_is_refused_for_good_is_repeated_seldom_or_when_the_object_change
         target: write.target.clone(),
         source,
     };
-    cluster.input(Input::Written(Box::new(Outcome {
-        write,
-        result: Err(refusal),
-    })));
+    cluster.answered(write, Err(refusal));
     cluster.tell("s");
     assert!(cluster.pending.is_empty());
     assert_eq!(cluster.take_log(), ["failed"]);
@@ -143,10 +140,7 @@ fn a_right_that_comes_late_is_noticed_without_any_change() {
         target: write.target.clone(),
         source: Box::new(kube::Error::LinesCodecMaxLineLengthExceeded),
     };
-    cluster.input(Input::Written(Box::new(Outcome {
-        write,
-        result: Err(refusal),
-    })));
+    cluster.answered(write, Err(refusal));
     cluster.pass(Duration::from_secs(5));
     assert_eq!(cluster.shown("s"), " (-)");
     cluster.pass(Duration::from_secs(5));

@@ -28,7 +28,14 @@ pub const CONCURRENCY: usize = 32;
 
 /// The sending end. Cheap to clone; the writer ends when all are gone.
 #[derive(Debug)]
-pub struct WriteHandle<K>(mpsc::UnboundedSender<Write<K>>);
+pub struct WriteHandle<K>(mpsc::UnboundedSender<Decided<K>>);
+
+/// A write, and the term in which it was decided.
+#[derive(Debug)]
+struct Decided<K> {
+    term: i32,
+    write: Write<K>,
+}
 
 impl<K> Clone for WriteHandle<K> {
     fn clone(&self) -> Self {
@@ -37,13 +44,19 @@ impl<K> Clone for WriteHandle<K> {
 }
 
 impl<K> WriteHandle<K> {
-    /// Hands a write over; never waits, so that an index may call it. After the writer's end a write goes nowhere.
+    /// Hands a write over that was decided in this term ([`Claim::transitions`]); when another one has begun it is
+    /// dropped. Never waits. After the writer's end a write goes nowhere.
     ///
     /// The queue has no bound of its own: with [`Write::supersede`] it holds at most one patch per object and
     /// priority, and the caller's index holds the objects themselves.
-    pub fn send(&self, write: Write<K>) {
+    pub fn send_in(&self, term: i32, write: Write<K>) {
         // A closed channel means shutdown: nobody is left to be told.
-        let _ = self.0.send(write);
+        let _ = self.0.send(Decided { term, write });
+    }
+
+    /// The same for a process without a Lease ([`Claim::unconditional`]).
+    pub fn send(&self, write: Write<K>) {
+        self.send_in(Claim::unconditional().transitions, write);
     }
 }
 
@@ -63,7 +76,7 @@ pub struct Writer<K> {
     client: Client,
     manager: Arc<str>,
     claim: watch::Receiver<Claim>,
-    writes: mpsc::UnboundedReceiver<Write<K>>,
+    writes: mpsc::UnboundedReceiver<Decided<K>>,
     outcomes: mpsc::UnboundedSender<Outcome<K>>,
     counters: Family<ResultLabel, Counter>,
     busy: watch::Sender<bool>,
@@ -181,10 +194,14 @@ impl<K: Clone + Debug + Eq + Hash + Send + 'static> Writer<K> {
                     self.ended(&mut running, ended.expect("the tasks neither panic nor are they aborted"));
                 }
                 write = self.writes.recv(), if open => match write {
-                    Some(write) => {
+                    Some(Decided { term, write }) => {
                         // Before the push: what a new term decided is sent after its claim is known.
-                        self.notice(&mut running);
-                        running.queue.push(write);
+                        let claim = self.notice(&mut running);
+                        if claim.held && claim.transitions == term {
+                            running.queue.push(write);
+                        } else {
+                            self.count(WriteResult::Dropped, 1);
+                        }
                     }
                     None => open = false,
                 },
@@ -300,7 +317,7 @@ impl<K: Clone + Debug + Eq + Hash + Send + 'static> Writer<K> {
         running.unsettled.remove(&write.key);
         running.queue.done(&write.key);
         // A caller that no longer listens has ended; its writes need no reader.
-        let _ = self.outcomes.send(Outcome { write, result });
+        let _ = self.outcomes.send(Outcome { write, term, result });
     }
 
     fn count(&self, result: WriteResult, writes: usize) {

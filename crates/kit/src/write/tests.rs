@@ -69,6 +69,11 @@ impl Bench {
         }
     }
 
+    /// Hands over what was decided in the present term.
+    fn send(&self, write: Write<String>) {
+        self.handle.send_in(self.claims.borrow().transitions, write);
+    }
+
     async fn outcome(&mut self) -> Outcome<String> {
         self.outcomes.recv().await.expect("the writer runs")
     }
@@ -87,7 +92,7 @@ async fn a_write_comes_back_with_the_object() {
     let fake = Fake::new();
     fake.put(&path("a"), mk_map("a"));
     let mut bench = Bench::new(&fake);
-    bench.handle.send(mk_patch("a", 7));
+    bench.send(mk_patch("a", 7));
     let outcome = bench.outcome().await;
     let object = outcome.result.unwrap().expect("a patch returns the object");
     assert_eq!(object.metadata.resource_version.as_deref(), Some("2"));
@@ -99,19 +104,19 @@ async fn a_write_comes_back_with_the_object() {
 async fn objects_are_created_and_deleted() {
     let fake = Fake::new();
     let mut bench = Bench::new(&fake);
-    bench.handle.send(Write {
+    bench.send(Write {
         op: Op::Create { body: mk_map("a") },
         ..mk_patch("a", 0)
     });
-    bench.handle.send(Write {
+    bench.send(Write {
         op: Op::Create { body: mk_map("a") },
         ..mk_patch("a", 0)
     });
-    bench.handle.send(Write {
+    bench.send(Write {
         op: Op::Delete { preconditions: None },
         ..mk_patch("a", 0)
     });
-    bench.handle.send(Write {
+    bench.send(Write {
         op: Op::Delete { preconditions: None },
         ..mk_patch("a", 0)
     });
@@ -140,7 +145,7 @@ async fn what_is_refused_is_not_sent_again() {
         fake.put(&path("a"), mk_map("a"));
         fake.script([Some(Fault::Code(code))]);
         let mut bench = Bench::new(&fake);
-        bench.handle.send(mk_patch("a", 1));
+        bench.send(mk_patch("a", 1));
         let refusal = bench.outcome().await.result.expect_err("it is refused");
         assert!(refusal.to_string().contains(want), "{code}: {refusal}");
         assert!(refusal.to_string().contains("ConfigMap default/a"), "{refusal}");
@@ -159,7 +164,7 @@ async fn what_nobody_judged_is_sent_again_until_it_is() {
             .chain([Some(Fault::Silence), Some(Fault::AnswerLost)]),
     );
     let mut bench = Bench::new(&fake);
-    bench.handle.send(mk_patch("a", 1));
+    bench.send(mk_patch("a", 1));
     assert!(bench.outcome().await.result.is_ok());
     assert_eq!(fake.log().len(), 8);
     assert!(bench.counted("Retried"), "{}", render(&bench.registry));
@@ -173,7 +178,7 @@ async fn a_lost_answer_ends_as_a_conflict() {
     fake.script([Some(Fault::AnswerLost)]);
     let mut bench = Bench::new(&fake);
     let body = json!({ "metadata": { "resourceVersion": "1" }, "data": { "value": 5 } });
-    bench.handle.send(Write {
+    bench.send(Write {
         op: Op::Patch {
             subresource: None,
             body,
@@ -197,9 +202,9 @@ async fn an_object_in_backoff_holds_nobody_up() {
     fake.script([Some(Fault::Code(500))]);
     let mut bench = Bench::new(&fake);
     let start = Instant::now();
-    bench.handle.send(mk_patch("a", 1));
-    bench.handle.send(mk_patch("a", 2));
-    bench.handle.send(mk_patch("b", 1));
+    bench.send(mk_patch("a", 1));
+    bench.send(mk_patch("a", 2));
+    bench.send(mk_patch("b", 1));
     let mut order = Vec::new();
     for _ in 0..3 {
         order.push(bench.outcome().await.write.key);
@@ -222,7 +227,7 @@ async fn requests_are_many_but_bounded_and_one_per_object() {
     let mut bench = Bench::new(&fake);
     for value in 0..3 {
         for number in 0..200 {
-            bench.handle.send(mk_patch(&number.to_string(), value));
+            bench.send(mk_patch(&number.to_string(), value));
         }
     }
     tokio::time::sleep(Duration::from_millis(1)).await;
@@ -244,11 +249,11 @@ async fn without_the_claim_writes_are_dropped_and_counted() {
     }
     let mut bench = Bench::new(&fake);
     bench.claims.send(Claim::none()).unwrap();
-    bench.handle.send(mk_patch("a", 1));
+    bench.send(mk_patch("a", 1));
     tokio::time::advance(Duration::from_secs(1)).await;
     assert!(bench.counted("Dropped"));
     bench.claims.send(Claim::unconditional()).unwrap();
-    bench.handle.send(mk_patch("b", 3));
+    bench.send(mk_patch("b", 3));
     assert_eq!(bench.outcome().await.write.key, "b");
     assert_eq!(fake.log(), [format!("PATCH {}", path("b"))]);
 }
@@ -261,12 +266,12 @@ async fn a_retry_stops_when_the_claim_is_lost() {
     fake.put(&path("b"), mk_map("b"));
     fake.script([Some(Fault::Code(503))]);
     let mut bench = Bench::new(&fake);
-    bench.handle.send(mk_patch("a", 1));
+    bench.send(mk_patch("a", 1));
     tokio::time::sleep(Duration::from_millis(10)).await;
     bench.claims.send(Claim::none()).unwrap();
     tokio::time::sleep(Duration::from_secs(10)).await;
     bench.claims.send(Claim::unconditional()).unwrap();
-    bench.handle.send(mk_patch("b", 1));
+    bench.send(mk_patch("b", 1));
     assert_eq!(bench.outcome().await.write.key, "b");
     assert_eq!(fake.log().len(), 2);
 }
@@ -276,8 +281,8 @@ async fn a_shutdown_waits_for_the_requests_under_way() {
     let fake = Fake::with_a_door();
     fake.put(&path("a"), mk_map("a"));
     let mut bench = Bench::new(&fake);
-    bench.handle.send(mk_patch("a", 1));
-    bench.handle.send(mk_patch("a", 2));
+    bench.send(mk_patch("a", 1));
+    bench.send(mk_patch("a", 2));
     tokio::time::sleep(Duration::from_millis(1)).await;
     bench.shutdown.cancel();
     tokio::time::sleep(Duration::from_millis(1)).await;
@@ -295,7 +300,7 @@ async fn a_shutdown_admits_that_a_write_may_still_land() {
     fake.put(&path("a"), mk_map("a"));
     fake.script([Some(Fault::Silence)]);
     let bench = Bench::new(&fake);
-    bench.handle.send(mk_patch("a", 1));
+    bench.send(mk_patch("a", 1));
     tokio::time::sleep(Duration::from_millis(1)).await;
     bench.shutdown.cancel();
     assert_eq!(bench.task.await.unwrap(), Drained::Ambiguous);

@@ -42,13 +42,13 @@ async fn what_one_term_decided_is_not_sent_in_the_next() {
     // The first request comes to nothing, and would be sent again.
     fake.script([Some(Fault::Code(503))]);
     for number in 0..objects {
-        bench.handle.send(mk_patch(&number.to_string(), 1));
+        bench.send(mk_patch(&number.to_string(), 1));
     }
     tokio::time::sleep(SECOND / 1000).await;
     bench.claims.send(Claim::none()).unwrap();
     bench.claims.send(mk_term(2)).unwrap();
     let last = (objects - 1).to_string();
-    bench.handle.send(mk_patch(&last, 2));
+    bench.send(mk_patch(&last, 2));
     fake.let_in(objects * 2);
     for _ in 0..CONCURRENCY {
         assert!(bench.outcome().await.result.is_ok());
@@ -58,14 +58,48 @@ async fn what_one_term_decided_is_not_sent_in_the_next() {
     assert_eq!(value(&fake, &last), 2);
 }
 
+/// Who decides may be slower to learn of a new term than who writes.
+#[tokio::test(start_paused = true)]
+async fn what_an_earlier_term_decided_is_not_sent_although_it_comes_late() {
+    let fake = mk_fake(&["a"]);
+    let mut bench = Bench::new(&fake);
+    for (decided, now) in [(1, mk_term(2)), (2, Claim::none())] {
+        bench.claims.send(now).unwrap();
+        bench.handle.send_in(decided, mk_patch("a", 1));
+        tokio::time::sleep(SECOND).await;
+        assert!(bench.counted("Dropped"));
+        assert_eq!(fake.log().len(), 0, "{now:?}");
+    }
+    bench.claims.send(mk_term(3)).unwrap();
+    bench.handle.send_in(3, mk_patch("a", 2));
+    assert_eq!(bench.outcome().await.term, 3);
+}
+
+/// The answer to what was under way comes in another term, and says so.
+#[tokio::test(start_paused = true)]
+async fn an_answer_names_the_term_of_its_write() {
+    let fake = mk_fake(&["a"]);
+    let mut bench = Bench::new(&fake);
+    fake.script([Some(Fault::Slow(SECOND))]);
+    bench.claims.send(mk_term(1)).unwrap();
+    bench.send(mk_patch("a", 1));
+    tokio::time::sleep(SECOND / 2).await;
+    bench.claims.send(mk_term(2)).unwrap();
+    bench.send(mk_patch("a", 2));
+    for (term, value) in [(1, 1), (2, 2)] {
+        let outcome = bench.outcome().await;
+        assert_eq!((outcome.term, outcome.write), (term, mk_patch("a", value)));
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_suspended_term_keeps_its_writes_until_it_goes_on() {
     let fake = mk_fake(&["a", "b"]);
     let mut bench = Bench::new(&fake);
     bench.claims.send(mk_claim(1, SECOND)).unwrap();
     tokio::time::sleep(2 * SECOND).await;
-    bench.handle.send(mk_patch("a", 1));
-    bench.handle.send(mk_patch("b", 2));
+    bench.send(mk_patch("a", 1));
+    bench.send(mk_patch("b", 2));
     tokio::time::sleep(60 * SECOND).await;
     assert_eq!(fake.log().len(), 0, "the claim does not hold");
     // Renewals that come too late to be of use change nothing.
@@ -87,13 +121,13 @@ async fn a_suspended_term_that_ends_takes_its_writes_along() {
         let fake = mk_fake(&["a", "b"]);
         let mut bench = Bench::new(&fake);
         bench.claims.send(mk_claim(1, Duration::ZERO)).unwrap();
-        bench.handle.send(mk_patch("a", 1));
+        bench.send(mk_patch("a", 1));
         tokio::time::sleep(SECOND).await;
         bench.claims.send(next).unwrap();
         tokio::time::sleep(SECOND).await;
         assert!(bench.counted("Dropped"), "{next:?}");
         bench.claims.send(mk_term(4)).unwrap();
-        bench.handle.send(mk_patch("b", 1));
+        bench.send(mk_patch("b", 1));
         assert_eq!(bench.outcome().await.write.key, "b");
         assert_eq!(fake.log().len(), 1, "{next:?}");
     }
@@ -107,8 +141,8 @@ async fn requests_under_way_outlast_the_claim() {
     fake.script([Some(Fault::Slow(2 * SECOND)), Some(Fault::AnswerLost)]);
     let mut bench = Bench::new(&fake);
     bench.claims.send(mk_claim(1, SECOND / 100)).unwrap();
-    bench.handle.send(mk_patch("a", 1));
-    bench.handle.send(mk_patch("b", 2));
+    bench.send(mk_patch("a", 1));
+    bench.send(mk_patch("b", 2));
     let outcome = bench.outcome().await;
     assert_eq!(outcome.write.key, "a");
     assert!(outcome.result.is_ok());
@@ -127,8 +161,8 @@ async fn only_what_this_term_left_open_makes_its_end_ambiguous() {
         let bench = Bench::new(&fake);
         // One answer is lost within the term, the other one only after it.
         fake.script([Some(Fault::AnswerLost), Some(Fault::Silence)]);
-        bench.handle.send(mk_patch("a", 1));
-        bench.handle.send(mk_patch("b", 1));
+        bench.send(mk_patch("a", 1));
+        bench.send(mk_patch("b", 1));
         tokio::time::sleep(SECOND / 1000).await;
         assert_eq!(fake.log().len(), 2);
         bench.claims.send(Claim::none()).unwrap();
@@ -137,7 +171,7 @@ async fn only_what_this_term_left_open_makes_its_end_ambiguous() {
         tokio::time::sleep(20 * SECOND).await;
         if another {
             fake.script([Some(Fault::Silence)]);
-            bench.handle.send(mk_patch("a", 2));
+            bench.send(mk_patch("a", 2));
             tokio::time::sleep(SECOND / 1000).await;
         }
         bench.shutdown.cancel();
@@ -151,7 +185,7 @@ async fn a_suspended_term_without_an_election_ends_with_the_process() {
     let fake = mk_fake(&["a"]);
     let bench = Bench::new(&fake);
     bench.claims.send(mk_claim(1, Duration::ZERO)).unwrap();
-    bench.handle.send(mk_patch("a", 1));
+    bench.send(mk_patch("a", 1));
     drop(bench.claims);
     tokio::time::sleep(SECOND).await;
     bench.shutdown.cancel();
@@ -226,7 +260,7 @@ async fn on_a_slow_server_one_term_lasts_and_writes_land_at_its_pace() {
         let start = Instant::now();
         let mut written = 0;
         while start.elapsed() < 600 * SECOND {
-            first.bench.handle.send(mk_patch("a", written));
+            first.bench.send(mk_patch("a", written));
             assert!(first.bench.outcome().await.result.is_ok());
             written += 1;
         }
@@ -257,7 +291,7 @@ async fn on_a_server_slower_than_a_claim_nothing_is_written() {
         for second in 0..600 {
             assert_eq!(leaders(), 0, "after {second} s");
             for replica in &replicas {
-                replica.bench.handle.send(mk_patch("a", second));
+                replica.bench.send(mk_patch("a", second));
             }
             tokio::time::sleep(SECOND).await;
         }

@@ -20,7 +20,7 @@ fn mk_fake() -> Fake {
 impl Bench {
     fn send_all(&self, value: u32) {
         for number in 0..OBJECTS {
-            self.handle.send(mk_patch(&number.to_string(), value));
+            self.send(mk_patch(&number.to_string(), value));
         }
     }
 
@@ -110,7 +110,7 @@ async fn the_servers_wish_outlasts_an_answer_to_others() {
     let mut bench = Bench::new(&fake);
     let start = Instant::now();
     for key in ["0", "1", "2"] {
-        bench.handle.send(mk_patch(key, 1));
+        bench.send(mk_patch(key, 1));
     }
     for _ in 0..2 {
         assert_ne!(bench.outcome().await.write.key, "0");
@@ -152,7 +152,7 @@ async fn an_apply_takes_the_fields_over_in_its_managers_name() {
     });
     let mut bench = Bench::new(&fake);
     for subresource in [None, Some("status")] {
-        bench.handle.send(Write {
+        bench.send(Write {
             op: Op::Apply {
                 subresource,
                 manager: "poolReconciler",
