@@ -16,6 +16,7 @@ use k8s_openapi::api::coordination::v1::LeaseSpec;
 use tokio::time::Instant;
 
 use super::{Claim, Predecessor};
+use crate::backoff;
 
 /// The times of the election, by client-go's names.
 ///
@@ -71,6 +72,8 @@ pub struct LeaseState {
     read_again: Option<Instant>,
     /// When the next request may be sent after one that failed.
     retry_at: Option<Instant>,
+    /// Conflicts since a write was accepted, or somebody else was seen to hold the Lease.
+    conflicts: u32,
     /// Whether the last request had no answer, or the last write one that half a term would have been too short for.
     slow: bool,
     term: Option<Term>,
@@ -113,6 +116,7 @@ impl LeaseState {
             view: View::Absent,
             read_again: None,
             retry_at: None,
+            conflicts: 0,
             slow: false,
             term: None,
             seen: None,
@@ -177,6 +181,9 @@ impl LeaseState {
         });
         if let Some((_, spec)) = &lease {
             self.see(spec);
+            if holder(spec).is_some_and(|holder| holder != self.identity) {
+                self.conflicts = 0;
+            }
         }
         self.view = match (lease, &self.view) {
             (None, _) => View::Absent,
@@ -235,6 +242,7 @@ impl LeaseState {
         };
         self.see(&spec);
         self.retry_at = None;
+        self.conflicts = 0;
         self.slow = now >= sent + self.timing.renew_deadline / 2;
         self.read_again = Some(sent);
         self.term = Some(Term {
@@ -249,9 +257,18 @@ impl LeaseState {
         };
     }
 
-    /// Our creation or update met a Lease that had changed, or was gone.
-    pub fn conflict(&mut self) {
+    /// Our creation or update met a Lease that had changed, or was gone, and that was answered at `now`.
+    ///
+    /// The first time it is read at once: another candidate was faster, or somebody has put a label on it. If there is no
+    /// end to it (somebody writes it all the time, a proxy answers for the server) it is read after a backoff of 100 ms to
+    /// the retry period, with jitter.
+    pub fn conflict(&mut self, now: Instant) {
         self.read_again = None;
+        self.retry_at = self
+            .conflicts
+            .checked_sub(1)
+            .map(|before| now + backoff::delay(before, self.timing.retry));
+        self.conflicts = self.conflicts.saturating_add(1);
     }
 
     /// A request that was sent at `sent` had no answer, or none that judged it.

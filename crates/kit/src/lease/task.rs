@@ -115,7 +115,7 @@ async fn act(api: &Api<Lease>, candidate: &Candidate, state: &mut LeaseState, re
             state.written(sent, Instant::now(), resource_version, spec);
         }
         Err(Miss::Absent) if reading => state.read(Instant::now(), None),
-        Err(Miss::Absent | Miss::Conflict) => state.conflict(),
+        Err(Miss::Absent | Miss::Conflict) => state.conflict(Instant::now()),
         Err(Miss::Failed(error)) => {
             tracing::warn!(lease = candidate.lease(), error, "Lease request failed");
             state.failed(sent);

@@ -204,7 +204,7 @@ fn a_suspended_term_ends_when_the_lease_is_not_as_it_was_left() {
     ];
     for (found, goes_on) in table {
         let (mut state, now) = mk_suspended(Instant::now(), 4);
-        state.conflict();
+        state.conflict(now);
         assert_eq!(state.poll(now), Action::Read);
         assert!(state.claim().held, "{found:?}: a conflict alone tells nothing");
         state.read(now, found.clone().map(|spec| ("1".to_owned(), spec)));
@@ -257,11 +257,49 @@ fn a_conflict_is_looked_into_at_once_and_may_end_the_term() {
     let mut state = mk_state(start, None);
     let action = state.poll(start);
     accept(&mut state, start, action);
-    state.conflict();
+    state.conflict(start + 2 * SECOND);
     assert_eq!(state.poll(start + 2 * SECOND), Action::Read);
     assert!(state.claim().held, "somebody may only have put a label on it");
     state.read(start + 2 * SECOND, Some(("7".to_owned(), mk_spec("other", 1))));
     assert!(!state.claim().held);
+}
+
+/// Whoever answers so, a holder as well as a candidate: at once, then after up to 100 ms, and in the end after a second.
+#[test]
+fn conflicts_without_end_are_looked_into_ever_more_slowly() {
+    let ours = mk_spec("me", 5);
+    for found in [mk_spec("", 4), ours.clone()] {
+        let mut now = Instant::now();
+        let mut state = mk_state(now, Some(mk_spec("", 4)));
+        if found == ours {
+            let action = state.poll(now);
+            accept(&mut state, now, action);
+            now += SECOND;
+        }
+        let mut waits = Vec::new();
+        for _ in 0..8 {
+            assert!(taken(&state.poll(now)).is_some());
+            state.conflict(now);
+            let mut wait = Duration::ZERO;
+            if let Action::Wait(until) = state.poll(now) {
+                wait = until - now;
+                now = until;
+            }
+            assert_eq!(state.poll(now), Action::Read);
+            state.read(now, Some(("1".to_owned(), found.clone())));
+            waits.push(wait);
+        }
+        assert_eq!(waits[0], Duration::ZERO);
+        for (wait, longest) in waits[1..].iter().zip([100, 200, 400, 800, 1000, 1000, 1000]) {
+            let longest = Duration::from_millis(longest);
+            assert!((longest.mul_f64(0.62)..=longest).contains(wait), "{waits:?}");
+        }
+        let action = state.poll(now);
+        accept(&mut state, now, action);
+        now += SECOND;
+        state.conflict(now);
+        assert_eq!(state.poll(now), Action::Read, "what was accepted forgives");
+    }
 }
 
 #[test]

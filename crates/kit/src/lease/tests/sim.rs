@@ -95,7 +95,7 @@ impl Node {
                     Answer::Written(Some((version, spec))) => {
                         self.state.written(request.sent, now, version, spec);
                     }
-                    Answer::Written(None) => self.state.conflict(),
+                    Answer::Written(None) => self.state.conflict(now),
                 }
             } else {
                 return;

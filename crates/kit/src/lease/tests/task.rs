@@ -151,6 +151,17 @@ async fn after_an_outage_somebody_leads_within_a_second() {
     }
 }
 
+/// A proxy that answers every update with 409 is no reason to ask without a pause.
+#[tokio::test(start_paused = true)]
+async fn a_server_that_says_409_to_everything_is_not_asked_in_a_loop() {
+    let fake = Fake::new();
+    fake.policy(|call| (call.method != "GET").then_some(Fault::Code(409)));
+    let _only = start(&fake, "only");
+    tokio::time::sleep(60 * SECOND).await;
+    let asked = fake.log().len();
+    assert!(asked <= 250, "{asked} requests in a minute, two for each try");
+}
+
 /// A renewal changes what is ours; labels on the Lease are somebody else's.
 #[tokio::test(start_paused = true)]
 async fn a_renewal_leaves_labels_alone() {
