@@ -3,9 +3,8 @@
 use cortenlb_crds::ConfigurationState;
 use cortenlb_crds::configuration_state::Step;
 use cortenlb_kit::watch::Change;
-use cortenlb_kit::write::{Op, Priority, Target, Write};
+use cortenlb_kit::write::{Target, Write};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use kube::ResourceExt;
 use kube::api::DynamicObject;
 
 use super::Index;
@@ -13,15 +12,8 @@ use super::input::{Effect, Key, Now};
 
 impl Index {
     pub(super) fn states(&mut self, change: Change<ConfigurationState>) {
-        let ours = |object: &ConfigurationState| object.name_any() == self.state.name();
-        match change {
-            Change::Apply(object) if ours(&object) => self.state.see(Some(object)),
-            Change::Delete(object) if ours(&object) => self.state.see(None),
-            Change::Reset(objects) => {
-                let found = objects.into_iter().find(ours);
-                self.state.see(found);
-            }
-            Change::Apply(_) | Change::Delete(_) => {}
+        if let Some(object) = change.about(self.state.name()) {
+            self.state.see(object);
         }
     }
 
@@ -43,16 +35,8 @@ impl Index {
             manager,
             body,
         } = step;
-        self.effects.push_back(Effect::Write(Write {
-            key: Key::State,
-            priority: Priority::Low,
-            supersede: false,
-            target: Target::of::<ConfigurationState>(Some(&self.settings.namespace), self.state.name()),
-            op: Op::Apply {
-                subresource,
-                manager,
-                body,
-            },
-        }));
+        let target = Target::of::<ConfigurationState>(Some(&self.settings.namespace), self.state.name());
+        let write = Write::report(Key::State, target, subresource, manager, body);
+        self.effects.push_back(Effect::Write(write));
     }
 }

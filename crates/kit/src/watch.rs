@@ -62,6 +62,19 @@ impl<K> Change<K> {
     }
 }
 
+impl<K: Resource> Change<K> {
+    /// What this says about the one object of that name: `Some(None)` that it is gone, `None` nothing at all.
+    #[must_use]
+    pub fn about(self, name: &str) -> Option<Option<K>> {
+        let is_it = |object: &K| object.meta().name.as_deref() == Some(name);
+        match self {
+            Self::Apply(object) => is_it(&object).then_some(Some(object)),
+            Self::Delete(object) => is_it(&object).then_some(None),
+            Self::Reset(objects) => Some(objects.into_iter().find(is_it)),
+        }
+    }
+}
+
 /// Watches one kind for ever and sends each change as the caller's event.
 ///
 /// Errors never end it: they are logged with the kind's name and tried again after a jittered backoff of 100 ms to

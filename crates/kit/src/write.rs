@@ -116,6 +116,28 @@ pub struct Write<K> {
 }
 
 impl<K> Write<K> {
+    /// A server-side apply of what a component reports of itself: nobody waits for it. See [`Op::Apply`].
+    #[must_use]
+    pub const fn report(
+        key: K,
+        target: Target,
+        subresource: Option<&'static str>,
+        manager: &'static str,
+        body: Value,
+    ) -> Self {
+        Self {
+            key,
+            priority: Priority::Low,
+            supersede: false,
+            target,
+            op: Op::Apply {
+                subresource,
+                manager,
+                body,
+            },
+        }
+    }
+
     /// The same write under another name of the caller's.
     #[must_use]
     pub fn map_key<L>(self, name: impl FnOnce(K) -> L) -> Write<L> {

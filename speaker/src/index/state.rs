@@ -4,9 +4,8 @@ use cortenlb_core::name::ServiceKey;
 use cortenlb_crds::ConfigurationState;
 use cortenlb_crds::configuration_state::{Pod, Step};
 use cortenlb_kit::watch::Change;
-use cortenlb_kit::write::{Op, Outcome, Priority, Target, Write};
+use cortenlb_kit::write::{Outcome, Target, Write};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use kube::ResourceExt;
 use std::collections::BTreeSet;
 
 use super::{Index, Key};
@@ -23,17 +22,8 @@ impl Index {
             manager,
             body,
         } = self.state.poll(now)?;
-        Some(Write {
-            key: Key::State,
-            priority: Priority::Low,
-            supersede: false,
-            target: Target::of::<ConfigurationState>(Some(&self.me.namespace), self.state.name()),
-            op: Op::Apply {
-                subresource,
-                manager,
-                body,
-            },
-        })
+        let target = Target::of::<ConfigurationState>(Some(&self.me.namespace), self.state.name());
+        Some(Write::report(Key::State, target, subresource, manager, body))
     }
 
     pub(super) fn own_state(&mut self, uid: Option<String>) {
@@ -42,14 +32,9 @@ impl Index {
     }
 
     pub(super) fn see_state(&mut self, change: Change<ConfigurationState>) {
-        let ours = |object: &ConfigurationState| object.name_any() == self.state.name();
-        let seen = match change {
-            Change::Apply(object) if ours(&object) => Some(object),
-            Change::Delete(object) if ours(&object) => None,
-            Change::Reset(objects) => objects.into_iter().find(ours),
-            Change::Apply(_) | Change::Delete(_) => return,
-        };
-        self.state.see(seen);
+        if let Some(object) = change.about(self.state.name()) {
+            self.state.see(object);
+        }
     }
 
     pub(super) fn written(&mut self, outcome: Outcome<Key>) -> BTreeSet<ServiceKey> {

@@ -12,7 +12,7 @@ use k8s_openapi::{
     jiff::Timestamp,
 };
 use kube::{
-    Api, Client, ResourceExt,
+    Api, Client,
     api::{Patch, PatchParams, PostParams},
 };
 use serde_json::json;
@@ -69,7 +69,7 @@ pub async fn run(
 ) {
     let api: Api<Lease> = Api::namespaced(client, &candidate.namespace);
     let mut state = LeaseState::new(&candidate.identity, candidate.timing);
-    let (sender, mut sightings) = mpsc::channel(SIGHTINGS);
+    let (sender, mut sightings) = mpsc::channel::<Change<Lease>>(SIGHTINGS);
     // Ends with this future.
     let mut watching = JoinSet::new();
     let one = Config::default().fields(&format!("metadata.name={}", candidate.name));
@@ -81,7 +81,9 @@ pub async fn run(
             Action::Wait(until) => tokio::select! {
                 () = shutdown.cancelled() => break,
                 () = sleep_until(until) => {}
-                Some(sighting) = sightings.recv() => state.told(Instant::now(), seen(sighting, &candidate.name)),
+                Some(sighting) = sightings.recv() => if let Some(lease) = sighting.about(&candidate.name) {
+                    state.told(Instant::now(), lease.map(parts));
+                },
             },
             // Not cut off by a shutdown: after an unanswered renewal there would be nothing to release.
             request => act(&api, &candidate, &mut state, request).await,
@@ -165,15 +167,6 @@ async fn send(api: &Api<Lease>, candidate: &Candidate, request: Action) -> Resul
         kube::Error::Api(status) if status.code == 409 => Miss::Conflict,
         error => Miss::Failed(crate::logs::chain(&error)),
     })
-}
-
-fn seen(sighting: Change<Lease>, name: &str) -> Option<(String, LeaseSpec)> {
-    let lease = match sighting {
-        Change::Apply(lease) => Some(lease),
-        Change::Delete(_) => None,
-        Change::Reset(leases) => leases.into_iter().find(|lease| lease.name_any() == name),
-    };
-    lease.map(parts)
 }
 
 fn parts(lease: Lease) -> (String, LeaseSpec) {

@@ -216,3 +216,16 @@ async fn a_kind_that_is_not_installed_has_no_objects_until_it_is() {
     fake.policy(|_| None);
     assert_eq!(next(&mut changes).await, "reset a");
 }
+
+#[test]
+fn a_change_may_say_something_about_one_object() {
+    let map = |name: &str| serde_json::from_value::<ConfigMap>(mk_map(name)).unwrap();
+    let said = |change: Change<ConfigMap>| change.about("a").map(|object| object.map(|it| it.name_any()));
+    let a = Some(Some("a".to_owned()));
+    assert_eq!(said(Change::Apply(map("a"))), a);
+    assert_eq!(said(Change::Apply(map("b"))), None);
+    assert_eq!(said(Change::Delete(map("a"))), Some(None));
+    assert_eq!(said(Change::Delete(map("b"))), None);
+    assert_eq!(said(Change::Reset(vec![map("b"), map("a")])), a);
+    assert_eq!(said(Change::Reset(vec![map("b")])), Some(None));
+}
