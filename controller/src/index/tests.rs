@@ -4,6 +4,8 @@
 mod adoption;
 mod again;
 mod assignment;
+#[path = "../../tests/simulation/objects/builders.rs"]
+mod builders;
 mod conditions;
 mod fence;
 mod leadership;
@@ -22,12 +24,14 @@ use std::time::Duration;
 use cortenlb_core::time::Instant;
 use cortenlb_crds::IPAddressPool;
 use cortenlb_kit::events::Note;
+use cortenlb_kit::fake::merge;
 use cortenlb_kit::write::{Op, Outcome, Refusal, Write};
 use k8s_openapi::jiff::Timestamp;
 use kube::api::DynamicObject;
 use serde_json::{Value, json};
 
 use super::*;
+use builders::asking_for;
 
 /// What the API server says to a write.
 type Answer = Result<Option<Box<DynamicObject>>, Refusal>;
@@ -361,36 +365,12 @@ fn typed<K: serde::de::DeserializeOwned>(objects: &BTreeMap<String, Value>) -> V
         .collect()
 }
 
-/// RFC 7386, section 2.
-fn merge(target: &mut Value, patch: &Value) {
-    let Value::Object(patch) = patch else {
-        *target = patch.clone();
-        return;
-    };
-    if !target.is_object() {
-        *target = json!({});
-    }
-    let object = target.as_object_mut().unwrap();
-    for (name, value) in patch {
-        if value.is_null() {
-            object.remove(name);
-        } else {
-            merge(object.entry(name.clone()).or_insert(Value::Null), value);
-        }
-    }
-}
-
 /// A Service of type LoadBalancer; `age` orders by creation, higher is older.
 fn mk_service(name: &str, age: u32) -> Value {
-    json!({
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": {
-            "name": name, "namespace": "ns", "uid": format!("uid-{name}"),
-            "creationTimestamp": format!("2026-01-01T00:00:{:02}Z", 59 - age),
-        },
-        "spec": { "type": "LoadBalancer", "clusterIPs": ["10.96.0.1"], "ports": [{ "port": 80 }] },
-    })
+    let mut service = builders::mk_service(59 - age);
+    let metadata = json!({ "name": name, "namespace": "ns", "uid": format!("uid-{name}") });
+    merge(&mut service, &json!({ "metadata": metadata }));
+    service
 }
 
 /// A Service whose status shows an address, with the annotation if `pool` is not empty.
@@ -404,14 +384,7 @@ fn mk_holder(name: &str, age: u32, address: &str, pool: &str) -> Value {
 }
 
 fn mk_pool(name: &str, addresses: &[&str]) -> Value {
-    json!({
-        "apiVersion": "metallb.io/v1beta1",
-        "kind": "IPAddressPool",
-        "metadata": { "name": name, "namespace": "metallb-system" },
-        "spec": { "addresses": addresses },
-    })
-}
-
-fn asking_for(address: &str) -> Value {
-    json!({ "metadata": { "annotations": { "metallb.io/loadBalancerIPs": address } } })
+    let mut pool = builders::mk_pool(addresses);
+    pool["metadata"] = json!({ "name": name, "namespace": "metallb-system" });
+    pool
 }

@@ -20,29 +20,30 @@ fn gives(call: &Call) -> bool {
         && call.body.pointer("/status/loadBalancer/ingress").is_some()
 }
 
-/// `old` leads, `web` is served, and `older` does not ask yet.
-async fn begin(cluster: &mut Cluster) {
+/// One pool of these addresses. `old` leads, `new` stands by, `web` is served, and `older` does not ask yet.
+async fn begin(addresses: &str) -> Cluster {
+    let mut cluster = Cluster::new(&[("p", mk_pool(&[addresses]))]);
     cluster.start("old");
-    cluster
-        .until(SECOND, "old leads", |cluster| {
-            cluster.leader().as_deref() == Some("old")
-        })
-        .await;
+    leads(&cluster, "old", SECOND).await;
     cluster.start("new");
-    cluster.put("older", {
-        let mut older = mk_service(1);
-        merge(&mut older, &json!({ "spec": { "type": "ClusterIP" } }));
-        older
-    });
+    let mut older = mk_service(1);
+    merge(&mut older, &json!({ "spec": { "type": "ClusterIP" } }));
+    cluster.put("older", older);
     cluster.put("web", mk_service(2));
     cluster.until_right(SECOND).await;
+    cluster
 }
 
-/// `old` decides about `web`, by what `change` does to it, and is not heard of any more: its write is under way, and
-/// whatever else it asks has no answer.
-async fn silence(cluster: &Cluster, change: impl FnOnce(&Cluster)) -> Held {
-    hold_back(cluster);
-    change(cluster);
+/// Waits until this one leads; returns how long it took.
+async fn leads(cluster: &Cluster, pod: &str, limit: Duration) -> Duration {
+    let what = format!("{pod} leads");
+    cluster
+        .until(limit, &what, |cluster| cluster.leader().as_deref() == Some(pod))
+        .await
+}
+
+/// The write that gives `web` an address is held back.
+async fn decided(cluster: &Cluster) -> Held {
     let mut held = Vec::new();
     cluster
         .until(SECOND, "old decides", |cluster| {
@@ -52,6 +53,25 @@ async fn silence(cluster: &Cluster, change: impl FnOnce(&Cluster)) -> Held {
         .await;
     assert_eq!(held.len(), 1);
     held.pop().unwrap()
+}
+
+/// `web` is deleted and created anew, so that it needs an address.
+fn recreate_web(cluster: &Cluster) {
+    cluster.delete("web");
+    cluster.put("web", mk_service(2));
+}
+
+/// `older` asks for an address from now on.
+fn older_asks(cluster: &Cluster) {
+    cluster.edit("older", &json!({ "spec": { "type": "LoadBalancer" } }));
+}
+
+/// `old` decides about `web`, by what `change` does to it, and is not heard of any more: its write is under way, and
+/// whatever else it asks has no answer.
+async fn silence(cluster: &Cluster, change: impl FnOnce(&Cluster)) -> Held {
+    hold_back(cluster);
+    change(cluster);
+    decided(cluster).await
 }
 
 fn hold_back(cluster: &Cluster) {
@@ -89,15 +109,9 @@ async fn served_by_new(cluster: &Cluster, name: &str, address: &str) {
 
 #[tokio::test(start_paused = true)]
 async fn the_late_write_of_a_deposed_leader_does_not_land() {
-    // Two addresses, one of them taken.
-    let mut cluster = Cluster::new(&[("p", mk_pool(&["10.0.0.0/32"]))]);
-    begin(&mut cluster).await;
-    let write = silence(&cluster, |cluster| {
-        cluster.delete("web");
-        cluster.put("web", mk_service(2));
-    })
-    .await;
-    cluster.edit("older", &json!({ "spec": { "type": "LoadBalancer" } }));
+    let cluster = begin("10.0.0.0/32").await;
+    let write = silence(&cluster, recreate_web).await;
+    older_asks(&cluster);
     served_by_new(&cluster, "older", "10.0.0.0").await;
     assert!(is_stamped(&cluster, "web"));
     assert_eq!(write.deliver(), Some(409));
@@ -107,14 +121,13 @@ async fn the_late_write_of_a_deposed_leader_does_not_land() {
 
 #[tokio::test(start_paused = true)]
 async fn the_late_write_of_a_change_does_not_land() {
-    let mut cluster = Cluster::new(&[("p", mk_pool(&["10.0.0.0/31"]))]);
-    begin(&mut cluster).await;
+    let cluster = begin("10.0.0.0/31").await;
     let write = silence(&cluster, |cluster| {
         cluster.edit("web", &asking_for("10.0.0.1"));
     })
     .await;
     cluster.edit("older", &asking_for("10.0.0.1"));
-    cluster.edit("older", &json!({ "spec": { "type": "LoadBalancer" } }));
+    older_asks(&cluster);
     served_by_new(&cluster, "older", "10.0.0.1").await;
     assert!(is_stamped(&cluster, "web"));
     assert_eq!(write.deliver(), Some(409));
@@ -130,14 +143,9 @@ async fn the_late_write_of_a_change_does_not_land() {
 /// write of the old leader is under way, and the new one believes it.
 #[tokio::test(start_paused = true)]
 async fn the_observer_sees_what_the_fence_prevents() {
-    let mut cluster = Cluster::new(&[("p", mk_pool(&["10.0.0.0/32"]))]);
-    begin(&mut cluster).await;
-    let write = silence(&cluster, |cluster| {
-        cluster.delete("web");
-        cluster.put("web", mk_service(2));
-    })
-    .await;
-    cluster.edit("older", &json!({ "spec": { "type": "LoadBalancer" } }));
+    let cluster = begin("10.0.0.0/32").await;
+    let write = silence(&cluster, recreate_web).await;
+    older_asks(&cluster);
     let mut lease = cluster.fake.object(LEASE).unwrap();
     lease["spec"]["holderIdentity"] = Value::String(String::new());
     cluster.fake.put(LEASE, lease);
@@ -155,21 +163,13 @@ async fn the_observer_sees_what_the_fence_prevents() {
 async fn a_lease_that_is_given_back_leaves_nothing_under_way() {
     let mut cluster = Cluster::new(&[("p", mk_pool(&["10.0.0.0/32"]))]);
     cluster.start("old");
-    cluster
-        .until(SECOND, "old leads", |cluster| cluster.leader().is_some())
-        .await;
+    leads(&cluster, "old", SECOND).await;
     cluster.start("new");
     cluster
         .fake
         .policy(|call| (call.client == "old" && gives(call)).then_some(Fault::Held));
     cluster.put("web", mk_service(2));
-    let mut held = Vec::new();
-    cluster
-        .until(SECOND, "old decides", |cluster| {
-            held.extend(cluster.fake.held());
-            !held.is_empty()
-        })
-        .await;
+    let write = decided(&cluster).await;
     cluster.begin_terminating("old");
     cluster.put("older", mk_service(1));
     tokio::time::sleep(4 * SECOND).await;
@@ -178,12 +178,8 @@ async fn a_lease_that_is_given_back_leaves_nothing_under_way() {
         Some("old"),
         "it renews while its write is under way"
     );
-    assert_eq!(held.pop().unwrap().deliver(), Some(200));
-    let took = cluster
-        .until(SECOND, "new leads", |cluster| {
-            cluster.leader().as_deref() == Some("new")
-        })
-        .await;
+    assert_eq!(write.deliver(), Some(200));
+    let took = leads(&cluster, "new", SECOND).await;
     assert!(took < SECOND / 10, "{took:?}");
     cluster.until_right(SECOND).await;
     assert_eq!(
@@ -200,15 +196,10 @@ async fn a_lease_that_is_given_back_leaves_nothing_under_way() {
 /// If the fate of a write is not known, the Lease expires instead, and the fence stands.
 #[tokio::test(start_paused = true)]
 async fn a_leader_that_does_not_know_leaves_its_lease_to_expire() {
-    let mut cluster = Cluster::new(&[("p", mk_pool(&["10.0.0.0/32"]))]);
-    begin(&mut cluster).await;
-    let write = silence(&cluster, |cluster| {
-        cluster.delete("web");
-        cluster.put("web", mk_service(2));
-    })
-    .await;
+    let mut cluster = begin("10.0.0.0/32").await;
+    let write = silence(&cluster, recreate_web).await;
     cluster.begin_terminating("old");
-    cluster.edit("older", &json!({ "spec": { "type": "LoadBalancer" } }));
+    older_asks(&cluster);
     served_by_new(&cluster, "older", "10.0.0.0").await;
     assert!(is_stamped(&cluster, "web"));
     assert_eq!(write.deliver(), Some(409));
@@ -219,14 +210,9 @@ async fn a_leader_that_does_not_know_leaves_its_lease_to_expire() {
 /// would believe that nothing is under way.
 #[tokio::test(start_paused = true)]
 async fn a_leader_that_ends_before_its_fence_leaves_its_lease_to_expire() {
-    let mut cluster = Cluster::new(&[("p", mk_pool(&["10.0.0.0/32"]))]);
-    begin(&mut cluster).await;
+    let mut cluster = begin("10.0.0.0/32").await;
     cluster.terminate("new").await;
-    let write = silence(&cluster, |cluster| {
-        cluster.delete("web");
-        cluster.put("web", mk_service(2));
-    })
-    .await;
+    let write = silence(&cluster, recreate_web).await;
     // It leads, and never gets to see the pools.
     cluster.fake.policy(|call| {
         let is_old = call.client == "old" && call.method != "GET";
@@ -234,15 +220,10 @@ async fn a_leader_that_ends_before_its_fence_leaves_its_lease_to_expire() {
         (is_old || is_blind).then_some(Fault::Silence)
     });
     cluster.start("blind");
-    let limit = Duration::from_secs(6);
-    cluster
-        .until(limit, "blind leads", |cluster| {
-            cluster.leader().as_deref() == Some("blind")
-        })
-        .await;
+    leads(&cluster, "blind", 6 * SECOND).await;
     cluster.terminate("blind").await;
     assert_eq!(cluster.leader().as_deref(), Some("blind"));
-    cluster.edit("older", &json!({ "spec": { "type": "LoadBalancer" } }));
+    older_asks(&cluster);
     cluster.start("new");
     served_by_new(&cluster, "older", "10.0.0.0").await;
     assert!(is_stamped(&cluster, "web"));
@@ -254,8 +235,7 @@ async fn a_leader_that_ends_before_its_fence_leaves_its_lease_to_expire() {
 /// looks, the other one is gone, so that nothing seems to be left to do for it.
 #[tokio::test(start_paused = true)]
 async fn the_late_write_of_a_move_that_is_needed_no_more_does_not_land() {
-    let mut cluster = Cluster::new(&[("p", mk_pool(&["10.0.0.0/30"]))]);
-    begin(&mut cluster).await;
+    let cluster = begin("10.0.0.0/30").await;
     let sharing = |port| {
         json!({
             "metadata": { "annotations": { "metallb.io/allow-shared-ip": "k" } },
@@ -264,7 +244,7 @@ async fn the_late_write_of_a_move_that_is_needed_no_more_does_not_land() {
     };
     cluster.edit("web", &sharing(80));
     cluster.edit("older", &sharing(81));
-    cluster.edit("older", &json!({ "spec": { "type": "LoadBalancer" } }));
+    older_asks(&cluster);
     cluster.until_right(SECOND).await;
     assert_eq!(
         (cluster.shown("web"), cluster.shown("older")),

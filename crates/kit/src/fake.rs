@@ -17,6 +17,7 @@
 //! rights; priority and fairness, and limits of any kind.
 
 mod fault;
+mod merge;
 mod place;
 mod state;
 
@@ -37,7 +38,10 @@ use tokio::{
 };
 use tower::{BoxError, service_fn};
 
-pub use self::fault::{Call, Fault, Held};
+pub use self::{
+    fault::{Call, Fault, Held},
+    merge::merge,
+};
 use self::{
     place::Place,
     state::{State, status},

@@ -11,7 +11,11 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tower::BoxError;
 
-use super::{Answer, Call, Fault, Held, place::Place};
+use super::{
+    Answer, Call, Fault, Held,
+    merge::{merge, replace},
+    place::Place,
+};
 
 type Policy = Box<dyn FnMut(&Call) -> Option<Fault> + Send>;
 type Observer = Box<dyn FnMut(&str, Option<&Value>) + Send>;
@@ -305,33 +309,6 @@ fn parameter<'a>(query: &'a str, name: &str) -> Option<&'a str> {
         let (key, value) = pair.split_once('=')?;
         (key == name).then_some(value)
     })
-}
-
-/// RFC 7386, section 2.
-fn merge(target: &mut Value, patch: &Value) {
-    let Value::Object(patch) = patch else {
-        *target = patch.clone();
-        return;
-    };
-    if !target.is_object() {
-        *target = json!({});
-    }
-    for (name, value) in patch {
-        if value.is_null() {
-            replace(target, name, Value::Null);
-        } else {
-            merge(&mut target[name], value);
-        }
-    }
-}
-
-/// Sets a field; `Null` removes it.
-fn replace(object: &mut Value, field: &str, value: Value) {
-    if !value.is_null() {
-        object[field] = value;
-    } else if let Some(object) = object.as_object_mut() {
-        object.remove(field);
-    }
 }
 
 /// As the API server does it for an entry with an address.
