@@ -1,9 +1,9 @@
 //! The connection to the API server.
 //!
-//! The stack is put together here rather than by [`Client::try_from`] for four reasons: TCP keep-alive (a watch
+//! The stack is put together here rather than by [`Client::try_from`] for five reasons: TCP keep-alive (a watch
 //! over a dead connection would go unnoticed for five minutes), an end to connections on which a server that hangs says
-//! nothing, no Nagle delay between a request's head and body, and no retries below [`write`](crate::write), which would
-//! hold a write back for minutes behind its caller's back.
+//! nothing, no Nagle delay between a request's head and body, no retries below [`write`](crate::write), which would
+//! hold a write back for minutes behind its caller's back, and one line in the log when nobody answers, whoever asks.
 
 use std::{env, time::Duration};
 
@@ -20,6 +20,8 @@ use kube::{
 };
 use thiserror::Error;
 use tower::{BoxError, ServiceBuilder};
+
+use crate::outage::Noticing;
 
 /// How long a request may take before it counts as failed. Watches are not requests: their end is the watcher's.
 ///
@@ -153,6 +155,8 @@ fn stack(config: Config, deadlines: Deadlines) -> Result<Client, kube::Error> {
     // Or a request on a connection that has rested would have only what is left of the time.
     connector.set_reset_reader_on_write(true);
     let http = HttpClient::builder(TokioExecutor::new()).build::<_, Body>(connector);
+    // Innermost: a token that cannot be read is no silence of the server's.
+    let http = Noticing::new(&config.cluster_url.to_string(), http);
     let service = ServiceBuilder::new()
         .layer(config.base_uri_layer())
         .option_layer(config.auth_layer()?)

@@ -24,6 +24,7 @@ pub mod flags;
 pub mod lease;
 pub mod logs;
 pub mod metrics;
+mod outage;
 pub mod shutdown;
 pub mod watch;
 pub mod write;

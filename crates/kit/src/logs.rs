@@ -11,15 +11,16 @@ use k8s_openapi::jiff::Timestamp;
 use serde_json::{Map, Value};
 use thiserror::Error as ThisError;
 use tracing::{
-    Event, Level, Subscriber,
+    Event, Level, Metadata, Subscriber,
     field::{Field, Visit},
     level_filters::LevelFilter,
+    subscriber::Interest,
 };
 use tracing_subscriber::{
     Layer as _,
-    filter::Targets,
+    filter::{FilterExt as _, Targets},
     fmt::{FmtContext, FormatEvent, FormatFields, format::Writer},
-    layer::SubscriberExt,
+    layer::{Context, Filter, SubscriberExt},
     registry::LookupSpan,
     util::{SubscriberInitExt, TryInitError},
 };
@@ -89,7 +90,23 @@ impl LogLevel {
             Self::Error => (LevelFilter::ERROR, LevelFilter::ERROR),
             Self::None => (LevelFilter::OFF, LevelFilter::OFF),
         };
-        Targets::new().with_target(OURS, ours).with_default(others)
+        let targets = Targets::new().with_target(OURS, ours).with_default(others);
+        if self.shows_routine() {
+            return targets;
+        }
+        // It warns at each 403 of a watch, of which `watch` tells once.
+        targets.with_target("kube_runtime::watcher", others.min(LevelFilter::ERROR))
+    }
+
+    /// Whether what libraries call a warning and is none is shown too.
+    const fn shows_routine(self) -> bool {
+        matches!(self, Self::All | Self::Debug)
+    }
+
+    fn filter<S>(self) -> impl Filter<S> {
+        self.targets().and(Routine {
+            shown: self.shows_routine(),
+        })
     }
 }
 
@@ -105,8 +122,48 @@ pub fn init(level: LogLevel) -> Result<(), TryInitError> {
         lines.event_format(Json).boxed()
     };
     tracing_subscriber::registry()
-        .with(lines.with_filter(level.targets()))
+        .with(lines.with_filter(level.filter()))
         .try_init()
+}
+
+/// Hides kube's lines about each watch whose connection ended, hundreds while an API server restarts. They can be told
+/// from the other warnings of that module by their text alone. `watch` goes on where it was, and the
+/// [`client`](crate::client) tells if nobody answers.
+struct Routine {
+    shown: bool,
+}
+
+impl Routine {
+    const TARGET: &str = "kube_client::client";
+    const TEXTS: [&str; 2] = ["eof in poll", "timeout in poll"];
+}
+
+impl<S> Filter<S> for Routine {
+    fn enabled(&self, _: &Metadata<'_>, _: &Context<'_, S>) -> bool {
+        true
+    }
+
+    fn callsite_enabled(&self, metadata: &'static Metadata<'static>) -> Interest {
+        if metadata.target() == Self::TARGET {
+            Interest::sometimes()
+        } else {
+            Interest::always()
+        }
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Some(LevelFilter::TRACE)
+    }
+
+    fn event_enabled(&self, event: &Event<'_>, _: &Context<'_, S>) -> bool {
+        if self.shown || event.metadata().target() != Self::TARGET {
+            return true;
+        }
+        let mut line = Map::new();
+        event.record(&mut Fields(&mut line));
+        let text = line.get("msg").and_then(Value::as_str).unwrap_or_default();
+        !Self::TEXTS.iter().any(|routine| text.starts_with(routine))
+    }
 }
 
 /// An error with all its causes in one line, outermost first.
@@ -203,4 +260,4 @@ impl Visit for Fields<'_> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

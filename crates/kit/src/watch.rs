@@ -16,7 +16,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use crate::backoff::Backoff;
+use crate::{backoff::Backoff, outage::Refused};
 
 pub use kube::runtime::watcher::Config;
 
@@ -77,7 +77,7 @@ impl<K: Resource> Change<K> {
 
 /// Watches one kind for ever and sends each change as the caller's event.
 ///
-/// Errors never end it: they are logged with the kind's name and tried again after a jittered backoff of 100 ms to
+/// Errors never end it: what is refused again and again is logged with the kind's name, and all are tried again after a jittered backoff of 100 ms to
 /// `longest` ([`LONGEST_OF_FEW`], [`LONGEST_OF_MANY`]). A server that falls silent is noticed within 65 s;
 /// `config.timeout` is overwritten to this end. `managedFields` are dropped, being half of an object's size and of no
 /// use to an index. The channel is the caller's and bounded: when it is full the watch waits, and so in the end does the
@@ -133,6 +133,7 @@ async fn follow<K, T, E>(
     let kind = K::kind(&());
     let config = config.timeout(WATCH_FOR);
     let mut backoff = Backoff::default();
+    let mut refused = Refused::default();
     // Whether the last thing heard of the watch was that its place is forgotten.
     let mut forgotten = false;
     loop {
@@ -179,7 +180,11 @@ async fn follow<K, T, E>(
                     } else {
                         backoff.failed(Instant::now(), longest)
                     };
-                    tracing::warn!(%kind, error = %cause(&error), ?delay, "watch interrupted");
+                    if code(&error).is_some_and(|code| refused.refused(Instant::now(), code)) {
+                        tracing::warn!(%kind, error = %cause(&error), "watch refused: it is tried until it succeeds");
+                    } else {
+                        tracing::debug!(%kind, error = %cause(&error), ?delay, "watch interrupted");
+                    }
                     sleep(delay).await;
                     if needs_list(&error) {
                         break;
@@ -187,10 +192,29 @@ async fn follow<K, T, E>(
                     continue;
                 }
             };
+            if let Some(lasted) = refused.succeeded(Instant::now()) {
+                tracing::info!(%kind, refused_for = ?lasted, "watch goes on");
+            }
             if events.send(change.into()).await.is_err() {
                 return;
             }
         }
+    }
+}
+
+/// The status code of a refusal, 0 for an answer that cannot be read. `None` when there was no answer: the
+/// [`client`](crate::client) tells that for the whole process.
+fn code(error: &watcher::Error) -> Option<u16> {
+    match error {
+        watcher::Error::WatchError(status) => Some(status.code),
+        watcher::Error::InitialListFailed(error)
+        | watcher::Error::WatchStartFailed(error)
+        | watcher::Error::WatchFailed(error) => match error {
+            kube::Error::Api(status) => Some(status.code),
+            kube::Error::HyperError(_) | kube::Error::Service(_) | kube::Error::ReadEvents(_) => None,
+            _ => Some(0),
+        },
+        watcher::Error::NoResourceVersion => Some(0),
     }
 }
 

@@ -1,7 +1,9 @@
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
 use axum::{Router, http::HeaderMap, routing::get};
-use kube::Config;
+use futures::StreamExt as _;
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::{Api, Config, api::WatchParams};
 use serde_json::json;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -10,6 +12,7 @@ use tokio::{
 };
 
 use super::{ConnectError, Deadlines, connect_with_kubeconfig, stack, with_config};
+use crate::logs::{LogLevel, tests::Captured};
 
 #[tokio::test]
 async fn requests_arrive_and_say_who_sent_them() {
@@ -98,5 +101,44 @@ async fn a_server_that_hangs_is_not_waited_for_without_end() {
         let client = stack(mk_hanging(scheme, words).await, deadlines).unwrap();
         let answer = timeout(Duration::from_secs(20), client.apiserver_version()).await;
         assert!(answer.expect(case).is_err(), "{case}");
+    }
+}
+
+#[tokio::test]
+async fn that_nobody_listens_is_said_once() {
+    let captured = Captured::new();
+    let client = with_config(Config::new("http://127.0.0.1:1".parse().unwrap()), "test").unwrap();
+    for _ in 0..5 {
+        assert!(client.apiserver_version().await.is_err());
+    }
+    let lines = captured.lines();
+    let [line] = lines.as_slice() else {
+        panic!("one line: {lines:?}")
+    };
+    assert_eq!(line["server"], "http://127.0.0.1:1/");
+    assert!(
+        line["error"].as_str().unwrap().to_lowercase().contains("refused"),
+        "{line}"
+    );
+}
+
+/// As kube words it: a new version of it may need other texts in `logs`.
+#[tokio::test]
+async fn a_watch_whose_connection_ends_is_no_warning() {
+    for (level, lines) in [(LogLevel::Info, 0), (LogLevel::Debug, 1)] {
+        let captured = Captured::at(level);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let _ = stream.read(&mut [0; 4096]).await.unwrap();
+            let begun = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+            stream.write_all(begun).await.unwrap();
+        });
+        let client = with_config(Config::new(url.parse().unwrap()), "test").unwrap();
+        let maps = Api::<ConfigMap>::default_namespaced(client);
+        let mut events = pin!(maps.watch(&WatchParams::default(), "1").await.unwrap());
+        assert!(events.next().await.is_none());
+        assert_eq!(captured.lines().len(), lines, "{:?}", captured.lines());
     }
 }

@@ -6,6 +6,8 @@
 //! Cancel safety: dropping [`run`] at any point leaves the Lease to expire, and its last [`Claim`] to cease to hold by
 //! itself at `until`.
 
+use std::{future::pending, pin::pin};
+
 use k8s_openapi::{
     api::coordination::v1::{Lease, LeaseSpec},
     apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta},
@@ -74,11 +76,14 @@ pub async fn run(
     let mut watching = JoinSet::new();
     let one = Config::default().fields(&format!("metadata.name={}", candidate.name));
     watching.spawn(crate::watch::watch(api.clone(), one, LONGEST_OF_FEW, sender));
+    let mut told = Told::new(&candidate);
     loop {
         let action = state.poll(Instant::now());
         publish(&claims, state.claim(), &candidate);
+        let claim = state.claim();
         match action {
             Action::Wait(until) => tokio::select! {
+                () = told.lapse(claim) => {}
                 () = shutdown.cancelled() => break,
                 () = sleep_until(until) => {}
                 Some(sighting) = sightings.recv() => if let Some(lease) = sighting.about(&candidate.name) {
@@ -86,8 +91,16 @@ pub async fn run(
                 },
             },
             // Not cut off by a shutdown: after an unanswered renewal there would be nothing to release.
-            request => act(&api, &candidate, &mut state, request).await,
+            request => {
+                let mut acting = pin!(act(&api, &candidate, &mut state, request));
+                let failure = tokio::select! {
+                    failure = &mut acting => failure,
+                    () = told.lapse(claim) => acting.await,
+                };
+                told.answer(failure);
+            }
         }
+        told.claim(state.claim());
         publish(&claims, state.claim(), &candidate);
         if shutdown.is_cancelled() {
             break;
@@ -104,8 +117,13 @@ pub async fn run(
     }
 }
 
-/// Sends one request and tells the state how it ended.
-async fn act(api: &Api<Lease>, candidate: &Candidate, state: &mut LeaseState, request: Action) {
+/// Sends one request and tells the state how it ended. Returns why nobody judged it, if that is so.
+async fn act(
+    api: &Api<Lease>,
+    candidate: &Candidate,
+    state: &mut LeaseState,
+    request: Action,
+) -> Option<String> {
     let sent = Instant::now();
     let deadline = state.give_up(sent, &request);
     let reading = request == Action::Read;
@@ -119,8 +137,77 @@ async fn act(api: &Api<Lease>, candidate: &Candidate, state: &mut LeaseState, re
         Err(Miss::Absent) if reading => state.read(Instant::now(), None),
         Err(Miss::Absent | Miss::Conflict) => state.conflict(Instant::now()),
         Err(Miss::Failed(error)) => {
-            tracing::warn!(lease = candidate.lease(), error, "Lease request failed");
             state.failed(sent);
+            return Some(error);
+        }
+    }
+    None
+}
+
+/// What users know of the election's troubles.
+struct Told {
+    lease: String,
+    /// Since when no request has been answered.
+    failing: Option<Instant>,
+    /// That our claim does not hold although our term is not known to be over.
+    lapsed: bool,
+}
+
+impl Told {
+    fn new(candidate: &Candidate) -> Self {
+        Self {
+            lease: candidate.lease(),
+            failing: None,
+            lapsed: false,
+        }
+    }
+
+    /// A request was answered, or failed.
+    fn answer(&mut self, failure: Option<String>) {
+        let (lease, now) = (&self.lease, Instant::now());
+        match (failure, self.failing) {
+            (Some(error), None) => {
+                self.failing = Some(now);
+                tracing::warn!(
+                    lease,
+                    error,
+                    "Lease request failed: it is sent again until it is answered"
+                );
+            }
+            (Some(error), Some(_)) => tracing::debug!(lease, error, "Lease request failed again"),
+            (None, Some(since)) => {
+                self.failing = None;
+                tracing::info!(lease, failed_for = ?now.duration_since(since), "Lease requests are answered again");
+            }
+            (None, None) => {}
+        }
+    }
+
+    /// Ends when the claim ceases to hold, if that is still to come, and has said so. Cancel safe: it holds nothing.
+    async fn lapse(&mut self, claim: Claim) {
+        match claim.until.filter(|_| claim.held && !self.lapsed) {
+            Some(until) => {
+                sleep_until(until).await;
+                self.claim(claim);
+            }
+            None => pending().await,
+        }
+    }
+
+    /// This is our claim now.
+    fn claim(&mut self, claim: Claim) {
+        let (lease, term) = (&self.lease, claim.transitions);
+        let lapsed = claim.held && !claim.holds(Instant::now());
+        match (std::mem::replace(&mut self.lapsed, lapsed), lapsed) {
+            (false, true) => tracing::warn!(
+                lease,
+                term,
+                "the Lease was not renewed in time: nothing is written until it is renewed or won anew"
+            ),
+            (true, false) if claim.held => {
+                tracing::info!(lease, term, "the Lease is renewed: nobody else has led meanwhile");
+            }
+            _ => {}
         }
     }
 }

@@ -5,6 +5,7 @@ use std::{
 
 use serde_json::Value;
 use thiserror::Error;
+use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::{Layer as _, fmt::MakeWriter, layer::SubscriberExt};
 
 use super::{Json, LogLevel, UnknownLevel, chain};
@@ -30,20 +31,56 @@ impl<'a> MakeWriter<'a> for Lines {
     }
 }
 
+/// What this thread logs while it lives, from `info` on: the tasks of a test run on its thread.
+pub(crate) struct Captured {
+    lines: Lines,
+    _guard: DefaultGuard,
+}
+
+impl Captured {
+    pub(crate) fn new() -> Self {
+        Self::at(LogLevel::Info)
+    }
+
+    pub(crate) fn at(level: LogLevel) -> Self {
+        let lines = Lines::default();
+        let layer = tracing_subscriber::fmt::layer()
+            .event_format(Json)
+            .with_writer(lines.clone());
+        let subscriber = tracing_subscriber::registry().with(layer.with_filter(level.filter()));
+        let _guard = tracing::subscriber::set_default(subscriber);
+        Self { lines, _guard }
+    }
+
+    /// A JSON object a line.
+    pub(crate) fn lines(&self) -> Vec<Value> {
+        let bytes = self.lines.0.lock().unwrap().clone();
+        let text = String::from_utf8(bytes).unwrap();
+        let lines = text.lines();
+        lines
+            .map(|line| serde_json::from_str(line).expect("JSON"))
+            .collect()
+    }
+
+    /// Level and message of each line.
+    pub(crate) fn told(&self) -> Vec<String> {
+        let lines = self.lines().into_iter();
+        let text = |line: Value| {
+            format!(
+                "{}: {}",
+                line["level"].as_str().unwrap(),
+                line["msg"].as_str().unwrap()
+            )
+        };
+        lines.map(text).collect()
+    }
+}
+
 /// What `speak` logs at `level`, a JSON object a line.
 fn logged(level: LogLevel, speak: impl FnOnce()) -> Vec<Value> {
-    let lines = Lines::default();
-    let layer = tracing_subscriber::fmt::layer()
-        .event_format(Json)
-        .with_writer(lines.clone());
-    let subscriber = tracing_subscriber::registry().with(layer.with_filter(level.targets()));
-    tracing::subscriber::with_default(subscriber, speak);
-    let bytes = lines.0.lock().unwrap().clone();
-    String::from_utf8(bytes)
-        .unwrap()
-        .lines()
-        .map(|line| serde_json::from_str(line).expect("JSON"))
-        .collect()
+    let captured = Captured::at(level);
+    speak();
+    captured.lines()
 }
 
 #[derive(Debug, Error)]
@@ -127,4 +164,34 @@ fn a_cause_that_its_error_repeats_is_not_said_twice() {
     #[error("no address: {0}")]
     struct Repeats(#[source] Full);
     assert_eq!(chain(&Repeats(Full)), "no address: the pool is full");
+}
+
+/// As kube says it of every watch whose connection ended; its other warnings are shown.
+#[test]
+fn kubes_routine_is_shown_to_who_asks_for_debug() {
+    for (level, routine, refused) in [
+        (LogLevel::Info, 0, 0),
+        (LogLevel::Warn, 0, 0),
+        (LogLevel::Debug, 2, 1),
+        (LogLevel::All, 2, 1),
+    ] {
+        let count = logged(level, || {
+            tracing::warn!(target: "kube_client::client", "eof in poll: {:?}", "unexpected EOF");
+            tracing::warn!(target: "kube_client::client", "timeout in poll: {}", "timed out");
+        })
+        .len();
+        assert_eq!(count, routine, "{level}");
+        let count = logged(
+            level,
+            || tracing::warn!(target: "kube_runtime::watcher", "watcher error 403"),
+        )
+        .len();
+        assert_eq!(count, refused, "{level}");
+        let others = logged(level, || {
+            tracing::warn!(target: "kube_client::client", "{}, {:?}", "{}", "no such field");
+            tracing::warn!(target: "kube_client::config", "eof in poll");
+            tracing::error!(target: "kube_runtime::watcher", "a defect");
+        });
+        assert_eq!(others.len(), 3, "{level}");
+    }
 }

@@ -8,7 +8,10 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::{Change, Config, LONGEST_OF_FEW, watch, watch_if_installed};
-use crate::fake::{Fake, Fault};
+use crate::{
+    fake::{Fake, Fault},
+    logs::tests::Captured,
+};
 
 const COLLECTION: &str = "/api/v1/namespaces/default/configmaps";
 
@@ -228,4 +231,35 @@ fn a_change_may_say_something_about_one_object() {
     assert_eq!(said(Change::Delete(map("b"))), None);
     assert_eq!(said(Change::Reset(vec![map("b"), map("a")])), a);
     assert_eq!(said(Change::Reset(vec![map("b")])), Some(None));
+}
+
+/// The client says that nobody answers, once for all watches; a refusal is this watch's own.
+#[tokio::test(start_paused = true)]
+async fn a_watch_tells_of_a_refusal_that_lasts_and_of_nothing_else() {
+    let captured = Captured::new();
+    let fake = Fake::new();
+    let mut changes = start(&fake, 8);
+    assert_eq!(next(&mut changes).await, "reset ");
+    fake.stop();
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    fake.put(&path("a"), mk_map("a"));
+    fake.start();
+    assert_eq!(next(&mut changes).await, "reset a");
+    assert_eq!(captured.told(), [""; 0]);
+
+    fake.policy(|_| Some(Fault::Code(403)));
+    fake.restart();
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    fake.policy(|_| None);
+    assert_eq!(next(&mut changes).await, "reset a");
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    fake.put(&path("b"), mk_map("b"));
+    assert_eq!(next(&mut changes).await, "apply b");
+    assert_eq!(
+        captured.told(),
+        [
+            "warn: watch refused: it is tried until it succeeds",
+            "info: watch goes on"
+        ]
+    );
 }

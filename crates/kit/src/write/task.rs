@@ -20,7 +20,7 @@ use super::{
     line::Line,
     queue::Queue,
 };
-use crate::{backoff, lease::Claim, metrics::Registry, watch::LONGEST_OF_FEW};
+use crate::{backoff, lease::Claim, metrics::Registry, outage::Seldom, watch::LONGEST_OF_FEW};
 
 /// Requests under way at a time. HTTP/1.1 needs a connection for each, and the API server's priority and fairness
 /// gives one client about as many seats: more would only wait there.
@@ -122,6 +122,8 @@ struct Running<K> {
     /// Objects for which a request of this term may have landed, or may yet, without an answer that said so. Those of
     /// earlier terms are no matter of this one's end: its own beginning has to fence them off, or the term between did.
     unsettled: HashSet<K>,
+    /// When users were told that writes are not done: in an overload that happens to thousands.
+    told: Seldom,
 }
 
 impl<K: Clone + Debug + Eq + Hash + Send + 'static> Writer<K> {
@@ -177,6 +179,7 @@ impl<K: Clone + Debug + Eq + Hash + Send + 'static> Writer<K> {
             tasks: JoinSet::new(),
             active: 0,
             unsettled: HashSet::new(),
+            told: Seldom::default(),
         };
         let mut open = true;
         while open || running.active > 0 {
@@ -300,7 +303,16 @@ impl<K: Clone + Debug + Eq + Hash + Send + 'static> Writer<K> {
                         .unwrap_or_default()
                         .max(backoff::delay(failures, LONGEST_OF_FEW)),
                 };
-                tracing::warn!(%target, reason, ?delay, "write not answered, will be sent again");
+                // That nobody answers the client tells, once for the whole process.
+                if heard != Heard::Nothing && running.told.is_due(now) {
+                    tracing::warn!(
+                        %target,
+                        reason,
+                        "the API server does not do a write: it is sent again until it is judged, and so are all others"
+                    );
+                } else {
+                    tracing::debug!(%target, reason, ?delay, "write not judged, will be sent again");
+                }
                 running.tasks.spawn(async move {
                     sleep(delay).await;
                     Ended::Backoff(key)

@@ -8,6 +8,7 @@ use super::SECOND;
 use crate::{
     fake::{Fake, Fault},
     lease::{Candidate, Claim, Predecessor, Timing, run},
+    logs::tests::Captured,
 };
 
 const PATH: &str = "/apis/coordination.k8s.io/v1/namespaces/metallb-system/leases/metallb-controller";
@@ -118,6 +119,48 @@ async fn a_holder_without_an_api_server_says_so_in_time() {
         only.claims.changed().await.unwrap();
         claim = *only.claims.borrow_and_update();
         assert!(claim.held && claim.transitions == 0, "{claim:?}");
+    }
+}
+
+/// However long it lasts and however often it is asked.
+#[tokio::test(start_paused = true)]
+async fn an_outage_is_told_when_it_begins_when_the_claim_lapses_and_when_it_is_over() {
+    type Step = fn(&Fake);
+    let outages: [(Step, Step); 3] = [
+        (Fake::stop, Fake::start),
+        (Fake::freeze, Fake::thaw),
+        (
+            |fake| fake.policy(|_| Some(Fault::Code(500))),
+            |fake| fake.policy(|_| None),
+        ),
+    ];
+    for (begin, end) in outages {
+        let captured = Captured::new();
+        let fake = Fake::new();
+        let mut only = start(&fake, "only");
+        only.claims.wait_for(|claim| claim.held).await.unwrap();
+        tokio::time::sleep(SECOND / 2).await;
+        begin(&fake);
+        let until = only.claims.borrow().until.unwrap();
+        tokio::time::sleep_until(until + SECOND / 100).await;
+        let lapsed =
+            "warn: the Lease was not renewed in time: nothing is written until it is renewed or won anew";
+        assert_eq!(captured.told().last().unwrap(), lapsed, "at once");
+        tokio::time::sleep(60 * SECOND).await;
+        end(&fake);
+        tokio::time::sleep(SECOND).await;
+        let mut told = captured.told();
+        told.sort();
+        assert_eq!(
+            told,
+            [
+                "info: Lease requests are answered again",
+                "info: leading",
+                "info: the Lease is renewed: nobody else has led meanwhile",
+                "warn: Lease request failed: it is sent again until it is answered",
+                lapsed,
+            ]
+        );
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use super::*;
-use crate::fake::Call;
+use crate::{fake::Call, logs::tests::Captured};
 
 const OBJECTS: usize = 200;
 const SECOND: Duration = Duration::from_secs(1);
@@ -48,6 +48,20 @@ async fn a_dead_server_is_asked_at_most_twice_a_second_and_found_within_one() {
     fake.start();
     let took = bench.all_written().await;
     assert!(took < SECOND, "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn thousands_of_writes_that_are_not_done_are_one_line_a_minute() {
+    for (fault, minutes) in [(Fault::Busy(1), 3), (Fault::Code(500), 3), (Fault::Reset, 0)] {
+        let captured = Captured::new();
+        let fake = mk_fake();
+        let bench = Bench::new(&fake);
+        fake.policy(move |_| Some(fault));
+        bench.send_all(1);
+        tokio::time::sleep(150 * SECOND).await;
+        let told = captured.told();
+        assert_eq!(told.len(), minutes, "{fault:?}: {told:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
