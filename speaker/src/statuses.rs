@@ -191,7 +191,7 @@ impl Statuses {
                         name,
                         Op::Patch {
                             subresource: None,
-                            body,
+                            body: body.into(),
                         },
                     ));
                 }
@@ -202,7 +202,7 @@ impl Statuses {
                         name,
                         Op::Patch {
                             subresource: Some("status"),
-                            body,
+                            body: body.into(),
                         },
                     ));
                 }
@@ -227,7 +227,7 @@ impl Statuses {
             },
             "spec": {},
         });
-        self.write(service, "l2-", Op::Create { body })
+        self.write(service, "l2-", Op::Create { body: body.into() })
     }
 
     fn delete(&self, name: &str, object: &Object) -> Write<ServiceKey> {

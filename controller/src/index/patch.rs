@@ -77,7 +77,7 @@ pub(super) fn write(key: &ServiceKey, seen: &Seen, desired: &Desired, wall: Time
         target: Target::of::<Service>(Some(key.namespace()), key.name()),
         op: Op::Patch {
             subresource: Some("status"),
-            body,
+            body: body.into(),
         },
     })
 }

@@ -272,7 +272,7 @@ impl Pools {
                 target: Target::of::<IPAddressPool>(Some(&self.namespace), &name),
                 op: Op::Patch {
                     subresource: Some("status"),
-                    body: body(&status),
+                    body: body(&status).into(),
                 },
             }));
         }

@@ -277,7 +277,7 @@ impl Record {
     /// A write was answered; returns its Events.
     pub(super) fn answered(&mut self, op: &Op, landed: bool) -> Vec<Note> {
         if !landed && let Op::Patch { body, .. } = op {
-            self.refused = body["metadata"]["resourceVersion"].as_str().map(Box::from);
+            self.refused = body.read()["metadata"]["resourceVersion"].as_str().map(Box::from);
         }
         self.under_way.take().map(|write| write.notes).unwrap_or_default()
     }

@@ -129,7 +129,7 @@ impl Reservations {
                 target: Target::of::<AddressReservation>(Some(key.namespace()), key.name()),
                 op: Op::Patch {
                     subresource: Some("status"),
-                    body,
+                    body: body.into(),
                 },
             }));
         }

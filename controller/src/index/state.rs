@@ -36,7 +36,7 @@ impl Index {
             body,
         } = step;
         let target = Target::of::<ConfigurationState>(Some(&self.settings.namespace), self.state.name());
-        let write = Write::report(Key::State, target, subresource, manager, body);
+        let write = Write::report(Key::State, target, subresource, manager, body.into());
         self.effects.push_back(Effect::Write(write));
     }
 }

@@ -278,7 +278,7 @@ impl Index {
             target: Target::of::<Service>(Some(key.namespace()), key.name()),
             op: Op::Patch {
                 subresource: Some("status"),
-                body: json!({ "metadata": { "annotations": { EPOCH: stamp } } }),
+                body: json!({ "metadata": { "annotations": { EPOCH: stamp } } }).into(),
             },
         }));
     }

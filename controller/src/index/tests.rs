@@ -181,12 +181,13 @@ impl Cluster {
         let result = match objects.get_mut(&name) {
             None => Err(Refusal::NotFound { target }),
             Some(object) => {
+                let body = body.read();
                 let wanted = &body["metadata"]["resourceVersion"];
                 if !wanted.is_null() && *wanted != object["metadata"]["resourceVersion"] {
                     self.log.push(format!("conflict {name}"));
                     Err(Refusal::Conflict { target })
                 } else {
-                    merge(object, body);
+                    merge(object, &body);
                     self.version += 1;
                     object["metadata"]["resourceVersion"] = self.version.to_string().into();
                     for entry in object["status"]["loadBalancer"]["ingress"]
@@ -217,7 +218,7 @@ impl Cluster {
         let Op::Apply { body, .. } = &write.op else {
             panic!("{write:?}")
         };
-        merge(&mut self.state, body);
+        merge(&mut self.state, &body.read());
         let object = serde_json::from_value(self.state.clone()).unwrap();
         let result = Ok(Some(Box::new(object)));
         self.answered(write, result);

@@ -156,7 +156,7 @@ impl Many {
             let name = key.name().to_owned();
             self.version += 1;
             let object = self.objects.get_mut(&name).unwrap();
-            merge(object, body);
+            merge(object, &body.read());
             object["metadata"]["resourceVersion"] = self.version.to_string().into();
             let answer = serde_json::from_value(object.clone()).unwrap();
             let result = Ok(Some(Box::new(answer)));

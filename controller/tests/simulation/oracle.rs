@@ -32,10 +32,11 @@ fn only_names_others(fake: &Fake, write: &Write<Key>) -> bool {
             conditions.filter(|condition| condition["type"] == names::CONDITION_ADDRESS_ASSIGNED);
         conditions.next().map(|condition| condition["reason"].clone())
     };
+    let body = body.read();
     body["status"]["loadBalancer"].is_null()
         && body["metadata"]["annotations"].is_null()
-        && reason(body) == Some("AddressInUse".into())
-        && reason(&service) == reason(body)
+        && reason(&body) == Some("AddressInUse".into())
+        && reason(&service) == reason(&body)
 }
 
 /// What a controller that starts now would write. The counters of pools are left out unless `pools`.
@@ -83,7 +84,7 @@ pub(crate) fn missing(fake: &Fake, settings: &Settings, pools: bool) -> Vec<Stri
                 && !only_names_others(fake, &write)
             {
                 let body = match &write.op {
-                    Op::Patch { body, .. } => body.to_string(),
+                    Op::Patch { body, .. } => body.text().to_owned(),
                     other => format!("{other:?}"),
                 };
                 missing.push(format!("{}: {body}", write.target));

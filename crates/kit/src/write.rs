@@ -6,6 +6,7 @@
 //! *refuses* (a conflict before all) is never sent again: it was decided from an object that is out of date.
 
 mod attempt;
+mod body;
 mod line;
 mod queue;
 mod task;
@@ -16,9 +17,9 @@ use kube::{
     Resource,
     api::{DynamicObject, Preconditions},
 };
-use serde_json::Value;
 use thiserror::Error;
 
+pub use self::body::Body;
 pub use self::task::{CONCURRENCY, Drained, Parts, WriteHandle, Writer};
 
 /// Which objects are served first, highest first. Writes to one object keep their order whatever their priority; the
@@ -73,7 +74,7 @@ pub enum Op {
         /// `Some("status")` for the status subresource.
         subresource: Option<&'static str>,
         /// The patch.
-        body: Value,
+        body: Body,
     },
     /// A server-side apply (KEP-555) that takes the fields over from whoever has them. The object is created when there
     /// is none, unless the subresource is given.
@@ -83,14 +84,14 @@ pub enum Op {
         /// The field manager, instead of the writer's: a field that this one's next apply leaves out is removed.
         manager: &'static str,
         /// The fields that the manager has, with the object's `apiVersion`, `kind` and `metadata.name`.
-        body: Value,
+        body: Body,
     },
     /// Creates the object. Its name may be left to the server (`metadata.generateName`); the target's name then only
     /// shows in logs. After a lost answer it is sent again: a named object comes back as [`Refusal::AlreadyExists`],
     /// of a generated name there may then be two.
     Create {
         /// The whole object, `apiVersion` and `kind` included.
-        body: Value,
+        body: Body,
     },
     /// Deletes the object, its dependents in the background.
     Delete {
@@ -123,7 +124,7 @@ impl<K> Write<K> {
         target: Target,
         subresource: Option<&'static str>,
         manager: &'static str,
-        body: Value,
+        body: Body,
     ) -> Self {
         Self {
             key,

@@ -23,7 +23,13 @@ impl Index {
             body,
         } = self.state.poll(now)?;
         let target = Target::of::<ConfigurationState>(Some(&self.me.namespace), self.state.name());
-        Some(Write::report(Key::State, target, subresource, manager, body))
+        Some(Write::report(
+            Key::State,
+            target,
+            subresource,
+            manager,
+            body.into(),
+        ))
     }
 
     pub(super) fn own_state(&mut self, uid: Option<String>) {

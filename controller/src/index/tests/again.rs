@@ -73,6 +73,7 @@ fn a_stamp_of_a_former_lease_is_no_stamp() {
     let Op::Patch { body, .. } = &cluster.pending[0].op else {
         panic!()
     };
+    let body = body.read();
     let stamp = body["metadata"]["annotations"]["cortenlb.io/epoch"]
         .as_str()
         .unwrap();

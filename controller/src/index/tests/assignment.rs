@@ -28,7 +28,8 @@ fn one_patch_carries_address_annotation_and_condition() {
                         "lastTransitionTime": "1970-01-01T00:00:00Z",
                     }],
                 },
-            }),
+            })
+            .into(),
         }
     );
     // The Event follows when the write has landed, and the echo of the watch changes nothing.

@@ -19,7 +19,7 @@ impl Cluster {
             let (Op::Patch { body, .. } | Op::Apply { body, .. } | Op::Create { body }) = &write.op else {
                 panic!("{write:?}")
             };
-            merge(service, body);
+            merge(service, &body.read());
             self.version += 1;
             service["metadata"]["resourceVersion"] = self.version.to_string().into();
             let result = Ok(Some(Box::new(serde_json::from_value(service.clone()).unwrap())));

@@ -100,7 +100,7 @@ fn request(manager: &str, target: &Target, op: &Op) -> Result<Request<Vec<u8>>, 
                 field_manager: Some(manager.to_owned()),
                 ..PostParams::default()
             };
-            requests.create(&params, body.to_string().into_bytes())
+            requests.create(&params, body.text().as_bytes().to_vec())
         }
         Op::Delete { preconditions } => {
             let params = DeleteParams {

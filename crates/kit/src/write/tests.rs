@@ -38,7 +38,7 @@ pub(super) fn mk_patch(key: &str, value: u32) -> Write<String> {
         target: Target::of::<ConfigMap>(Some("default"), key),
         op: Op::Patch {
             subresource: None,
-            body: json!({ "data": { "value": value } }),
+            body: json!({ "data": { "value": value } }).into(),
         },
     }
 }
@@ -105,11 +105,15 @@ async fn objects_are_created_and_deleted() {
     let fake = Fake::new();
     let mut bench = Bench::new(&fake);
     bench.send(Write {
-        op: Op::Create { body: mk_map("a") },
+        op: Op::Create {
+            body: mk_map("a").into(),
+        },
         ..mk_patch("a", 0)
     });
     bench.send(Write {
-        op: Op::Create { body: mk_map("a") },
+        op: Op::Create {
+            body: mk_map("a").into(),
+        },
         ..mk_patch("a", 0)
     });
     bench.send(Write {
@@ -181,7 +185,7 @@ async fn a_lost_answer_ends_as_a_conflict() {
     bench.send(Write {
         op: Op::Patch {
             subresource: None,
-            body,
+            body: body.clone().into(),
         },
         ..mk_patch("a", 0)
     });

@@ -170,7 +170,7 @@ async fn an_apply_takes_the_fields_over_in_its_managers_name() {
             op: Op::Apply {
                 subresource,
                 manager: "poolReconciler",
-                body: mk_map("a"),
+                body: mk_map("a").into(),
             },
             ..mk_patch("a", 0)
         });

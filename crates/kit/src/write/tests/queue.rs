@@ -19,7 +19,7 @@ fn value(write: &Write<String>) -> u64 {
     let (Op::Patch { body, .. } | Op::Apply { body, .. }) = &write.op else {
         panic!("a patch or an apply")
     };
-    body["data"]["value"].as_u64().unwrap()
+    body.read()["data"]["value"].as_u64().unwrap()
 }
 
 fn drain(queue: &mut Queue<String>) -> Vec<(String, u64)> {
@@ -55,7 +55,7 @@ fn only_what_the_caller_lets_go_is_superseded() {
     });
     let status = Op::Patch {
         subresource: Some("status"),
-        body: json!({ "data": { "value": 4 } }),
+        body: json!({ "data": { "value": 4 } }).into(),
     };
     queue.push(Write {
         op: status,
@@ -73,7 +73,7 @@ fn an_apply_is_superseded_by_the_next_of_its_manager() {
         op: Op::Apply {
             subresource: Some("status"),
             manager,
-            body: json!({ "data": { "value": number } }),
+            body: json!({ "data": { "value": number } }).into(),
         },
         ..mk_newer("a", 0)
     };
