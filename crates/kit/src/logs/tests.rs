@@ -1,11 +1,14 @@
 use std::{
     io,
-    sync::{Arc, Mutex},
+    sync::{Arc, LazyLock, Mutex},
 };
 
 use serde_json::Value;
 use thiserror::Error;
-use tracing::subscriber::DefaultGuard;
+use tracing::{
+    Dispatch,
+    subscriber::{DefaultGuard, NoSubscriber},
+};
 use tracing_subscriber::{Layer as _, fmt::MakeWriter, layer::SubscriberExt};
 
 use super::{Json, LogLevel, UnknownLevel, chain};
@@ -31,6 +34,11 @@ impl<'a> MakeWriter<'a> for Lines {
     }
 }
 
+/// While there is a single subscriber, a line that is met for the first time asks its own thread's alone, which may have
+/// none, and is off for all threads from then on (`tracing-core`). So there are always more.
+static OTHERS: LazyLock<[Dispatch; 2]> =
+    LazyLock::new(|| [(); 2].map(|()| Dispatch::new(NoSubscriber::default())));
+
 /// What this thread logs while it lives, from `info` on: the tasks of a test run on its thread.
 pub(crate) struct Captured {
     lines: Lines,
@@ -43,6 +51,7 @@ impl Captured {
     }
 
     pub(crate) fn at(level: LogLevel) -> Self {
+        LazyLock::force(&OTHERS);
         let lines = Lines::default();
         let layer = tracing_subscriber::fmt::layer()
             .event_format(Json)
