@@ -86,7 +86,7 @@ pub struct Settings {
 #[derive(Debug)]
 pub struct Index {
     settings: Settings,
-    services: BTreeMap<ServiceKey, Record>,
+    services: BTreeMap<ServiceKey, Box<Record>>,
     namespaces: BTreeMap<String, Labels>,
     pools: Pools,
     reservations: Reservations,

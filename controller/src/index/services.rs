@@ -58,7 +58,7 @@ impl Index {
             Some(record) if record.seen.uid == seen.uid => record.see(seen),
             _ => {
                 self.forget(now, &key);
-                self.services.insert(key.clone(), Record::new(seen));
+                self.services.insert(key.clone(), Box::new(Record::new(seen)));
             }
         }
         self.follow_fence(&key, source);

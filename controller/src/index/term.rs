@@ -66,7 +66,7 @@ impl Index {
                 .extend(self.rivals.notes().into_iter().map(Effect::Note));
         }
         // Writes of an earlier term are dropped, and what is under way is answered to nobody.
-        self.services.values_mut().for_each(Record::restart);
+        self.services.values_mut().for_each(|record| record.restart());
         self.leaving = Leaving::default();
         self.again = Again::default();
         self.pools.restart();
@@ -87,7 +87,7 @@ impl Index {
         }
         if self.allocator.take().is_some() {
             tracing::warn!("MetalLB's controller runs: nothing is given until it is gone");
-            self.services.values_mut().for_each(Record::suspend);
+            self.services.values_mut().for_each(|record| record.suspend());
             self.leaving = Leaving::default();
         }
     }

@@ -35,6 +35,7 @@ pub use reservation::{Pending, Recorded, Reservation, Right, Standing};
 pub use space::Usage;
 
 use crate::addr::{AddrRange, Family};
+use crate::few::Few;
 use crate::name::ServiceKey;
 use crate::selector::Labels;
 use crate::time::Instant;
@@ -60,9 +61,9 @@ pub struct Allocator {
     /// The entries of all pools by their first address; pools that are valid together do not overlap.
     cover: BTreeMap<IpAddr, Cover>,
     namespaces: BTreeMap<String, Labels>,
-    services: BTreeMap<ServiceKey, Service>,
+    services: BTreeMap<ServiceKey, Box<Service>>,
     /// Who holds an address, also outside every pool. More than one only if their terms allow it.
-    holders: BTreeMap<IpAddr, BTreeSet<ServiceKey>>,
+    holders: BTreeMap<IpAddr, Few<ServiceKey>>,
     /// The held addresses whose holders have this sharing key.
     shared: BTreeMap<String, BTreeSet<IpAddr>>,
     reservations: Reservations,
@@ -291,7 +292,7 @@ impl Allocator {
             request: Some(request),
             held,
             ..
-        }) = self.services.get(service)
+        }) = self.services.get(service).map(Box::as_ref)
         else {
             return;
         };

@@ -12,6 +12,10 @@ pub struct ReservationKey(Namespaced);
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ServiceKey(Namespaced);
 
+/// An EndpointSlice, by namespace and name. Displays as `namespace/name`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SliceKey(Namespaced);
+
 macro_rules! key {
     ($key:ident, $object:literal) => {
         impl $key {
@@ -48,6 +52,7 @@ macro_rules! key {
 
 key!(ReservationKey, "reservation");
 key!(ServiceKey, "Service");
+key!(SliceKey, "EndpointSlice");
 
 /// Namespace and name in one allocation, however many indexes hold the key.
 #[derive(Clone, PartialEq, Eq, Hash)]

@@ -4,7 +4,7 @@ use super::selector::selector;
 use crate::{IPAddressPool, L2Advertisement, L2AdvertisementSpec, names};
 use cortenlb_core::addr::parse_address;
 use cortenlb_core::announce::{Advertisement, Fact, Node, Pool, Preference, Service, Slice, Speaker};
-use cortenlb_core::name::ServiceKey;
+use cortenlb_core::name::{ServiceKey, SliceKey};
 use cortenlb_core::selector::{LabelSelector, SelectorError};
 use k8s_openapi::api::core::v1 as core_v1;
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointSlice};
@@ -82,7 +82,7 @@ pub fn slice(slice: &EndpointSlice) -> Fact {
                 .collect(),
         }
     });
-    Fact::Slice((namespace, slice.name_any()), fact)
+    Fact::Slice(SliceKey::new(namespace, slice.name_any()), fact)
 }
 
 /// Unset means ready; an endpoint that is going away but still answers counts as well.

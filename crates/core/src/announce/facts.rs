@@ -4,7 +4,7 @@
 //! touched annotation changes nothing and costs nothing.
 
 use crate::addr::AddrRange;
-use crate::name::ServiceKey;
+use crate::name::{ServiceKey, SliceKey};
 use crate::placement::NodeName;
 use crate::selector::{LabelSelector, Labels};
 use std::collections::BTreeSet;
@@ -98,8 +98,8 @@ pub struct Speaker {
 pub enum Fact {
     /// A Service.
     Service(ServiceKey, Option<Service>),
-    /// An EndpointSlice, by namespace and name of its own.
-    Slice((String, String), Option<Slice>),
+    /// An EndpointSlice, by its own name.
+    Slice(SliceKey, Option<Slice>),
     /// An IPAddressPool, by name.
     Pool(String, Option<Pool>),
     /// An L2Advertisement, by name.
@@ -144,7 +144,7 @@ impl Fact {
     pub fn name(&self) -> (&str, &str) {
         match self {
             Self::Service(key, _) => (key.namespace(), key.name()),
-            Self::Slice((namespace, name), _) => (namespace, name),
+            Self::Slice(key, _) => (key.namespace(), key.name()),
             Self::Pool(name, _)
             | Self::Advertisement(name, _)
             | Self::Node(name, _)

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::addr::AddrRange;
-use crate::name::ServiceKey;
+use crate::name::{ServiceKey, SliceKey};
 use crate::selector::{LabelSelector, Labels};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -73,7 +73,7 @@ fn service(name: &str, service: Service) -> Fact {
 }
 
 fn slice(name: &str, slice: Slice) -> Fact {
-    Fact::Slice(("default".to_owned(), name.to_owned()), Some(slice))
+    Fact::Slice(SliceKey::new("default", name), Some(slice))
 }
 
 fn pool(name: &str, pool: Pool) -> Fact {

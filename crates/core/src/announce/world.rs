@@ -1,7 +1,8 @@
 //! All facts that decide, indexed: a change says at once which Services it concerns.
 
 use super::facts::{Advertisement, Fact, Kind, Node, Pool, Service, Slice, Speaker};
-use crate::name::ServiceKey;
+use crate::few::Few;
+use crate::name::{ServiceKey, SliceKey};
 use crate::placement::NodeName;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -13,14 +14,14 @@ use std::net::IpAddr;
 #[derive(Clone, Debug)]
 pub struct World {
     pub(super) services: BTreeMap<ServiceKey, Service>,
-    pub(super) slices: BTreeMap<(String, String), Slice>,
+    pub(super) slices: BTreeMap<SliceKey, Slice>,
     pub(super) pools: BTreeMap<String, Pool>,
     pub(super) advertisements: BTreeMap<String, Advertisement>,
     pub(super) nodes: BTreeMap<NodeName, Node>,
     pub(super) speakers: BTreeMap<String, Speaker>,
     by_address: Relation<IpAddr, ServiceKey>,
     by_pool: Relation<Option<String>, ServiceKey>,
-    by_service: Relation<ServiceKey, (String, String)>,
+    by_service: Relation<ServiceKey, SliceKey>,
     by_node: Relation<NodeName, String>,
     unsynced: BTreeSet<Kind>,
 }
@@ -132,7 +133,7 @@ impl World {
         &before | &self.group(&key)
     }
 
-    fn set_slice(&mut self, key: (String, String), slice: Option<Slice>) -> Affected {
+    fn set_slice(&mut self, key: SliceKey, slice: Option<Slice>) -> Affected {
         let Some(replaced) = replace(&mut self.slices, key.clone(), slice) else {
             return Affected::new();
         };
@@ -243,7 +244,7 @@ fn replace<K: Ord, V: PartialEq>(map: &mut BTreeMap<K, V>, key: K, new: Option<V
 
 /// A map of sets, without empty ones.
 #[derive(Clone, Debug)]
-struct Relation<K, V>(BTreeMap<K, BTreeSet<V>>);
+struct Relation<K, V>(BTreeMap<K, Few<V>>);
 
 impl<K, V> Default for Relation<K, V> {
     fn default() -> Self {

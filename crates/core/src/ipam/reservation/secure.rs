@@ -106,8 +106,12 @@ impl Allocator {
             // Who asks for it moves there; who is only named and waits did not know of it.
             for service in self.reservations.may_bind_to(key) {
                 let asks = self.reservations.asks(key, &service);
-                let waits = |entry: &Service| entry.refusal.is_some();
-                if asks || self.services.get(&service).is_some_and(waits) {
+                let waits = |service| {
+                    self.services
+                        .get(service)
+                        .is_some_and(|entry| entry.refusal.is_some())
+                };
+                if asks || waits(&service) {
                     self.settle(&service);
                 }
             }

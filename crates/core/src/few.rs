@@ -1,0 +1,102 @@
+//! A set that mostly has one element.
+
+use std::collections::{BTreeSet, btree_set};
+use std::{iter, option};
+
+/// An ordered set whose first element needs no room of its own: the node of a `BTreeSet` has room for eleven, and the
+/// indexes have thousands of sets of one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Few<T> {
+    /// The least.
+    first: Option<T>,
+    rest: BTreeSet<T>,
+}
+
+impl<T> Default for Few<T> {
+    fn default() -> Self {
+        Self {
+            first: None,
+            rest: BTreeSet::new(),
+        }
+    }
+}
+
+impl<T: Ord> Few<T> {
+    pub(crate) fn insert(&mut self, mut element: T) {
+        match &mut self.first {
+            None => {
+                self.first = Some(element);
+                return;
+            }
+            Some(first) if element < *first => std::mem::swap(first, &mut element),
+            Some(first) if element == *first => return,
+            Some(_) => {}
+        }
+        self.rest.insert(element);
+    }
+
+    pub(crate) fn remove(&mut self, element: &T) {
+        if self.first.as_ref() == Some(element) {
+            self.first = self.rest.pop_first();
+        } else {
+            self.rest.remove(element);
+        }
+    }
+
+    pub(crate) fn contains(&self, element: &T) -> bool {
+        self.first.as_ref() == Some(element) || self.rest.contains(element)
+    }
+}
+
+impl<T> Few<T> {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.first.is_none()
+    }
+
+    pub(crate) fn iter(&self) -> iter::Chain<option::Iter<'_, T>, btree_set::Iter<'_, T>> {
+        self.first.iter().chain(&self.rest)
+    }
+}
+
+impl<'a, T> IntoIterator for &'a Few<T> {
+    type Item = &'a T;
+    type IntoIter = iter::Chain<option::Iter<'a, T>, btree_set::Iter<'a, T>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl<T> IntoIterator for Few<T> {
+    type Item = T;
+    type IntoIter = iter::Chain<option::IntoIter<T>, btree_set::IntoIter<T>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.first.into_iter().chain(self.rest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn it_is_a_set(steps in proptest::collection::vec((any::<bool>(), 0_u8..6), 0..60)) {
+            let (mut few, mut set) = (Few::default(), BTreeSet::new());
+            for (insert, element) in steps {
+                if insert {
+                    few.insert(element);
+                    set.insert(element);
+                } else {
+                    few.remove(&element);
+                    set.remove(&element);
+                }
+                prop_assert!(few.iter().eq(&set));
+                prop_assert_eq!(few.is_empty(), set.is_empty());
+                prop_assert_eq!(few.contains(&element), insert);
+            }
+        }
+    }
+}
