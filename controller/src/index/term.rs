@@ -18,7 +18,6 @@ use super::again::Again;
 use super::fence::Fence;
 use super::input::{Effect, Key, Lead, Now};
 use super::leaving::Leaving;
-use super::record::Record;
 use super::services::{self, Source};
 use super::{Index, desired, patch};
 

@@ -27,6 +27,7 @@ mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 pub use cooling::Cooling;
 pub use refusal::{InUse, Quoted, Refusal, Unsuitable};
@@ -86,7 +87,7 @@ struct Cover {
 #[derive(Debug, Default)]
 struct Service {
     /// None: only what it holds is known.
-    request: Option<Request>,
+    request: Option<Arc<Request>>,
     held: Option<Held>,
     refusal: Option<Refusal>,
 }
@@ -95,7 +96,7 @@ struct Service {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Held {
     assignment: Assignment,
-    terms: Terms,
+    terms: Arc<Terms>,
 }
 
 impl Allocator {
@@ -243,15 +244,14 @@ impl Allocator {
     ///
     /// One exception: who may no longer share an address with its other holders, because its own terms have changed,
     /// loses that address even if there is no other.
-    pub fn request(&mut self, service: &ServiceKey, request: Request) {
+    pub fn request(&mut self, service: &ServiceKey, request: impl Into<Arc<Request>>) {
+        let request = request.into();
         let entry = self.services.entry(service.clone()).or_default();
         if entry.request.as_ref() == Some(&request) {
             return;
         }
-        let asked = request.reservations.clone();
-        let before = entry.request.replace(request);
-        let before = before.map(|before| before.reservations).unwrap_or_default();
-        self.set_asked(service, &before, &asked);
+        let before = entry.request.replace(request.clone());
+        self.set_asked(service, before.as_deref(), Some(&request));
         self.settle(service);
         self.wake();
     }
@@ -264,11 +264,7 @@ impl Allocator {
                 self.changed.insert(service.clone());
             }
             let before = entry.request.take();
-            self.set_asked(
-                service,
-                &before.map(|before| before.reservations).unwrap_or_default(),
-                &[],
-            );
+            self.set_asked(service, before.as_deref(), None);
             self.wake();
         }
     }
@@ -278,11 +274,7 @@ impl Allocator {
         self.waiting.remove(&Who::Service(service.clone()));
         self.hold(service, None);
         let before = self.services.remove(service).and_then(|entry| entry.request);
-        self.set_asked(
-            service,
-            &before.map(|before| before.reservations).unwrap_or_default(),
-            &[],
-        );
+        self.set_asked(service, before.as_deref(), None);
         self.wake();
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use cortenlb_core::addr::{Family, parse_address};
 use cortenlb_core::ipam::{Families, Port, Protocol, Quoted, Request, Terms};
@@ -17,9 +18,9 @@ const DEPRECATED_PREFIX: &str = "metallb.universe.tf";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoadBalancer {
     /// What it asks for.
-    pub request: Result<Request, RequestError>,
+    pub request: Result<Arc<Request>, RequestError>,
     /// Under which terms it shares its address, whatever it asks for.
-    pub terms: Terms,
+    pub terms: Arc<Terms>,
     /// `metadata.creationTimestamp` in seconds since 1970.
     pub created: i64,
     /// An annotation with MetalLB's deprecated prefix.
@@ -74,14 +75,14 @@ pub fn load_balancer(service: &v1::Service, class: Option<&str>) -> Option<LoadB
         return None;
     }
     let created = super::created(service);
-    let terms = terms(service, spec);
+    let terms = Arc::new(terms(service, spec));
     let request = families(spec).and_then(|families| {
         let addresses = addresses(service, spec)?;
         let reservations = reservations(service)?;
         if !addresses.is_empty() && !reservations.is_empty() {
             return Err(RequestError::ReservationAndAddress);
         }
-        Ok(Request {
+        Ok(Arc::new(Request {
             created,
             labels: service.labels().clone(),
             families,
@@ -89,7 +90,7 @@ pub fn load_balancer(service: &v1::Service, class: Option<&str>) -> Option<LoadB
             reservations,
             pool: annotation(service, names::ADDRESS_POOL, names::ADDRESS_POOL_DEPRECATED),
             terms: terms.clone(),
-        })
+        }))
     });
     let deprecated = service
         .annotations()

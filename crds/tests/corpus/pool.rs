@@ -39,7 +39,7 @@ fn ask(allocator: &mut Allocator, name: &str, family: Family, pool: &str) {
         addresses: Vec::new(),
         pool: Some(pool.to_owned()),
         reservations: Vec::new(),
-        terms: Terms::default(),
+        terms: Terms::default().into(),
     };
     allocator.request(&ServiceKey::new("ns", name), request);
 }

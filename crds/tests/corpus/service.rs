@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use cortenlb_core::addr::Family;
 use cortenlb_core::ipam::{
@@ -84,7 +85,7 @@ fn mk_request(address: &str, key: Option<&str>, port: u16) -> Request {
         addresses: vec![address.parse().expect("an address")],
         pool: None,
         reservations: Vec::new(),
-        terms: Terms {
+        terms: Arc::new(Terms {
             key: key.map(str::to_owned),
             backend: String::new(),
             ports: [Port {
@@ -92,7 +93,7 @@ fn mk_request(address: &str, key: Option<&str>, port: u16) -> Request {
                 number: port,
             }]
             .into(),
-        },
+        }),
     }
 }
 

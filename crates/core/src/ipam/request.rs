@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::addr::Family;
 use crate::selector::Labels;
@@ -24,7 +25,7 @@ pub struct Request {
     /// family.
     pub reservations: Vec<String>,
     /// Under which terms it would share an address.
-    pub terms: Terms,
+    pub terms: Arc<Terms>,
 }
 
 /// The families that a Service wants, from its cluster IPs and `spec.ipFamilyPolicy`.
@@ -119,5 +120,5 @@ pub struct Claim {
     /// The pool that the annotation names, or empty.
     pub pool: String,
     /// Under which terms the Service shares them.
-    pub terms: Terms,
+    pub terms: Arc<Terms>,
 }

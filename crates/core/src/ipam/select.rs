@@ -320,7 +320,7 @@ impl Allocator {
         for their in others
             .iter()
             .filter_map(|other| held(other))
-            .map(|held| &held.terms)
+            .map(|held| held.terms.as_ref())
         {
             if terms.key.is_none() || their.key != terms.key || their.backend != terms.backend {
                 let others = others.into_iter().cloned().collect();

@@ -56,10 +56,10 @@ fn mk_request() -> Request {
         addresses: Vec::new(),
         pool: None,
         reservations: Vec::new(),
-        terms: Terms {
+        terms: Arc::new(Terms {
             ports: [tcp(80)].into(),
             ..Terms::default()
-        },
+        }),
     }
 }
 
@@ -70,12 +70,12 @@ fn tcp(number: u16) -> Port {
     }
 }
 
-fn mk_terms(sharing: &str, port: u16) -> Terms {
-    Terms {
+fn mk_terms(sharing: &str, port: u16) -> Arc<Terms> {
+    Arc::new(Terms {
         key: Some(sharing.to_owned()),
         backend: String::new(),
         ports: [tcp(port)].into(),
-    }
+    })
 }
 
 /// What the Service holds, as one text: `10.0.0.1 (pool)`, or `-`.

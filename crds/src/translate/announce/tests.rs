@@ -156,7 +156,7 @@ fn endpoints_serve_when_ready_or_serving() {
         };
         assert_eq!(
             fact,
-            Fact::Slice(("default".to_owned(), "web-abc".to_owned()), Some(expected)),
+            Fact::Slice(SliceKey::new("default", "web-abc"), Some(expected)),
             "{conditions}"
         );
     }
@@ -169,7 +169,7 @@ fn endpoints_without_node_or_service() {
         "addressType": "IPv4",
         "endpoints": [{ "addresses": ["192.0.2.1"] }],
     });
-    let key = ("default".to_owned(), "s".to_owned());
+    let key = SliceKey::new("default", "s");
     let expected = Slice {
         service: ServiceKey::new("default", "web"),
         serving: true,

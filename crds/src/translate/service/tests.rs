@@ -21,6 +21,7 @@ fn request(spec: Value, annotations: Value) -> Result<Request, RequestError> {
     load_balancer(&mk_service(spec, annotations), None)
         .unwrap()
         .request
+        .map(Arc::unwrap_or_clone)
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use super::{Entry, Pending, Reservation, Right, Standing};
 use crate::addr::Family;
 use crate::ipam::waiting::{Wait, Who};
-use crate::ipam::{Allocator, Service};
+use crate::ipam::{Allocator, Request};
 use crate::name::{ReservationKey, ServiceKey};
 
 impl Allocator {
@@ -122,7 +122,14 @@ impl Allocator {
     }
 
     /// `service` asks for these reservations from now on.
-    pub(in crate::ipam) fn set_asked(&mut self, service: &ServiceKey, before: &[String], after: &[String]) {
+    pub(in crate::ipam) fn set_asked(
+        &mut self,
+        service: &ServiceKey,
+        before: Option<&Request>,
+        after: Option<&Request>,
+    ) {
+        let before = before.map_or(&[][..], |request| &request.reservations);
+        let after = after.map_or(&[][..], |request| &request.reservations);
         let key = |name: &String| ReservationKey::new(service.namespace(), name);
         for name in before.iter().filter(|name| !after.contains(name)) {
             let key = key(name);

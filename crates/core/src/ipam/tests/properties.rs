@@ -85,11 +85,11 @@ fn request() -> impl Strategy<Value = Request> {
                 },
                 addresses,
                 pool,
-                terms: Terms {
+                terms: Arc::new(Terms {
                     key,
                     backend: String::new(),
                     ports: [tcp(port)].into(),
-                },
+                }),
                 ..mk_request()
             },
         )

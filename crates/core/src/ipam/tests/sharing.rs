@@ -19,7 +19,7 @@ fn services_share_with_one_key_one_backend_and_different_ports() {
     );
     assert_eq!(ask(&mut allocator, "4", sharing("other", 53)), "10.0.0.2 (p)");
     let mut local = sharing("k", 8080);
-    local.terms.backend = "app=web".into();
+    Arc::make_mut(&mut local.terms).backend = "app=web".into();
     assert_eq!(ask(&mut allocator, "5", local), "10.0.0.3 (p)", "another backend");
     assert_eq!(
         allocator.usage("p", Family::V4).unwrap().assigned,
