@@ -6,6 +6,7 @@
 //! | `refusal` | why it gets nothing, in MetalLB's words |
 //! | `space` | the free addresses of one pool |
 //! | `select` | the choice: pools, families, sharing (MetalLB's rules) |
+//! | `sharing` | the held addresses that others could share |
 //! | `pools` | what changes with the pools |
 //! | `hold` | holders, and what follows for those who wait when they change |
 //! | `reservation` | addresses kept for Services that come and go |
@@ -22,6 +23,7 @@ mod refusal;
 mod request;
 mod reservation;
 mod select;
+mod sharing;
 mod space;
 mod waiting;
 
@@ -42,6 +44,7 @@ use crate::selector::Labels;
 use crate::time::Instant;
 use cooling::CoolDown;
 use reservation::Reservations;
+use sharing::Sharing;
 use space::{Occupancy, Space};
 use waiting::{Wait, Waiting, Who};
 
@@ -65,8 +68,7 @@ pub struct Allocator {
     services: BTreeMap<ServiceKey, Box<Service>>,
     /// Who holds an address, also outside every pool. More than one only if their terms allow it.
     holders: BTreeMap<IpAddr, Few<ServiceKey>>,
-    /// The held addresses whose holders have this sharing key.
-    shared: BTreeMap<String, BTreeSet<IpAddr>>,
+    sharing: Sharing,
     reservations: Reservations,
     cooling: CoolDown,
     waiting: Waiting,

@@ -37,12 +37,8 @@ impl Allocator {
                 self.woken_free(*address);
             }
         }
-        for key in [&old, &new]
-            .into_iter()
-            .flatten()
-            .filter_map(|held| held.terms.key.clone())
-        {
-            self.woken.push_back(Wait::Sharing(key));
+        for held in [&old, &new].into_iter().flatten() {
+            self.woken.extend(self.waiting.sharers(&held.terms));
         }
         self.changed.insert(service.clone());
         self.follow_binding(service, &before, &after);
@@ -54,18 +50,14 @@ impl Allocator {
             return;
         };
         holders.remove(service);
-        if !holders.is_empty() {
+        let last = holders.is_empty();
+        if let Some(held) = held {
+            self.sharing.remove(address, &held.terms, last);
+        }
+        if !last {
             return;
         }
         self.holders.remove(&address);
-        if let Some(key) = held.as_ref().and_then(|held| held.terms.key.as_ref())
-            && let Some(addresses) = self.shared.get_mut(key)
-        {
-            addresses.remove(&address);
-            if addresses.is_empty() {
-                self.shared.remove(key);
-            }
-        }
         if !stays && let Some(until) = self.cool_until(address) {
             let former = service.clone();
             self.cooling.start(address, Cooling { former, until });
@@ -77,8 +69,8 @@ impl Allocator {
         let was = self.occupancy(address);
         self.cooling.end(address);
         self.holders.entry(address).or_default().insert(service.clone());
-        if let Some(key) = held.as_ref().and_then(|held| held.terms.key.clone()) {
-            self.shared.entry(key).or_default().insert(address);
+        if let Some(held) = held {
+            self.sharing.add(address, &held.terms);
         }
         self.mark(address, was);
     }
@@ -119,10 +111,9 @@ impl Allocator {
         self.woken.push_back(Wait::Address(address));
         self.woken_free(address);
         let holders = self.holders.get(&address).into_iter().flatten();
-        let keys: BTreeSet<String> = holders
-            .filter_map(|holder| self.services[holder].held.as_ref()?.terms.key.clone())
-            .collect();
-        self.woken.extend(keys.into_iter().map(Wait::Sharing));
+        let held = holders.filter_map(|holder| self.services[holder].held.as_ref());
+        let waits: BTreeSet<Wait> = held.flat_map(|held| self.waiting.sharers(&held.terms)).collect();
+        self.woken.extend(waits);
     }
 
     /// `address` may be had by anybody.
@@ -180,6 +171,7 @@ impl Allocator {
                 .pools
                 .get(pool)
                 .is_none_or(|space| space.first(*family).is_some()),
+            Wait::Sharing(key, backend, port) => self.sharing.has_open(key, backend, *port),
             _ => true,
         }
     }

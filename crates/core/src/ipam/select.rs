@@ -282,8 +282,7 @@ impl Allocator {
         if let Some((_, address)) = own.copied().chain(self.cooling.of(service)).find_map(here) {
             return Some(address);
         }
-        let shared = request.terms.key.as_ref().and_then(|key| self.shared.get(key));
-        let shareable = shared.into_iter().flatten().copied().filter_map(here);
+        let shareable = self.sharing.open(&request.terms).filter_map(here);
         shareable
             .chain(space.first(family))
             .min()
@@ -379,7 +378,7 @@ impl Allocator {
             }
         };
         if request.addresses.is_empty() {
-            waits.extend(request.terms.key.clone().map(Wait::Sharing));
+            waits.extend(sharing(request));
             waits.extend(self.waits_for_reserved(service, request));
             waits.extend(self.cooling.of(service).map(Wait::Address));
         } else {
@@ -402,11 +401,17 @@ impl Allocator {
         let free = missing
             .into_iter()
             .map(|family| Wait::Free(held.pool.clone(), family));
-        let sharing = request.terms.key.clone().map(Wait::Sharing);
         free.chain([Wait::Pool(held.pool.clone())])
-            .chain(sharing)
+            .chain(sharing(request))
             .collect()
     }
+}
+
+/// What could let the Service share with others.
+fn sharing(request: &Request) -> Option<Wait> {
+    let Terms { key, backend, ports } = request.terms.as_ref();
+    let port = ports.first().copied();
+    Some(Wait::Sharing(key.clone()?, backend.clone(), port))
 }
 
 pub(super) fn missing(wanted: &[Family], addresses: &[IpAddr]) -> Vec<Family> {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use super::{Port, Terms};
 use crate::addr::Family;
 use crate::name::{ReservationKey, ServiceKey};
 
@@ -13,8 +14,9 @@ pub(super) enum Wait {
     Address(IpAddr),
     /// An address of this family becomes free in this pool.
     Free(String, Family),
-    /// A holder with this sharing key comes or goes.
-    Sharing(String),
+    /// A holder with this sharing key and backend comes or goes, and an address of theirs does not have this port, one
+    /// of those that the one who waits has.
+    Sharing(String, String, Option<Port>),
     /// This pool appears or changes.
     Pool(String),
     /// Any pool appears or changes.
@@ -94,6 +96,17 @@ impl Waiting {
             .range(Wait::Address(first)..=Wait::Address(last))
             .map(|(wait, _)| wait.clone())
             .collect()
+    }
+
+    /// What those wait for who could share with a holder under `terms`.
+    pub(super) fn sharers(&self, terms: &Terms) -> Vec<Wait> {
+        let Some(key) = &terms.key else {
+            return Vec::new();
+        };
+        let from = Wait::Sharing(key.clone(), terms.backend.clone(), None);
+        let alike = |wait: &&Wait| matches!(wait, Wait::Sharing(their, backend, _) if their == key && *backend == terms.backend);
+        let waits = self.queues.range(from..).map(|(wait, _)| wait);
+        waits.take_while(alike).cloned().collect()
     }
 
     /// Those of a namespace that wait for anything.
