@@ -2,11 +2,12 @@
 //!
 //! An address is *served* on an interface if the table has it for that interface and the interface can carry its
 //! family. While it is served, every request and solicitation for it is answered with the interface's MAC. From the
-//! moment that it is served, gratuitous frames go out at once and every 1.1 s until 5 s have passed (MetalLB's
-//! rhythm), a few addresses at a time; a changed MAC begins anew, and so does a socket that could not send. The moment that it is served no more, nothing is sent, not even a goodbye:
-//! the next owner's frames say it all.
+//! moment that it is served, gratuitous frames go out: at once, three rounds within 300 ms, then one a second until 5 s
+//! have passed. With many addresses each interface keeps to a [pace](PACE), and the first frame for one goes before
+//! the second for another. A changed MAC begins anew, and so does a socket that could not send. The moment that it is
+//! served no more, nothing is sent, not even a goodbye: the next owner's frames say it all.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
@@ -18,9 +19,12 @@ use cortenlb_wire::{arp, ndp};
 
 mod frame;
 mod gratuitous;
+mod pace;
 
-pub use gratuitous::{AT_ONCE, GRATUITOUS_EVERY, GRATUITOUS_FOR, PACE};
-use gratuitous::{Pace, Served};
+pub use gratuitous::ROUNDS;
+use gratuitous::Served;
+use pace::Lines;
+pub use pace::{FIRST_AT_ONCE, LATER_AT_ONCE, PACE};
 
 /// Frames that waited longer are not answered: by then the address may have been given to another node, and the
 /// asker has asked again or given up.
@@ -167,9 +171,8 @@ pub struct Responder {
     table: Table,
     interfaces: Interfaces,
     served: BTreeMap<Key, Served>,
-    /// The next gratuitous frames; each key is that of one entry in `served`.
-    timers: BTreeSet<(Instant, Key)>,
-    pace: Pace,
+    /// What is due, by interface; only about what is served there.
+    lines: BTreeMap<u32, Lines>,
     outputs: VecDeque<Output>,
 }
 
@@ -217,7 +220,7 @@ impl Responder {
 
     /// When to hand in [`Input::Timeout`]; none: not before another input.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.timers.first().map(|&(at, _)| at.max(self.pace.ready()))
+        self.lines.values().filter_map(Lines::poll_timeout).min()
     }
 
     /// The interfaces handed in last.
@@ -233,28 +236,26 @@ impl Responder {
     /// Makes `served` follow the table and the interfaces, and starts telling of what is new.
     fn reconcile(&mut self, now: Instant) {
         let mut before = std::mem::take(&mut self.served);
+        let mut new = Vec::new();
         for (&address, scope) in &self.table {
             for (&index, interface) in &self.interfaces {
                 if !(interface.is_in(scope) && interface.carries(address)) {
                     continue;
                 }
                 let key = (address, index);
-                let served = match before.remove(&key) {
-                    Some(served) if served.mac == interface.mac => served,
-                    // A changed MAC: `before` still has its timer to take out.
-                    other => {
-                        other
-                            .into_iter()
-                            .for_each(|served| served.disarm(key, &mut self.timers));
-                        Served::begin(now, key, interface.mac, &mut self.timers)
-                    }
-                };
-                self.served.insert(key, served);
+                match before.remove(&key) {
+                    Some(served) if served.mac == interface.mac => drop(self.served.insert(key, served)),
+                    _ => new.push((key, interface.mac)),
+                }
             }
         }
-        for (key, served) in before {
-            served.disarm(key, &mut self.timers);
+        for (address, index) in before.into_keys() {
+            self.lines.entry(index).or_default().disarm(address);
         }
+        for (key, mac) in new {
+            self.begin(now, key, mac);
+        }
+        self.lines.retain(|index, _| self.interfaces.contains_key(index));
         self.send_due(now);
     }
 }

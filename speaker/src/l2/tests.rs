@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use cortenlb_core::announce::Interfaces as Scope;
 use cortenlb_netio::packet::PacketSocket;
-use cortenlb_proto::l2::Interface;
+use cortenlb_proto::l2::{Interface, ROUNDS};
 use cortenlb_wire::ethernet::EtherType;
 use cortenlb_wire::mac::MacAddr;
 use cortenlb_wire::ndp::{self, Solicitation};
@@ -240,9 +240,9 @@ fn an_interface_that_comes_back_unnoticed_is_heard_again() {
             ip("link set client up");
             let socket = PacketSocket::open(client, EtherType::Arp, &filter::arp([VIP])).unwrap();
             ip("link set node up");
-            // All five rounds: of those that began with the first table four at most are left.
+            // All rounds: of those that began with the first table one is gone.
             let [announcement, _] = arp::Repr::gratuitous(NODE_MAC, VIP);
-            for _ in 0..5 {
+            for _ in 0..=ROUNDS.len() {
                 next(&socket, |frame| {
                     (arp::Repr::parse(frame) == Ok(announcement)).then_some(())
                 });

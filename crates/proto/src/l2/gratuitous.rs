@@ -1,7 +1,7 @@
-//! The frames that nobody has asked for: when they are due, and how many go out together.
+//! The frames that nobody has asked for: what they are, and the rhythm of a take-over.
 
-use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::ops::Range;
 use std::time::Duration;
 
 use cortenlb_core::time::Instant;
@@ -10,108 +10,97 @@ use cortenlb_wire::ethernet::EtherType;
 use cortenlb_wire::mac::MacAddr;
 use cortenlb_wire::ndp::Advertisement;
 
+use super::pace::Task;
 use super::{Key, Output, Purpose, Responder};
 
-/// The time between gratuitous frames.
-pub const GRATUITOUS_EVERY: Duration = Duration::from_millis(1_100);
-/// How long after the take-over they are repeated.
-pub const GRATUITOUS_FOR: Duration = Duration::from_secs(5);
-
-/// The most addresses told of within [`PACE`]; the others wait their turn, the longest due first.
-///
-/// A socket has room for 277 small frames (`net.core.wmem_default` of 212,992 bytes, 768 for each) and loses the rest,
-/// of a thousand addresses the same ones each time. Two frames for each of 64 addresses are 128; 256 if one turn
-/// follows on the other at once.
-pub const AT_ONCE: usize = 64;
-/// The time of one turn: 12,800 addresses a second, 17 Mbit/s of frames of the least length.
-pub const PACE: Duration = Duration::from_millis(5);
+/// When the segment is told again, counted from the first frame: three rounds within 300 ms, because one frame is
+/// easily lost while switches learn, then one a second.
+pub const ROUNDS: [Duration; 7] = [
+    Duration::from_millis(150),
+    Duration::from_millis(300),
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(3),
+    Duration::from_secs(4),
+    Duration::from_secs(5),
+];
 
 /// How an address is served.
 #[derive(Debug)]
 pub(super) struct Served {
     pub(super) mac: MacAddr,
-    /// When the next gratuitous frames are due, if any are.
-    pub(super) next: Option<Instant>,
-    /// When the last ones are.
-    until: Instant,
-}
-
-impl Served {
-    /// Served from `now` on: the first frames are due.
-    pub(super) fn begin(now: Instant, key: Key, mac: MacAddr, timers: &mut BTreeSet<(Instant, Key)>) -> Self {
-        timers.insert((now, key));
-        Self {
-            mac,
-            next: Some(now),
-            until: now + GRATUITOUS_FOR,
-        }
-    }
-
-    pub(super) fn disarm(&self, key: Key, timers: &mut BTreeSet<(Instant, Key)>) {
-        if let Some(next) = self.next {
-            timers.remove(&(next, key));
-        }
-    }
-}
-
-/// The turn that runs: its beginning, and the addresses told of since.
-#[derive(Debug, Default)]
-pub(super) struct Pace {
-    since: Instant,
-    told: usize,
-}
-
-impl Pace {
-    /// When the next address may be told of; in the past if at once.
-    pub(super) fn ready(&self) -> Instant {
-        if self.told < AT_ONCE {
-            self.since
-        } else {
-            self.since + PACE
-        }
-    }
-
-    /// Counts one address that is told of now; the time is not before [`ready`](Self::ready).
-    fn count(&mut self, now: Instant) {
-        if now - self.since >= PACE {
-            *self = Self { since: now, told: 0 };
-        }
-        self.told += 1;
-    }
+    /// When it began to be.
+    pub(super) since: Instant,
+    /// When the segment was told first, if it was.
+    pub(super) told: Option<Instant>,
 }
 
 impl Responder {
-    /// Sends the gratuitous frames that are due, as far as their turn allows. After a pause the missed ones are not
-    /// made up for.
+    /// Serves the address from `now` on, in place of what was before: the first frame is due.
+    pub(super) fn begin(&mut self, now: Instant, (address, index): Key, mac: MacAddr) {
+        let served = Served {
+            mac,
+            since: now,
+            told: None,
+        };
+        self.served.insert((address, index), served);
+        let lines = self.lines.entry(index).or_default();
+        lines.disarm(address);
+        lines.arm(now, address, Task::First);
+    }
+
+    /// Sends what is due, as far as the turns allow.
     pub(super) fn send_due(&mut self, now: Instant) {
-        while self.pace.ready() <= now
-            && let Some(&(at, key)) = self.timers.first().filter(|(at, _)| *at <= now)
-        {
-            self.timers.remove(&(at, key));
-            let served = self
-                .served
-                .get_mut(&key)
-                .expect("every timer is that of a served address");
-            served.next = Some(now + GRATUITOUS_EVERY).filter(|next| *next <= served.until);
-            self.timers.extend(served.next.map(|next| (next, key)));
-            self.pace.count(now);
-            self.tell(key);
+        let indexes: Vec<u32> = self.lines.keys().copied().collect();
+        for index in indexes {
+            while let Some((address, task)) = self.lines.get_mut(&index).and_then(|lines| lines.pop(now)) {
+                self.send_one(now, (address, index), task);
+            }
         }
+    }
+
+    fn send_one(&mut self, now: Instant, key: Key, task: Task) {
+        let (address, index) = key;
+        let served = self
+            .served
+            .get_mut(&key)
+            .expect("only what is served has something due");
+        let lines = self.lines.entry(index).or_default();
+        let forms = match task {
+            Task::First => {
+                served.told = Some(now);
+                if address.is_ipv4() {
+                    // In the order of the take-overs, before anything is repeated.
+                    lines.arm(served.since, address, Task::Reply);
+                }
+                0..1
+            }
+            Task::Reply => 1..2,
+            Task::Round => 0..2,
+        };
+        if let (Task::First | Task::Round, Some(told)) = (task, served.told) {
+            let next = ROUNDS.into_iter().map(|round| told + round).find(|at| *at > now);
+            if let Some(next) = next {
+                lines.arm(next, address, Task::Round);
+            }
+        }
+        self.tell(key, forms);
     }
 
     /// Begins anew for what is served on this interface by this protocol.
     pub(super) fn tell_anew(&mut self, now: Instant, interface: u32, protocol: EtherType) {
-        for (&key, served) in &mut self.served {
-            if key.1 == interface && key.0.is_ipv4() == (protocol == EtherType::Arp) {
-                served.disarm(key, &mut self.timers);
-                *served = Served::begin(now, key, served.mac, &mut self.timers);
-            }
+        let anew =
+            |(address, index): &Key| *index == interface && address.is_ipv4() == (protocol == EtherType::Arp);
+        let served = self.served.iter().filter(|(key, _)| anew(key));
+        let served: Vec<_> = served.map(|(key, served)| (*key, served.mac)).collect();
+        for (key, mac) in served {
+            self.begin(now, key, mac);
         }
         self.send_due(now);
     }
 
-    /// Queues the gratuitous frames for one served address.
-    fn tell(&mut self, (address, index): Key) {
+    /// Queues the gratuitous frames for one served address: both forms, or one of them.
+    fn tell(&mut self, (address, index): Key, forms: Range<usize>) {
         let interface = &self.interfaces[&index];
         let (protocol, frames) = match (address, interface.ndp) {
             (IpAddr::V4(address), _) => (
@@ -126,7 +115,8 @@ impl Responder {
             ),
             (IpAddr::V6(_), None) => unreachable!("an address is served only where its family is carried"),
         };
-        self.outputs.extend(frames.into_iter().map(|frame| Output::Send {
+        let frames = frames.into_iter().skip(forms.start).take(forms.len());
+        self.outputs.extend(frames.map(|frame| Output::Send {
             interface: index,
             protocol,
             address,

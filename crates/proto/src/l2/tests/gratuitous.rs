@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn taking_over_is_told_at_once_and_for_five_seconds() {
+fn taking_over_is_told_at_once_three_times_within_300_ms_and_for_five_seconds() {
     let mut responder = Responder::new();
     step(&mut responder, T0, Input::Interfaces(mk_interfaces([1])));
     assert_eq!(responder.poll_timeout(), None);
@@ -26,8 +26,11 @@ fn taking_over_is_told_at_once_and_for_five_seconds() {
         );
         assert_eq!(step(&mut responder, at, Input::Timeout), frames);
     }
-    assert_eq!(times, [1_100, 2_200, 3_300, 4_400]);
-    assert_eq!(step(&mut responder, T0 + GRATUITOUS_FOR, Input::Timeout), []);
+    assert_eq!(times, [150, 300, 1_000, 2_000, 3_000, 4_000, 5_000]);
+    assert_eq!(
+        step(&mut responder, T0 + Duration::from_secs(6), Input::Timeout),
+        []
+    );
 }
 
 #[test]
@@ -57,7 +60,7 @@ fn a_pause_is_not_made_up_for() {
         2,
         "one step, two forms"
     );
-    assert_eq!(responder.poll_timeout(), Some(late + GRATUITOUS_EVERY));
+    assert_eq!(responder.poll_timeout(), Some(T0 + Duration::from_secs(4)));
     assert_eq!(
         told(&step(
             &mut responder,
@@ -78,50 +81,106 @@ fn mk_many(count: u32) -> Vec<IpAddr> {
         .collect()
 }
 
-#[test]
-fn many_addresses_are_told_of_in_turns_and_none_is_left_out() {
-    let vips = mk_many(1_000);
+/// A responder on these interfaces that takes over these addresses at [`T0`], until `end` or until all is told: what
+/// it tells, and when.
+fn take_over(interfaces: &[u32], vips: Vec<IpAddr>, end: Instant) -> Vec<(Instant, IpAddr, u32)> {
     let mut responder = Responder::new();
-    step(&mut responder, T0, Input::Interfaces(mk_interfaces([1])));
-    let mut turns = vec![(
-        T0,
-        told(&step(&mut responder, T0, Input::Table(mk_table(vips.clone())))),
-    )];
-    while let Some(at) = responder.poll_timeout() {
-        turns.push((at, told(&step(&mut responder, at, Input::Timeout))));
+    let on = mk_interfaces(interfaces.iter().copied());
+    step(&mut responder, T0, Input::Interfaces(on));
+    let at = |at: Instant, frames: Vec<(IpAddr, u32)>| {
+        frames.into_iter().map(move |(vip, index)| (at, vip, index))
+    };
+    let first = told(&step(&mut responder, T0, Input::Table(mk_table(vips))));
+    let mut frames: Vec<_> = at(T0, first).collect();
+    while let Some(due) = responder.poll_timeout().filter(|due| *due <= end) {
+        frames.extend(at(due, told(&step(&mut responder, due, Input::Timeout))));
     }
-    assert!(turns.windows(2).all(|turn| turn[1].0 - turn[0].0 >= PACE));
-    let mut rounds: BTreeMap<IpAddr, Vec<Instant>> = BTreeMap::new();
-    for (at, frames) in &turns {
-        assert!((1..=2 * AT_ONCE).contains(&frames.len()), "two forms of each");
-        for pair in frames.chunks(2) {
-            rounds.entry(pair[0].0).or_default().push(*at);
+    frames
+}
+
+/// Frames in each of the first tenths of a second.
+fn per_tenth<const N: usize>(frames: &[(Instant, IpAddr, u32)]) -> [usize; N] {
+    let mut counts = [0; N];
+    for (at, ..) in frames {
+        let tenth = (*at - T0).as_millis() / 100;
+        if let Some(count) = counts.get_mut(tenth as usize) {
+            *count += 1;
         }
     }
-    assert!(rounds.keys().eq(vips.iter()));
-    for times in rounds.values() {
-        assert_eq!(times.len(), 5, "as often as one address alone");
-        assert!(times[0] - T0 <= PACE * 15, "sixteen turns");
-        assert!(times.windows(2).all(|pair| pair[1] - pair[0] >= GRATUITOUS_EVERY));
+    counts
+}
+
+#[test]
+fn the_pace_in_tenths_of_a_second() {
+    let end = T0 + Duration::from_secs(120);
+    let one = take_over(&[1], mk_many(1), end);
+    assert_eq!(per_tenth(&one), [2, 2, 0, 2, 0, 0, 0, 0, 0, 0, 2, 0]);
+    assert_eq!(one.len(), 16, "eight rounds in two forms");
+
+    // 200 first frames within 40 ms; all else shares 100 in each tenth, and what had to wait beyond its next round is
+    // sent once for both.
+    let some = take_over(&[1], mk_many(200), end);
+    assert_eq!(
+        per_tenth(&some),
+        [300, 100, 100, 100, 100, 100, 100, 10, 0, 0, 100, 100]
+    );
+
+    let many = take_over(&[1], mk_many(10_000), end);
+    let mut expected = [600; 40];
+    expected[20..].fill(100);
+    assert_eq!(per_tenth(&many), expected, "two seconds of first frames");
+
+    // Interfaces do not wait for each other.
+    let two = take_over(&[1, 2], mk_many(200), end);
+    assert_eq!(per_tenth(&two), [600, 200, 200, 200, 200, 200]);
+}
+
+#[test]
+fn no_turn_is_more_than_a_socket_has_room_for() {
+    let frames = take_over(&[1], mk_many(2_000), T0 + Duration::from_secs(120));
+    let mut turns: BTreeMap<Instant, usize> = BTreeMap::new();
+    for (at, ..) in &frames {
+        *turns.entry(*at).or_default() += 1;
+    }
+    assert!(
+        turns
+            .values()
+            .all(|frames| *frames <= FIRST_AT_ONCE + LATER_AT_ONCE)
+    );
+}
+
+#[test]
+fn every_address_is_told_of_first_then_in_the_second_form_then_again() {
+    let vips = mk_many(10_000);
+    let frames = take_over(&[1], vips.clone(), T0 + Duration::from_secs(120));
+    let mut heard: BTreeMap<IpAddr, Vec<Duration>> = BTreeMap::new();
+    for (at, address, _) in &frames {
+        heard.entry(*address).or_default().push(*at - T0);
+    }
+    assert!(heard.keys().eq(vips.iter()));
+    for (address, times) in &heard {
+        assert!(times[0] < Duration::from_secs(2), "{address}: first");
+        assert!(times[1] < Duration::from_secs(10), "{address}: second form");
+        assert!(
+            times[3] < Duration::from_secs(30),
+            "{address}: a whole round more"
+        );
+        assert_eq!(times.len(), 4, "{address}: no more within its five seconds");
     }
 }
 
 #[test]
-fn first_frames_wait_for_no_repeats() {
-    // So many that the repeats of the first are due before the last were told of once.
-    let vips = mk_many(20_000);
+fn who_comes_later_is_told_of_at_once_while_others_are_repeated() {
+    let vips = mk_many(10_000);
     let mut responder = mk_serving(vips.clone());
-    let mut heard: BTreeMap<IpAddr, usize> = BTreeMap::new();
-    while heard.len() < vips.len() - AT_ONCE {
-        let at = responder.poll_timeout().expect("some were not told of");
-        for (address, _) in told(&step(&mut responder, at, Input::Timeout)) {
-            *heard.entry(address).or_default() += 1;
-        }
-        assert!(
-            heard.values().all(|frames| *frames == 2),
-            "no repeat before all were told of once"
-        );
+    let later = T0 + Duration::from_secs(3);
+    while let Some(at) = responder.poll_timeout().filter(|at| *at < later) {
+        step(&mut responder, at, Input::Timeout);
     }
+    let new: IpAddr = Ipv4Addr::new(172, 22, 0, 1).into();
+    let table = mk_table(vips.into_iter().chain([new]));
+    let frames = told(&step(&mut responder, later, Input::Table(table)));
+    assert_eq!(frames[0], (new, 1));
 }
 
 #[test]
@@ -144,13 +203,16 @@ fn a_socket_that_could_not_send_is_made_up_for() {
         told(&step(&mut responder, later, reopened(EtherType::Ipv6))),
         [(vip6, 1)]
     );
-    let mut rounds = 0;
+    let mut frames = 0;
     while let Some(at) = responder.poll_timeout() {
-        assert!(at - later <= GRATUITOUS_FOR);
-        assert_eq!(told(&step(&mut responder, at, Input::Timeout)).len(), 3);
-        rounds += 1;
+        assert!(at - later <= ROUNDS[6] + PACE);
+        frames += told(&step(&mut responder, at, Input::Timeout)).len();
     }
-    assert_eq!(rounds, 4);
+    assert_eq!(
+        frames,
+        3 * ROUNDS.len(),
+        "two forms of one address, one of the other"
+    );
     let unknown = Input::Reopened {
         interface: 7,
         protocol: EtherType::Arp,

@@ -1,0 +1,151 @@
+//! Two lines of waiting for each interface, each with its pace: who is told of when more is due than may go out.
+//!
+//! The frame that tells the segment first does not wait for any that tells it again. Within a line the longest due
+//! goes first, so that nobody starves: what comes later is due later.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::time::Duration;
+
+use cortenlb_core::time::Instant;
+
+/// The time of one turn.
+pub const PACE: Duration = Duration::from_millis(10);
+/// The most first frames in one turn on one interface: 5,000 a second.
+///
+/// A socket has room for 277 small frames (`net.core.wmem_default` of 212,992 bytes, 768 for each) and loses the rest,
+/// of a thousand addresses the same ones each time. Both lines together are 60, or 120 if one turn follows on the
+/// other at once.
+pub const FIRST_AT_ONCE: usize = 50;
+/// The most of all other frames in one turn on one interface: 1,000 a second.
+pub const LATER_AT_ONCE: usize = 10;
+
+/// What is to be sent about an address. What is due at the same time goes in this order, address by address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Task {
+    /// The first frame of a take-over.
+    First,
+    /// The second form of the first round.
+    Reply,
+    /// All forms.
+    Round,
+}
+
+impl Task {
+    fn frames(self, address: IpAddr) -> usize {
+        match self {
+            Self::First | Self::Reply => 1,
+            Self::Round => 1 + usize::from(address.is_ipv4()),
+        }
+    }
+}
+
+/// The lines of one interface.
+#[derive(Debug)]
+pub(super) struct Lines {
+    first: Line,
+    later: Line,
+}
+
+impl Default for Lines {
+    fn default() -> Self {
+        Self {
+            first: Line::new(FIRST_AT_ONCE),
+            later: Line::new(LATER_AT_ONCE),
+        }
+    }
+}
+
+impl Lines {
+    /// Has this done at `at`, in place of an earlier time.
+    pub(super) fn arm(&mut self, at: Instant, address: IpAddr, task: Task) {
+        match task {
+            Task::First => self.first.arm(at, address, task),
+            Task::Reply | Task::Round => self.later.arm(at, address, task),
+        }
+    }
+
+    /// Has nothing done about this address.
+    pub(super) fn disarm(&mut self, address: IpAddr) {
+        self.first.disarm(address);
+        self.later.disarm(address);
+    }
+
+    /// What is due and may go out.
+    pub(super) fn pop(&mut self, now: Instant) -> Option<(IpAddr, Task)> {
+        self.first.pop(now).or_else(|| self.later.pop(now))
+    }
+
+    /// When [`pop`](Self::pop) has something.
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        let lines = [&self.first, &self.later];
+        lines.into_iter().filter_map(Line::poll_timeout).min()
+    }
+
+    /// The addresses about which something will be done, once for each task.
+    #[cfg(test)]
+    pub(super) fn addresses(&self) -> impl Iterator<Item = IpAddr> + '_ {
+        let lines = [&self.first, &self.later].into_iter();
+        lines.flat_map(|line| line.times.keys().map(|(address, _)| *address))
+    }
+}
+
+#[derive(Debug)]
+struct Line {
+    at_once: usize,
+    due: BTreeSet<(Instant, IpAddr, Task)>,
+    /// The same by address.
+    times: BTreeMap<(IpAddr, Task), Instant>,
+    /// The beginning of the turn that runs, and the frames sent in it.
+    since: Instant,
+    sent: usize,
+}
+
+impl Line {
+    fn new(at_once: usize) -> Self {
+        Self {
+            at_once,
+            due: BTreeSet::new(),
+            times: BTreeMap::new(),
+            since: Instant::default(),
+            sent: 0,
+        }
+    }
+
+    fn arm(&mut self, at: Instant, address: IpAddr, task: Task) {
+        if let Some(earlier) = self.times.insert((address, task), at) {
+            self.due.remove(&(earlier, address, task));
+        }
+        self.due.insert((at, address, task));
+    }
+
+    fn disarm(&mut self, address: IpAddr) {
+        let range = (address, Task::First)..=(address, Task::Round);
+        for ((address, task), at) in self.times.extract_if(range, |_, _| true) {
+            self.due.remove(&(at, address, task));
+        }
+    }
+
+    fn pop(&mut self, now: Instant) -> Option<(IpAddr, Task)> {
+        self.poll_timeout().filter(|at| *at <= now)?;
+        let (_, address, task) = self.due.pop_first()?;
+        self.times.remove(&(address, task));
+        if now - self.since >= PACE {
+            self.since = now;
+            self.sent = 0;
+        }
+        self.sent += task.frames(address);
+        Some((address, task))
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        let &(at, address, task) = self.due.first()?;
+        let turn_is_over = self.sent + task.frames(address) > self.at_once;
+        let ready = if turn_is_over {
+            self.since + PACE
+        } else {
+            self.since
+        };
+        Some(at.max(ready))
+    }
+}
