@@ -6,6 +6,7 @@ use anyhow::Context;
 use clap::Parser;
 use cortenlb_kit::flags::{self, Flags};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
 
 /// The labels of the speaker pods in MetalLB's plain manifests, and in ours.
 const SPEAKER_LABELS: &str = "app=metallb,component=speaker";
@@ -31,6 +32,10 @@ pub struct Args {
     /// Announce although the node has the label node.kubernetes.io/exclude-from-external-load-balancers
     #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true")]
     ignore_exclude_lb: bool,
+    /// Seconds in which each announced address is told of once more by gratuitous ARP or an unsolicited neighbour
+    /// advertisement; 0: only on taking over
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    gratuitous_arp_interval: u32,
     #[command(flatten)]
     without_effect: WithoutEffect,
 }
@@ -47,8 +52,6 @@ struct WithoutEffect {
     ml_secret_key_path: String,
     #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true")]
     ml_wan_config: bool,
-    #[arg(long, default_value = "")]
-    gratuitous_arp_interval: String,
     #[arg(long, env = "METALLB_BGP_DEBOUNCE_TIMEOUT", default_value = "")]
     bgp_debounce_timeout: String,
     #[arg(long, env = "FRRK8S_NAMESPACE", default_value = "")]
@@ -71,6 +74,7 @@ impl Args {
             ml_labels,
             // Read from the pod by all speakers and the controller, so that they decide alike.
             ignore_exclude_lb: _,
+            gratuitous_arp_interval,
             without_effect,
         } = self;
         let common = common.start("speaker", env!("CARGO_PKG_VERSION"), &without_effect.given())?;
@@ -85,6 +89,7 @@ impl Args {
             } else {
                 ml_labels
             },
+            refresh: refresh(gratuitous_arp_interval),
             class: common.class,
             kubeconfig: common.kubeconfig,
             admin: admin_addresses(host, common.health_probe_port, common.metrics_port),
@@ -96,6 +101,11 @@ impl Args {
             .context("the runtime cannot be started")?
             .block_on(run::run(settings))
     }
+}
+
+/// What `--gratuitous-arp-interval` means.
+fn refresh(seconds: u32) -> Option<Duration> {
+    (seconds > 0).then(|| Duration::from_secs(seconds.into()))
 }
 
 /// The probes come from this node alone; metrics from the family that the node's own address has.
@@ -120,7 +130,6 @@ impl WithoutEffect {
             ml_bindport,
             ml_secret_key_path,
             ml_wan_config,
-            gratuitous_arp_interval,
             bgp_debounce_timeout,
             frrk8s_namespace,
             frrk8s_secret_passthrough,
@@ -130,7 +139,6 @@ impl WithoutEffect {
             ("--ml-bindport", !ml_bindport.is_empty()),
             ("--ml-secret-key-path", !ml_secret_key_path.is_empty()),
             ("--ml-wan-config", *ml_wan_config),
-            ("--gratuitous-arp-interval", !gratuitous_arp_interval.is_empty()),
             ("--bgp-debounce-timeout", !bgp_debounce_timeout.is_empty()),
             ("--frrk8s-namespace", !frrk8s_namespace.is_empty()),
             ("--frrk8s-secret-passthrough", *frrk8s_secret_passthrough),

@@ -14,6 +14,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use cortenlb_netio::limits;
 use cortenlb_netio::link::{self, LinkWatch};
@@ -51,12 +52,16 @@ pub struct Handle {
     failures: mpsc::Receiver<Failure>,
 }
 
-/// Starts to follow the interfaces and to answer. It announces nothing until it has a table. Needs a tokio runtime
-/// and the capability `NET_RAW`.
+/// Starts to follow the interfaces and to answer. It announces nothing until it has a table, and tells of each address
+/// again once in `refresh`, if at all. Needs a tokio runtime and the capability `NET_RAW`.
 ///
 /// # Errors
 /// [`Failure`]; nothing is left running.
-pub async fn spawn(registry: &mut Registry, exclusions: Exclusions) -> Result<Handle, Failure> {
+pub async fn spawn(
+    registry: &mut Registry,
+    exclusions: Exclusions,
+    refresh: Option<Duration>,
+) -> Result<Handle, Failure> {
     match limits::raise_descriptors() {
         Ok(descriptors) => tracing::debug!(descriptors, "limit raised"),
         Err(error) => {
@@ -72,7 +77,8 @@ pub async fn spawn(registry: &mut Registry, exclusions: Exclusions) -> Result<Ha
     // One for the task that follows the links and one for the thread: neither tells more than one.
     let (failures, told) = mpsc::channel(2);
 
-    let driver = driver::Driver::new(poller, Arc::clone(&mailbox), metrics::Metrics::register(registry));
+    let metrics = metrics::Metrics::register(registry);
+    let driver = driver::Driver::new(poller, Arc::clone(&mailbox), metrics, refresh);
     let failed = failures.clone();
     let thread = thread::Builder::new()
         .name("layer2".into())

@@ -28,6 +28,7 @@ use std::fmt::Debug;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{mpsc, watch as state};
 use tokio_util::sync::CancellationToken;
 
@@ -49,6 +50,8 @@ pub struct Settings {
     pub me: Me,
     /// Label selector of the speaker pods.
     pub speaker_labels: String,
+    /// `--gratuitous-arp-interval`; none: addresses are told of only on taking over.
+    pub refresh: Option<Duration>,
     /// `--lb-class`.
     pub class: Option<String>,
     /// A kubeconfig, in place of the pod's service account.
@@ -65,6 +68,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let Settings {
         me,
         speaker_labels,
+        refresh,
         class,
         kubeconfig,
         admin,
@@ -83,6 +87,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let layer2 = l2::spawn(
         &mut registry,
         l2::Exclusions::load(Path::new(EXCLUDED_INTERFACES))?,
+        refresh,
     )
     .await?;
     let (events, recorder) = Recorder::new(client.clone(), COMPONENT, &mut registry);

@@ -3,7 +3,7 @@
 //! An address is *served* on an interface if the table has it for that interface and the interface can carry its
 //! family. While it is served, every request and solicitation for it is answered with the interface's MAC. From the
 //! moment that it is served, gratuitous frames go out: at once, three rounds within 300 ms, then one a second until 5 s
-//! have passed. With many addresses each interface keeps to a [pace](PACE), and the first frame for one goes before
+//! have passed, and from then on once in each [interval](Responder::new). With many addresses each interface keeps to a [pace](PACE), and the first frame for one goes before
 //! the second for another. A changed MAC begins anew, and so does a socket that could not send. The moment that it is
 //! served no more, nothing is sent, not even a goodbye: the next owner's frames say it all.
 
@@ -173,13 +173,18 @@ pub struct Responder {
     served: BTreeMap<Key, Served>,
     /// What is due, by interface; only about what is served there.
     lines: BTreeMap<u32, Lines>,
+    refresh: Option<Duration>,
     outputs: VecDeque<Output>,
 }
 
 impl Responder {
-    /// A responder without addresses or interfaces.
-    pub fn new() -> Self {
-        Self::default()
+    /// A responder without addresses or interfaces, which tells the segment again of each address once in `refresh`,
+    /// or never.
+    pub fn new(refresh: Option<Duration>) -> Self {
+        Self {
+            refresh,
+            ..Self::default()
+        }
     }
 
     /// Takes in what happened at `now`, which never goes back.

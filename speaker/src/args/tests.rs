@@ -23,7 +23,6 @@ fn flags_without_effect_are_accepted_and_named() {
         "--ml-bindport=7946",
         "--ml-secret-key-path=/etc/ml_secret_key",
         "--ml-wan-config",
-        "--gratuitous-arp-interval=10",
         "--bgp-debounce-timeout=3000",
         "--frrk8s-namespace=frr",
         "--frrk8s-secret-passthrough=true",
@@ -31,6 +30,17 @@ fn flags_without_effect_are_accepted_and_named() {
     let names: Vec<_> = flags.iter().map(|flag| flag.split('=').next().unwrap()).collect();
     assert_eq!(parse(&flags).without_effect.given(), names);
     assert_eq!(parse(&["--ml-wan-config=false"]).without_effect.given(), [""; 0]);
+}
+
+#[test]
+fn addresses_are_told_of_once_a_minute_unless_told_otherwise() {
+    let interval = |args: &[&str]| refresh(parse(args).gratuitous_arp_interval);
+    assert_eq!(interval(&[]), Some(Duration::from_secs(60)));
+    assert_eq!(
+        interval(&["--gratuitous-arp-interval=10"]),
+        Some(Duration::from_secs(10))
+    );
+    assert_eq!(interval(&["--gratuitous-arp-interval", "0"]), None);
 }
 
 #[test]

@@ -63,12 +63,17 @@ struct Socket {
 }
 
 impl Driver {
-    pub(super) fn new(poller: Poller, mailbox: Arc<Mailbox>, metrics: Metrics) -> Self {
+    pub(super) fn new(
+        poller: Poller,
+        mailbox: Arc<Mailbox>,
+        metrics: Metrics,
+        refresh: Option<Duration>,
+    ) -> Self {
         Self {
             poller,
             mailbox,
             metrics,
-            responder: Responder::new(),
+            responder: Responder::new(refresh),
             ports: BTreeMap::new(),
             memberships: BTreeMap::new(),
             late: BTreeSet::new(),

@@ -117,7 +117,7 @@ fn announces_answers_and_falls_silent() {
                 "announcedInterfacesToExclude: [client]",
             )
             .unwrap();
-            let handle = spawn(&mut registry, exclusions).await.unwrap();
+            let handle = spawn(&mut registry, exclusions, None).await.unwrap();
             let names = handle.interface_names().borrow().clone();
             assert_eq!(names, BTreeSet::from(["lo", "node"].map(str::to_owned)));
 
@@ -228,7 +228,7 @@ fn an_interface_that_comes_back_unnoticed_is_heard_again() {
                 desired.table = Some(table(&["172.21.5.240"]));
             });
             let metrics = metrics::Metrics::register(&mut Registry::default());
-            let driver = driver::Driver::new(poller, Arc::clone(&mailbox), metrics);
+            let driver = driver::Driver::new(poller, Arc::clone(&mailbox), metrics, None);
             let thread = thread::spawn(move || driver.run());
             assert_answered(client);
 

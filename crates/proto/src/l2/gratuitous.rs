@@ -1,4 +1,4 @@
-//! The frames that nobody has asked for: what they are, and the rhythm of a take-over.
+//! The frames that nobody has asked for: what they are, the rhythm of a take-over, and the refresh after it.
 
 use std::net::IpAddr;
 use std::ops::Range;
@@ -79,7 +79,8 @@ impl Responder {
             Task::Round => 0..2,
         };
         if let (Task::First | Task::Round, Some(told)) = (task, served.told) {
-            let next = ROUNDS.into_iter().map(|round| told + round).find(|at| *at > now);
+            let round = ROUNDS.into_iter().map(|round| told + round).find(|at| *at > now);
+            let next = round.or_else(|| Some(refresh(now, address, self.refresh?)));
             if let Some(next) = next {
                 lines.arm(next, address, Task::Round);
             }
@@ -124,4 +125,22 @@ impl Responder {
             frame,
         }));
     }
+}
+
+/// The next time after `now` at which the segment is told of this address again. Each address has its own moment in
+/// the interval, so that many that were taken over at once do not come in one burst ever after.
+fn refresh(now: Instant, address: IpAddr, interval: Duration) -> Instant {
+    let number = match address {
+        IpAddr::V4(address) => u32::from(address).into(),
+        IpAddr::V6(address) => {
+            let number = u128::from(address);
+            number as u64 ^ (number >> 64) as u64
+        }
+    };
+    // Fibonacci hashing: neighbours, which a pool's addresses mostly are, come to lie far apart and evenly.
+    let hash = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let interval = u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX).max(1);
+    let moment = (u128::from(hash) * u128::from(interval) >> 64) as u64;
+    let into = (u128::from(now.0) + u128::from(interval - moment)) % u128::from(interval);
+    now + Duration::from_nanos(interval - into as u64)
 }

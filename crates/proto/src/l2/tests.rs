@@ -58,7 +58,7 @@ fn step(responder: &mut Responder, now: Instant, input: Input<'_>) -> Vec<Output
 
 /// A responder that serves these addresses on `eth1` and has told so.
 fn mk_serving<A: Into<IpAddr>>(addresses: impl IntoIterator<Item = A>) -> Responder {
-    let mut responder = Responder::new();
+    let mut responder = Responder::new(None);
     step(&mut responder, T0, Input::Interfaces(mk_interfaces([1])));
     step(&mut responder, T0, Input::Table(mk_table(addresses)));
     responder
@@ -365,7 +365,7 @@ fn withdrawing_is_silent_and_at_once() {
 #[test]
 fn scopes_and_families_are_kept() {
     let vip6: IpAddr = v6("fd00:5::240").into();
-    let mut responder = Responder::new();
+    let mut responder = Responder::new(None);
     let mut interfaces = mk_interfaces([1, 2, 3]);
     interfaces.get_mut(&2).unwrap().ndp = None;
     interfaces.get_mut(&3).unwrap().arp = false;

@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn taking_over_is_told_at_once_three_times_within_300_ms_and_for_five_seconds() {
-    let mut responder = Responder::new();
+    let mut responder = Responder::new(None);
     step(&mut responder, T0, Input::Interfaces(mk_interfaces([1])));
     assert_eq!(responder.poll_timeout(), None);
     let first = step(&mut responder, T0, Input::Table(mk_table([VIP])));
@@ -35,7 +35,7 @@ fn taking_over_is_told_at_once_three_times_within_300_ms_and_for_five_seconds() 
 
 #[test]
 fn an_ipv6_address_is_told_of_by_one_advertisement() {
-    let mut responder = Responder::new();
+    let mut responder = Responder::new(None);
     step(&mut responder, T0, Input::Interfaces(mk_interfaces([1])));
     let vip = v6("fd00:5::240");
     let expected = Output::Send {
@@ -84,7 +84,15 @@ fn mk_many(count: u32) -> Vec<IpAddr> {
 /// A responder on these interfaces that takes over these addresses at [`T0`], until `end` or until all is told: what
 /// it tells, and when.
 fn take_over(interfaces: &[u32], vips: Vec<IpAddr>, end: Instant) -> Vec<(Instant, IpAddr, u32)> {
-    let mut responder = Responder::new();
+    run(Responder::new(None), interfaces, vips, end)
+}
+
+fn run(
+    mut responder: Responder,
+    interfaces: &[u32],
+    vips: Vec<IpAddr>,
+    end: Instant,
+) -> Vec<(Instant, IpAddr, u32)> {
     let on = mk_interfaces(interfaces.iter().copied());
     step(&mut responder, T0, Input::Interfaces(on));
     let at = |at: Instant, frames: Vec<(IpAddr, u32)>| {
@@ -218,4 +226,70 @@ fn a_socket_that_could_not_send_is_made_up_for() {
         protocol: EtherType::Arp,
     };
     assert_eq!(step(&mut responder, later, unknown), []);
+}
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+#[test]
+fn each_address_is_told_of_again_once_in_an_interval() {
+    let vips = mk_many(1_000);
+    let settled = T0 + MINUTE;
+    let frames = run(
+        Responder::new(Some(MINUTE)),
+        &[1],
+        vips.clone(),
+        settled + MINUTE * 3,
+    );
+    let mut heard: BTreeMap<IpAddr, Vec<Instant>> = BTreeMap::new();
+    for (at, address, _) in frames.iter().filter(|(at, ..)| *at > settled) {
+        heard.entry(*address).or_default().push(*at);
+    }
+    assert!(heard.keys().eq(vips.iter()));
+    for (address, times) in heard {
+        assert_eq!(times.len(), 6, "{address}: two forms, three times");
+        let gaps = times.chunks(2).map(|pair| pair[0]);
+        let gaps: Vec<_> = gaps.clone().zip(gaps.skip(1)).map(|(a, b)| b - a).collect();
+        assert!(
+            gaps.iter().all(|gap| gap.abs_diff(MINUTE) <= PACE * 10),
+            "{address}: {gaps:?}"
+        );
+    }
+}
+
+#[test]
+fn the_refresh_is_spread_over_the_interval() {
+    let settled = T0 + MINUTE;
+    for (count, most) in [(200, 3), (1_000, 5), (10_000, 40)] {
+        let end = settled + MINUTE;
+        let frames = run(Responder::new(Some(MINUTE)), &[1], mk_many(count), end);
+        let mut tenths: BTreeMap<u128, usize> = BTreeMap::new();
+        for (at, ..) in frames.iter().filter(|(at, ..)| *at > settled) {
+            *tenths.entry((*at - settled).as_millis() / 100).or_default() += 1;
+        }
+        let busiest = tenths.values().max().copied();
+        assert!(
+            busiest.is_some_and(|frames| frames <= 2 * most),
+            "{count}: {busiest:?} in a tenth of a second"
+        );
+    }
+}
+
+#[test]
+fn a_refresh_that_is_too_much_keeps_the_pace_and_leaves_nobody_out() {
+    let vips = mk_many(5_000);
+    let every_second = Responder::new(Some(Duration::from_secs(1)));
+    let frames = run(every_second, &[1], vips.clone(), T0 + MINUTE * 2);
+    let settled = frames.into_iter().filter(|(at, ..)| *at > T0 + MINUTE);
+    let mut heard: BTreeMap<IpAddr, usize> = BTreeMap::new();
+    let mut seconds: BTreeMap<u64, usize> = BTreeMap::new();
+    for (at, address, _) in settled {
+        *heard.entry(address).or_default() += 1;
+        *seconds.entry((at - T0).as_secs()).or_default() += 1;
+    }
+    assert!(seconds.values().all(|frames| *frames <= 1_010), "{seconds:?}");
+    assert!(heard.keys().eq(vips.iter()));
+    assert!(
+        heard.values().all(|frames| (10..=14).contains(frames)),
+        "10,000 frames take ten seconds"
+    );
 }

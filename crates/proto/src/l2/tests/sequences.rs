@@ -66,7 +66,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
     #[test]
     fn answers_exactly_for_what_it_owns(ops in prop::collection::vec(op(), 0..40)) {
-        let mut responder = Responder::new();
+        let mut responder = Responder::new(None);
         let (mut table, mut interfaces) = (Table::new(), Interfaces::new());
         let mut now = T0;
         // When each address began to be served on an interface with a MAC.
