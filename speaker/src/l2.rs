@@ -2,7 +2,7 @@
 //!
 //! | module | owns |
 //! | --- | --- |
-//! | [`eligible`] | which interfaces announce, and which family |
+//! | [`eligible`] | which interfaces announce, and which family; which gateways are asked |
 //! | [`driver`] | the thread: sockets, filters and group memberships around [`cortenlb_proto::l2::Responder`] |
 //! | [`metrics`] | `metallb_layer2_*`, and what was not answered |
 //!
@@ -16,10 +16,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use cortenlb_kit::logs::chain;
+use cortenlb_netio::gateway::GatewayWatch;
 use cortenlb_netio::limits;
 use cortenlb_netio::link::{self, LinkWatch};
 use cortenlb_netio::poll::{Poller, Waker};
-use cortenlb_proto::l2::{Interfaces, Table};
+use cortenlb_proto::l2::{Gateways, Interfaces, Table};
 use prometheus_client::registry::Registry;
 use tokio::sync::{mpsc, watch};
 
@@ -101,7 +103,8 @@ pub async fn spawn(
     tokio::spawn(async move {
         let _ = failures.try_send(Failure::Links(links.run().await));
     });
-    // Ends with the task above, which owns the sender of the changes.
+    tokio::spawn(follow_gateways(Arc::clone(&mailbox)));
+    // Ends with the first task, which owns the sender of the changes.
     tokio::spawn(async move {
         loop {
             let links = Arc::clone(&changes.borrow_and_update());
@@ -118,6 +121,38 @@ pub async fn spawn(
         }
     });
     Ok(handle)
+}
+
+/// Hands the default gateways on. Without them take-overs are only told, and nobody knows whether the gateway heard:
+/// no reason to end.
+async fn follow_gateways(mailbox: Arc<Mailbox>) {
+    let watch = match GatewayWatch::open().await {
+        Ok(watch) => watch,
+        Err(error) => {
+            let error = chain(&error);
+            tracing::warn!(
+                error,
+                "cannot find the default gateways: they are not asked on taking over"
+            );
+            return;
+        }
+    };
+    let mut changes = watch.subscribe();
+    let ended = tokio::spawn(watch.run());
+    loop {
+        let gateways = eligible::gateways(&changes.borrow_and_update());
+        mailbox.post(|desired| desired.gateways = Some(gateways));
+        if changes.changed().await.is_err() {
+            break;
+        }
+    }
+    if let Ok(error) = ended.await {
+        let error = chain(&error);
+        tracing::warn!(
+            error,
+            "cannot follow the default gateways: changes of them are not seen"
+        );
+    }
 }
 
 impl Handle {
@@ -172,6 +207,7 @@ struct Mailbox {
 struct Desired {
     table: Option<Table>,
     interfaces: Option<Interfaces>,
+    gateways: Option<Gateways>,
     stop: bool,
 }
 

@@ -8,12 +8,14 @@
 //! | [`multicast`] | membership in solicited-node groups |
 //! | [`limits`] | how many descriptors the process may have |
 //! | [`link`] | interfaces and their addresses, followed by netlink notifications |
+//! | [`gateway`] | default gateways and their MACs, followed likewise |
 //! | `sys` | every `unsafe` block |
 //!
 //! Never imports policy or kube: it moves bytes, and decides nothing about them. Root without any capability but
 //! `NET_RAW` is enough for all of it.
 
 pub mod clock;
+pub mod gateway;
 pub mod limits;
 pub mod link;
 pub mod multicast;

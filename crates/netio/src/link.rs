@@ -44,17 +44,20 @@ pub struct Link {
     pub addresses: Vec<IpAddr>,
 }
 
-/// Why the interfaces are not known, or no longer followed.
+/// Why the interfaces, or the gateways, are not known, or no longer followed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// There is no netlink socket; nothing was started.
-    #[error("cannot open a netlink socket for notifications about interfaces")]
+    #[error("cannot open a netlink socket for notifications")]
     Open(#[source] io::Error),
     /// The kernel did not answer; the last state published stays.
     #[error("cannot read the interfaces and their addresses from the kernel")]
     Dump(#[source] rtnetlink::Error),
+    /// The kernel did not answer; the last state published stays.
+    #[error("cannot read the routes and neighbours from the kernel")]
+    DumpRoutes(#[source] rtnetlink::Error),
     /// The netlink socket has failed; the last state published stays.
-    #[error("the netlink socket for notifications about interfaces has closed")]
+    #[error("the netlink socket for notifications has closed")]
     Closed,
 }
 

@@ -6,6 +6,8 @@
 //! have passed, and from then on once in each [interval](Responder::new). With many addresses each interface keeps to a [pace](PACE), and the first frame for one goes before
 //! the second for another. A changed MAC begins anew, and so does a socket that could not send. The moment that it is
 //! served no more, nothing is sent, not even a goodbye: the next owner's frames say it all.
+//!
+//! The [default gateway](Gateway) is asked besides, until it answers.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, Ipv6Addr};
@@ -18,9 +20,11 @@ use cortenlb_wire::mac::MacAddr;
 use cortenlb_wire::{arp, ndp};
 
 mod frame;
+mod gateway;
 mod gratuitous;
 mod pace;
 
+pub use gateway::{ASK_AGAIN, ASK_AGAIN_AT_MOST, Gateway, Gateways};
 pub use gratuitous::ROUNDS;
 use gratuitous::Served;
 use pace::Lines;
@@ -56,6 +60,8 @@ pub enum Input<'a> {
     Table(Table),
     /// All interfaces, in place of the earlier ones.
     Interfaces(Interfaces),
+    /// All default gateways, in place of the earlier ones.
+    Gateways(Gateways),
     /// A frame has come in.
     Frame {
         /// Index of the interface.
@@ -99,6 +105,17 @@ pub enum Output {
         /// The address asked for.
         address: IpAddr,
     },
+    /// The default gateway has answered a served address for the first time: it knows where that is.
+    GatewayLearned {
+        /// Index of the interface.
+        interface: u32,
+        /// The served address.
+        address: IpAddr,
+        /// The gateway's address.
+        gateway: IpAddr,
+        /// The time from the take-over to the answer.
+        after: Duration,
+    },
     /// Somebody else says that a served address is theirs.
     Claimed {
         /// Index of the interface.
@@ -124,6 +141,8 @@ pub enum Purpose {
     Answer,
     /// To tell everybody.
     Gratuitous,
+    /// To ask the gateway, and thereby tell it.
+    Probe,
 }
 
 /// Why a frame was not answered.
@@ -165,11 +184,13 @@ impl DropReason {
 /// An address on an interface.
 type Key = (IpAddr, u32);
 
-/// The machine. Its state is a function of the last table, the last interfaces, and the times of take-over.
+/// The machine. Its state is a function of the last table, the last interfaces and gateways, the times of take-over,
+/// and who has answered since.
 #[derive(Debug, Default)]
 pub struct Responder {
     table: Table,
     interfaces: Interfaces,
+    gateways: Gateways,
     served: BTreeMap<Key, Served>,
     /// What is due, by interface; only about what is served there.
     lines: BTreeMap<u32, Lines>,
@@ -198,6 +219,7 @@ impl Responder {
                 self.interfaces = interfaces;
                 self.reconcile(now);
             }
+            Input::Gateways(gateways) => self.replace_gateways(now, gateways),
             Input::Frame {
                 interface,
                 protocol,
@@ -210,7 +232,7 @@ impl Responder {
                         reason: DropReason::Stale,
                     });
                 } else {
-                    self.handle_frame(interface, protocol, bytes);
+                    self.handle_frame(now, interface, protocol, bytes);
                 }
             }
             Input::Reopened { interface, protocol } => self.tell_anew(now, interface, protocol),

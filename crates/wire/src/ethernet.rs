@@ -1,5 +1,7 @@
 //! The Ethernet II header.
 
+use std::net::IpAddr;
+
 use pnet_packet::ethernet::{EtherType as PnetEtherType, MutableEthernetPacket};
 
 use crate::mac::MacAddr;
@@ -15,6 +17,16 @@ pub enum EtherType {
     Arp = 0x0806,
     /// IPv6, 0x86dd.
     Ipv6 = 0x86dd,
+}
+
+impl EtherType {
+    /// What carries the questions and answers about an address.
+    pub const fn of(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(_) => Self::Arp,
+            IpAddr::V6(_) => Self::Ipv6,
+        }
+    }
 }
 
 /// An Ethernet header and what follows it, padding included.

@@ -2,8 +2,8 @@
 //! segment's other traffic.
 //!
 //! A program accepts every frame that the responder could have a use for, and perhaps a few more: the exact match
-//! is made in user space. What passes is *about* an address of the set: a request or solicitation for it, or a
-//! claim of it by somebody else.
+//! is made in user space. What passes is *about* an address of the set: a request or solicitation for it, a claim of
+//! it by somebody else, or an answer to it.
 
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -62,6 +62,8 @@ const ARP_SENDER: u32 = 28;
 const ARP_TARGET: u32 = 38;
 const IPV6_NEXT_HEADER: u32 = 20;
 const ICMPV6_TYPE: u32 = 54;
+/// The last four bytes of the packet's destination.
+const IPV6_DESTINATION_TAIL: u32 = 50;
 /// The last four bytes of the target: addresses that differ only before them pass together.
 const NDP_TARGET_TAIL: u32 = 74;
 
@@ -74,8 +76,8 @@ pub fn arp(addresses: impl IntoIterator<Item = Ipv4Addr>) -> Vec<Instruction> {
     finish(program, &ranges, &[ARP_TARGET, ARP_SENDER])
 }
 
-/// The program for a socket bound to IPv6: neighbour solicitations and advertisements whose target is one of
-/// `addresses`.
+/// The program for a socket bound to IPv6: neighbour solicitations and advertisements whose target or destination is
+/// one of `addresses`.
 pub fn ndp(addresses: impl IntoIterator<Item = Ipv6Addr>) -> Vec<Instruction> {
     let program = [
         addressed_to_us(),
@@ -84,7 +86,8 @@ pub fn ndp(addresses: impl IntoIterator<Item = Ipv6Addr>) -> Vec<Instruction> {
     ]
     .concat();
     let tails = addresses.into_iter().map(|address| u128::from(address) as u32);
-    finish(program, &ranges(tails.collect()), &[NDP_TARGET_TAIL])
+    let offsets = [NDP_TARGET_TAIL, IPV6_DESTINATION_TAIL];
+    finish(program, &ranges(tails.collect()), &offsets)
 }
 
 /// What stands in front of the program of a socket that is bound to the interface with this index: drops frames of

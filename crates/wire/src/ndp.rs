@@ -196,6 +196,16 @@ impl Solicitation {
         }
     }
 
+    /// The same question for the target alone, at `mac`, as a neighbour is probed that is known (RFC 4861 §7.3.3).
+    pub fn unicast(self, mac: MacAddr) -> Self {
+        let envelope = Envelope {
+            destination_mac: mac,
+            destination: self.target,
+            ..self.envelope
+        };
+        Self { envelope, ..self }
+    }
+
     fn check_source(&self) -> Result<(), Error> {
         let Envelope {
             source, destination, ..

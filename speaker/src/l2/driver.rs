@@ -99,6 +99,7 @@ impl Driver {
             let Desired {
                 table,
                 interfaces,
+                gateways,
                 stop,
             } = self.mailbox.take();
             if stop {
@@ -110,6 +111,7 @@ impl Driver {
             let inputs = interfaces
                 .map(Input::Interfaces)
                 .into_iter()
+                .chain(gateways.map(Input::Gateways))
                 .chain(table.map(Input::Table));
             inputs.for_each(|input| self.responder.handle_input(now(), input));
             if changed || retry {
@@ -255,10 +257,21 @@ impl Driver {
                         match purpose {
                             Purpose::Answer => self.metrics.answered(address),
                             Purpose::Gratuitous => self.metrics.told(address),
+                            Purpose::Probe => {}
                         }
                     }
                 }
                 Output::Asked { address } => self.metrics.asked(address),
+                Output::GatewayLearned {
+                    interface,
+                    address,
+                    gateway,
+                    after,
+                } => {
+                    let name = self.name(interface);
+                    debug!(name, interface, %address, %gateway, ?after, "the gateway knows where the address is");
+                    self.metrics.gateway_learned.observe(after.as_secs_f64());
+                }
                 Output::Claimed {
                     interface,
                     address,

@@ -5,8 +5,9 @@ use std::io;
 use std::net::{IpAddr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 
+use cortenlb_netio::gateway;
 use cortenlb_netio::link::{Link, Links};
-use cortenlb_proto::l2::{Interface, Interfaces};
+use cortenlb_proto::l2::{Gateway, Gateways, Interface, Interfaces};
 use regex::Regex;
 use serde::Deserialize;
 
@@ -131,6 +132,23 @@ fn interface(link: &Link) -> Option<Interface> {
         ndp,
     };
     (interface.arp || interface.ndp.is_some()).then_some(interface)
+}
+
+/// The gateways that are asked on taking over.
+pub(super) fn gateways(found: &gateway::Gateways) -> Gateways {
+    let gateway = |gateway: &gateway::Gateway| Gateway {
+        address: gateway.address,
+        mac: gateway.mac,
+        subnets: gateway
+            .subnets
+            .iter()
+            .filter_map(|(network, length)| format!("{network}/{length}").parse().ok())
+            .collect(),
+    };
+    found
+        .iter()
+        .map(|(port, found)| (*port, gateway(found)))
+        .collect()
 }
 
 fn link_local(address: IpAddr) -> Option<Ipv6Addr> {

@@ -8,14 +8,18 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 /// A number that only rises. OpenMetrics would have a counter's name end in `_total`, and MetalLB's do not: as
 /// gauges they keep the names that dashboards ask for.
 type Rising = Family<Ip, Gauge<u64, AtomicU64>>;
 
+/// From an answer on an idle segment to one that needed a few questions.
+const GATEWAY_LEARNED: [f64; 10] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 5.0, 30.0];
+
 /// What the thread counts. Each value is shared with the registry.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Metrics {
     requests: Rising,
     responses: Rising,
@@ -26,6 +30,8 @@ pub(super) struct Metrics {
     pub(super) overflowed: Counter,
     /// Frames that could not be sent.
     pub(super) unsent: Counter,
+    /// Seconds from a take-over to the gateway's answer.
+    pub(super) gateway_learned: Histogram,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -41,7 +47,16 @@ struct Reason {
 impl Metrics {
     /// Makes them part of `registry`.
     pub(super) fn register(registry: &mut Registry) -> Self {
-        let metrics = Self::default();
+        let metrics = Self {
+            requests: Rising::default(),
+            responses: Rising::default(),
+            gratuitous: Rising::default(),
+            claims: Family::default(),
+            ignored: Family::default(),
+            overflowed: Counter::default(),
+            unsent: Counter::default(),
+            gateway_learned: Histogram::new(GATEWAY_LEARNED),
+        };
         registry.register(
             "metallb_layer2_requests_received",
             "Number of layer2 requests received for owned IPs",
@@ -76,6 +91,11 @@ impl Metrics {
             "cortenlb_layer2_unsent",
             "Number of frames that the interface did not take",
             metrics.unsent.clone(),
+        );
+        registry.register(
+            "cortenlb_gateway_learned_seconds",
+            "Time from the take-over of an IP to the default gateway's answer that proves that it knows the new MAC",
+            metrics.gateway_learned.clone(),
         );
         metrics
     }

@@ -21,6 +21,7 @@ const DEADLINE: Duration = Duration::from_secs(10);
 const NODE_MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 0x0a]);
 const CLIENT_MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 0x0b]);
 const VIP: Ipv4Addr = Ipv4Addr::new(172, 21, 5, 240);
+const GATEWAY: Ipv4Addr = Ipv4Addr::new(172, 21, 5, 1);
 const CLIENT: Ipv4Addr = Ipv4Addr::new(172, 21, 5, 100);
 
 /// Runs this test again in a process with a network namespace of its own, with these capabilities alone while
@@ -63,7 +64,10 @@ ip link add name node address 02:00:00:00:00:0a type veth peer name client addre
 ip link set node addrgenmode none
 ip link set node up
 ip link set client up
-ip -6 address add fe80::a/64 dev node nodad";
+ip -6 address add fe80::a/64 dev node nodad
+ip address add 172.21.5.11/24 dev node
+ip route add default via 172.21.5.1
+ip neighbour add 172.21.5.1 lladdr 02:00:00:00:00:0b dev node";
 
 /// The next frame on the client's side for which `read` has a value.
 fn next<T>(socket: &PacketSocket, mut read: impl FnMut(&[u8]) -> Option<T>) -> T {
@@ -123,17 +127,28 @@ fn announces_answers_and_falls_silent() {
 
             handle.set_table(table(&["172.21.5.240", "fd00:5::240"]));
             for expected in arp::Repr::gratuitous(NODE_MAC, VIP) {
-                assert_eq!(next(&arp_socket, |frame| arp::Repr::parse(frame).ok()), expected);
+                let gratuitous = |packet: &arp::Repr| packet.target_ip == VIP;
+                let packet = next(&arp_socket, |frame| {
+                    arp::Repr::parse(frame).ok().filter(gratuitous)
+                });
+                assert_eq!(packet, expected);
             }
             let told = next(&ndp_socket, |frame| ndp::Repr::parse(frame).ok());
             assert!(matches!(told, ndp::Repr::Advertisement(told) if told.target == vip6 && !told.solicited));
+
+            let question = next(&arp_socket, |frame| {
+                let packet = arp::Repr::parse(frame).ok()?;
+                (packet.target_ip == GATEWAY).then_some(packet)
+            });
+            assert_eq!((question.destination, question.sender_ip), (CLIENT_MAC, VIP));
+            arp_socket.send(&question.answer(CLIENT_MAC).emit()).unwrap();
 
             let request = arp::Repr::request(CLIENT_MAC, CLIENT, VIP);
             arp_socket.send(&request.emit()).unwrap();
             let unicast = |frame: &[u8]| {
                 arp::Repr::parse(frame)
                     .ok()
-                    .filter(|packet| packet.destination == CLIENT_MAC)
+                    .filter(|packet| packet.target_ip == CLIENT)
             };
             assert_eq!(next(&arp_socket, unicast), request.answer(NODE_MAC));
 
@@ -158,6 +173,10 @@ fn announces_answers_and_falls_silent() {
             prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
             assert!(
                 text.contains("metallb_layer2_requests_received{ip=\"172.21.5.240\"} 1\n"),
+                "{text}"
+            );
+            assert!(
+                text.contains("cortenlb_gateway_learned_seconds_count 1\n"),
                 "{text}"
             );
             assert!(

@@ -1,15 +1,24 @@
-//! One frame in, at most one claim and one answer out.
+//! One frame in, at most one claim and one answer out, or the news that the gateway has learned.
 
 use std::net::IpAddr;
 
+use cortenlb_core::time::Instant;
 use cortenlb_wire::ethernet::EtherType;
 use cortenlb_wire::mac::MacAddr;
 use cortenlb_wire::{arp, ndp};
 
 use super::{DropReason, Interface, Output, Purpose, Responder};
 
+/// What a frame means.
+enum Heard {
+    /// These are to be done or known.
+    Outputs(Vec<Output>),
+    /// The gateway answers this address.
+    Gateway(IpAddr),
+}
+
 impl Responder {
-    pub(super) fn handle_frame(&mut self, index: u32, protocol: EtherType, bytes: &[u8]) {
+    pub(super) fn handle_frame(&mut self, now: Instant, index: u32, protocol: EtherType, bytes: &[u8]) {
         let result = match self.interfaces.get(&index) {
             None => Err(DropReason::UnknownInterface),
             Some(interface) => match protocol {
@@ -18,7 +27,8 @@ impl Responder {
             },
         };
         match result {
-            Ok(outputs) => self.outputs.extend(outputs),
+            Ok(Heard::Outputs(outputs)) => self.outputs.extend(outputs),
+            Ok(Heard::Gateway(address)) => self.end_lesson(now, (address, index)),
             Err(reason) => self.outputs.push_back(Output::Ignored {
                 interface: index,
                 reason,
@@ -28,19 +38,22 @@ impl Responder {
 
     /// RFC 826, and the probes of RFC 5227, which are answered like any request. Who claims one address may ask for
     /// another: RFC 826 looks at the sender and at the target, each for itself.
-    fn handle_arp(&self, index: u32, interface: &Interface, bytes: &[u8]) -> Result<Vec<Output>, DropReason> {
+    fn handle_arp(&self, index: u32, interface: &Interface, bytes: &[u8]) -> Result<Heard, DropReason> {
         let packet = arp::Repr::parse(bytes).map_err(DropReason::Arp)?;
         self.check_foreign(packet.sender_mac)?;
+        if let Some(address) = self.answered_by_gateway_arp(index, interface, &packet) {
+            return Ok(Heard::Gateway(address));
+        }
         let answer = self.answer_arp(index, interface, &packet);
         if !self.serves(packet.sender_ip.into(), index) {
-            return answer;
+            return answer.map(Heard::Outputs);
         }
         let mut outputs = vec![claimed(index, packet.sender_ip.into(), packet.sender_mac)];
         // An announcement asks for the address that it claims, and wants no answer.
         if packet.target_ip != packet.sender_ip {
             outputs.extend(answer.into_iter().flatten());
         }
-        Ok(outputs)
+        Ok(Heard::Outputs(outputs))
     }
 
     fn answer_arp(
@@ -67,21 +80,11 @@ impl Responder {
     }
 
     /// RFC 4861 §7.2.3 and §7.2.4; unlike MetalLB also for unicast probes and for duplicate address detection.
-    fn handle_ndp(&self, index: u32, interface: &Interface, bytes: &[u8]) -> Result<Vec<Output>, DropReason> {
+    fn handle_ndp(&self, index: u32, interface: &Interface, bytes: &[u8]) -> Result<Heard, DropReason> {
         let solicitation = match ndp::Repr::parse(bytes).map_err(DropReason::Ndp)? {
             ndp::Repr::Solicitation(solicitation) => solicitation,
             ndp::Repr::Advertisement(advertisement) => {
-                let by = advertisement
-                    .target_link_layer
-                    .unwrap_or(advertisement.envelope.source_mac);
-                self.check_foreign(by)?;
-                let target = IpAddr::from(advertisement.target);
-                let claims = self.serves(target, index);
-                return if claims {
-                    Ok(vec![claimed(index, target, by)])
-                } else {
-                    Err(DropReason::NotARequest)
-                };
+                return self.handle_advertisement(index, interface, &advertisement);
             }
         };
         self.check_foreign(solicitation.envelope.source_mac)?;
@@ -94,12 +97,28 @@ impl Responder {
             .filter(|_| self.serves(solicitation.target.into(), index))
             .ok_or(DropReason::NotServed)?;
         let answer = solicitation.answer(interface.mac, source).emit();
-        Ok(answered(
-            index,
-            EtherType::Ipv6,
-            solicitation.target.into(),
-            answer,
-        ))
+        let target = solicitation.target.into();
+        Ok(Heard::Outputs(answered(index, EtherType::Ipv6, target, answer)))
+    }
+
+    fn handle_advertisement(
+        &self,
+        index: u32,
+        interface: &Interface,
+        advertisement: &ndp::Advertisement,
+    ) -> Result<Heard, DropReason> {
+        let by = advertisement
+            .target_link_layer
+            .unwrap_or(advertisement.envelope.source_mac);
+        self.check_foreign(by)?;
+        if let Some(address) = self.answered_by_gateway_ndp(index, interface, advertisement) {
+            return Ok(Heard::Gateway(address));
+        }
+        let target = advertisement.target.into();
+        if !self.serves(target, index) {
+            return Err(DropReason::NotARequest);
+        }
+        Ok(Heard::Outputs(vec![claimed(index, target, by)]))
     }
 
     fn serves(&self, address: IpAddr, index: u32) -> bool {

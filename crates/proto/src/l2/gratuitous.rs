@@ -10,6 +10,7 @@ use cortenlb_wire::ethernet::EtherType;
 use cortenlb_wire::mac::MacAddr;
 use cortenlb_wire::ndp::Advertisement;
 
+use super::gateway::Lesson;
 use super::pace::Task;
 use super::{Key, Output, Purpose, Responder};
 
@@ -33,6 +34,8 @@ pub(super) struct Served {
     pub(super) since: Instant,
     /// When the segment was told first, if it was.
     pub(super) told: Option<Instant>,
+    /// Whether the gateway has learned of it.
+    pub(super) lesson: Lesson,
 }
 
 impl Responder {
@@ -42,6 +45,7 @@ impl Responder {
             mac,
             since: now,
             told: None,
+            lesson: Lesson::NotAsked,
         };
         self.served.insert((address, index), served);
         let lines = self.lines.entry(index).or_default();
@@ -60,32 +64,42 @@ impl Responder {
     }
 
     fn send_one(&mut self, now: Instant, key: Key, task: Task) {
-        let (address, index) = key;
-        let served = self
-            .served
-            .get_mut(&key)
-            .expect("only what is served has something due");
-        let lines = self.lines.entry(index).or_default();
-        let forms = match task {
+        match task {
             Task::First => {
-                served.told = Some(now);
-                if address.is_ipv4() {
-                    // In the order of the take-overs, before anything is repeated.
-                    lines.arm(served.since, address, Task::Reply);
-                }
-                0..1
+                self.tell(key, 0..1);
+                self.told_first(now, key);
+                self.arm_round(now, key);
             }
-            Task::Reply => 1..2,
-            Task::Round => 0..2,
-        };
-        if let (Task::First | Task::Round, Some(told)) = (task, served.told) {
-            let round = ROUNDS.into_iter().map(|round| told + round).find(|at| *at > now);
-            let next = round.or_else(|| Some(refresh(now, address, self.refresh?)));
-            if let Some(next) = next {
-                lines.arm(next, address, Task::Round);
+            Task::Probe => self.ask_gateway(now, key),
+            Task::Reply => self.tell(key, 1..2),
+            Task::Round => {
+                self.tell(key, 0..2);
+                self.arm_round(now, key);
             }
         }
-        self.tell(key, forms);
+    }
+
+    /// What follows the first frame at once, in the order of the take-overs, before anything is repeated.
+    fn told_first(&mut self, now: Instant, key: Key) {
+        let (address, index) = key;
+        let served = self.served.get_mut(&key).expect("it was told of");
+        served.told = Some(now);
+        let since = served.since;
+        self.begin_lesson(since, key);
+        if address.is_ipv4() {
+            let lines = self.lines.entry(index).or_default();
+            lines.arm(since, address, Task::Reply);
+        }
+    }
+
+    fn arm_round(&mut self, now: Instant, (address, index): Key) {
+        let told = self.served.get(&(address, index)).and_then(|served| served.told);
+        let rounds = told.into_iter().flat_map(|told| ROUNDS.map(|round| told + round));
+        let round = rounds.into_iter().find(|at| *at > now);
+        if let Some(next) = round.or_else(|| Some(refresh(now, address, self.refresh?))) {
+            let lines = self.lines.entry(index).or_default();
+            lines.arm(next, address, Task::Round);
+        }
     }
 
     /// Begins anew for what is served on this interface by this protocol.

@@ -25,6 +25,8 @@ pub const LATER_AT_ONCE: usize = 10;
 pub(super) enum Task {
     /// The first frame of a take-over.
     First,
+    /// A question to the gateway.
+    Probe,
     /// The second form of the first round.
     Reply,
     /// All forms.
@@ -34,7 +36,7 @@ pub(super) enum Task {
 impl Task {
     fn frames(self, address: IpAddr) -> usize {
         match self {
-            Self::First | Self::Reply => 1,
+            Self::First | Self::Probe | Self::Reply => 1,
             Self::Round => 1 + usize::from(address.is_ipv4()),
         }
     }
@@ -61,7 +63,7 @@ impl Lines {
     pub(super) fn arm(&mut self, at: Instant, address: IpAddr, task: Task) {
         match task {
             Task::First => self.first.arm(at, address, task),
-            Task::Reply | Task::Round => self.later.arm(at, address, task),
+            Task::Probe | Task::Reply | Task::Round => self.later.arm(at, address, task),
         }
     }
 
@@ -69,6 +71,12 @@ impl Lines {
     pub(super) fn disarm(&mut self, address: IpAddr) {
         self.first.disarm(address);
         self.later.disarm(address);
+    }
+
+    /// Has this not done.
+    pub(super) fn forget(&mut self, address: IpAddr, task: Task) {
+        self.first.forget(address, task);
+        self.later.forget(address, task);
     }
 
     /// What is due and may go out.
@@ -113,15 +121,20 @@ impl Line {
     }
 
     fn arm(&mut self, at: Instant, address: IpAddr, task: Task) {
-        if let Some(earlier) = self.times.insert((address, task), at) {
-            self.due.remove(&(earlier, address, task));
-        }
+        self.forget(address, task);
+        self.times.insert((address, task), at);
         self.due.insert((at, address, task));
     }
 
     fn disarm(&mut self, address: IpAddr) {
         let range = (address, Task::First)..=(address, Task::Round);
         for ((address, task), at) in self.times.extract_if(range, |_, _| true) {
+            self.due.remove(&(at, address, task));
+        }
+    }
+
+    fn forget(&mut self, address: IpAddr, task: Task) {
+        if let Some(at) = self.times.remove(&(address, task)) {
             self.due.remove(&(at, address, task));
         }
     }

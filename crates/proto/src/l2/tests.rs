@@ -6,6 +6,7 @@ use cortenlb_wire::ndp::{Advertisement, Solicitation};
 
 use super::*;
 
+mod gateway;
 mod gratuitous;
 mod sequences;
 

@@ -124,6 +124,30 @@ fn ndp_passes_what_is_about_a_vip() {
 }
 
 #[test]
+fn an_answer_passes_only_if_it_is_for_a_vip() {
+    let gateway = MacAddr([2, 0, 0, 0, 0, 9]);
+    let reply = |to| {
+        arp::Repr::request(MAC, v4(to), v4("172.21.5.1"))
+            .answer(gateway)
+            .emit()
+    };
+    let program = arp([v4("172.21.5.240")]);
+    assert!(accepts(&program, &reply("172.21.5.240")));
+    assert!(!accepts(&program, &reply("172.21.5.11")), "for the node itself");
+
+    let advertisement = |to| {
+        let question = Solicitation::multicast(MAC, v6(to), v6("fe80::9")).unicast(gateway);
+        question.answer(gateway, v6("fe80::9")).emit()
+    };
+    let program = ndp([v6("fd00:5::240")]);
+    assert!(accepts(&program, &advertisement("fd00:5::240")));
+    assert!(
+        !accepts(&program, &advertisement("fd00:5::11")),
+        "for the node itself"
+    );
+}
+
+#[test]
 fn without_addresses_nothing_passes() {
     assert!(!accepts(
         &arp([]),

@@ -89,10 +89,12 @@ fn the_answer_is_solicited_and_overrides() {
 
 #[test]
 fn a_unicast_probe_without_option_is_answered_to_its_sender() {
-    let mut probe = solicitation();
+    let mut probe = solicitation().unicast(NODE_MAC);
+    assert_eq!(
+        (probe.envelope.destination, probe.envelope.destination_mac),
+        (ip("fd00:5::240"), NODE_MAC)
+    );
     probe.source_link_layer = None;
-    probe.envelope.destination = probe.target;
-    probe.envelope.destination_mac = NODE_MAC;
     assert_eq!(Repr::parse(&probe.emit()), Ok(Repr::Solicitation(probe)));
     assert_eq!(
         probe.answer(NODE_MAC, ip("fe80::11")).envelope.destination_mac,
