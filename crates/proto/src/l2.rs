@@ -7,7 +7,8 @@
 //! the second for another. A changed MAC begins anew, and so does a socket that could not send. The moment that it is
 //! served no more, nothing is sent, not even a goodbye: the next owner's frames say it all.
 //!
-//! The [default gateway](Gateway) is asked besides, until it answers.
+//! The [default gateway](Gateway) is asked besides, until it answers. Somebody else's claim is
+//! [defended](DEFEND_INTERVAL).
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, Ipv6Addr};
@@ -19,11 +20,13 @@ use cortenlb_wire::ethernet::EtherType;
 use cortenlb_wire::mac::MacAddr;
 use cortenlb_wire::{arp, ndp};
 
+mod claim;
 mod frame;
 mod gateway;
 mod gratuitous;
 mod pace;
 
+pub use claim::{DEFEND_INTERVAL, LET_PASS, Response};
 pub use gateway::{ASK_AGAIN, ASK_AGAIN_AT_MOST, Gateway, Gateways};
 pub use gratuitous::ROUNDS;
 use gratuitous::Served;
@@ -124,6 +127,8 @@ pub enum Output {
         address: IpAddr,
         /// Where they say that it is.
         by: MacAddr,
+        /// What is done about it.
+        response: Response,
     },
     /// A frame was not answered.
     Ignored {
@@ -141,6 +146,8 @@ pub enum Purpose {
     Answer,
     /// To tell everybody.
     Gratuitous,
+    /// To tell everybody that somebody else is wrong.
+    Defence,
     /// To ask the gateway, and thereby tell it.
     Probe,
 }

@@ -18,7 +18,7 @@ use cortenlb_netio::clock;
 use cortenlb_netio::multicast::Membership;
 use cortenlb_netio::packet::PacketSocket;
 use cortenlb_netio::poll::Poller;
-use cortenlb_proto::l2::{Input, Output, Purpose, Responder};
+use cortenlb_proto::l2::{Input, Output, Purpose, Responder, Response};
 use cortenlb_wire::ethernet::EtherType;
 use cortenlb_wire::filter::{self, Instruction};
 use tracing::{debug, error, info, warn};
@@ -256,7 +256,7 @@ impl Driver {
                     if self.send((interface, protocol), &frame) {
                         match purpose {
                             Purpose::Answer => self.metrics.answered(address),
-                            Purpose::Gratuitous => self.metrics.told(address),
+                            Purpose::Gratuitous | Purpose::Defence => self.metrics.told(address),
                             Purpose::Probe => {}
                         }
                     }
@@ -276,12 +276,15 @@ impl Driver {
                     interface,
                     address,
                     by,
+                    response,
                 } => {
-                    // Logged at powers of two, so that a quarrel does not fill the log.
-                    let times = self.metrics.claimed(address);
-                    if times.is_power_of_two() {
-                        let name = self.name(interface);
-                        warn!(name, interface, %address, %by, times, "another station claims an address that is announced here");
+                    let name = self.name(interface);
+                    self.metrics.claimed(address, name);
+                    // Once in ten seconds for each address, so that a quarrel does not fill the log.
+                    if response == Response::Defended {
+                        warn!(name, interface, %address, %by, "another station claims an address that is announced here; defended");
+                    } else {
+                        debug!(name, interface, %address, %by, ?response, "another station claims an address that is announced here");
                     }
                 }
                 Output::Ignored { interface, reason } => {

@@ -24,7 +24,7 @@ pub(super) struct Metrics {
     requests: Rising,
     responses: Rising,
     gratuitous: Rising,
-    claims: Family<Ip, Counter>,
+    claims: Family<Claim, Counter>,
     ignored: Family<Reason, Counter>,
     /// Frames that the kernel had no room for in a socket's queue.
     pub(super) overflowed: Counter,
@@ -37,6 +37,12 @@ pub(super) struct Metrics {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Ip {
     ip: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Claim {
+    ip: String,
+    interface: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -112,9 +118,13 @@ impl Metrics {
         self.gratuitous.get_or_create(&Ip::of(address)).inc();
     }
 
-    /// Returns how often somebody has claimed this address, this time included.
-    pub(super) fn claimed(&self, address: IpAddr) -> u64 {
-        self.claims.get_or_create(&Ip::of(address)).inc() + 1
+    /// Somebody else has claimed this address on the interface with this name.
+    pub(super) fn claimed(&self, address: IpAddr, interface: &str) {
+        let claim = Claim {
+            ip: address.to_string(),
+            interface: interface.to_owned(),
+        };
+        self.claims.get_or_create(&claim).inc();
     }
 
     pub(super) fn ignored(&self, reason: DropReason) {

@@ -11,8 +11,10 @@ use super::{DropReason, Interface, Output, Purpose, Responder};
 
 /// What a frame means.
 enum Heard {
-    /// These are to be done or known.
-    Outputs(Vec<Output>),
+    /// Somebody claims the address, and perhaps there is an answer to go with it.
+    Claim(IpAddr, MacAddr, Vec<Output>),
+    /// There is this answer.
+    Answer(Vec<Output>),
     /// The gateway answers this address.
     Gateway(IpAddr),
 }
@@ -27,7 +29,11 @@ impl Responder {
             },
         };
         match result {
-            Ok(Heard::Outputs(outputs)) => self.outputs.extend(outputs),
+            Ok(Heard::Claim(address, by, answer)) => {
+                self.judge(now, (address, index), by);
+                self.outputs.extend(answer);
+            }
+            Ok(Heard::Answer(answer)) => self.outputs.extend(answer),
             Ok(Heard::Gateway(address)) => self.end_lesson(now, (address, index)),
             Err(reason) => self.outputs.push_back(Output::Ignored {
                 interface: index,
@@ -46,14 +52,12 @@ impl Responder {
         }
         let answer = self.answer_arp(index, interface, &packet);
         if !self.serves(packet.sender_ip.into(), index) {
-            return answer.map(Heard::Outputs);
+            return answer.map(Heard::Answer);
         }
-        let mut outputs = vec![claimed(index, packet.sender_ip.into(), packet.sender_mac)];
         // An announcement asks for the address that it claims, and wants no answer.
-        if packet.target_ip != packet.sender_ip {
-            outputs.extend(answer.into_iter().flatten());
-        }
-        Ok(Heard::Outputs(outputs))
+        let wants_one = packet.target_ip != packet.sender_ip;
+        let answer = answer.into_iter().filter(|_| wants_one).flatten().collect();
+        Ok(Heard::Claim(packet.sender_ip.into(), packet.sender_mac, answer))
     }
 
     fn answer_arp(
@@ -98,7 +102,7 @@ impl Responder {
             .ok_or(DropReason::NotServed)?;
         let answer = solicitation.answer(interface.mac, source).emit();
         let target = solicitation.target.into();
-        Ok(Heard::Outputs(answered(index, EtherType::Ipv6, target, answer)))
+        Ok(Heard::Answer(answered(index, EtherType::Ipv6, target, answer)))
     }
 
     fn handle_advertisement(
@@ -118,7 +122,7 @@ impl Responder {
         if !self.serves(target, index) {
             return Err(DropReason::NotARequest);
         }
-        Ok(Heard::Outputs(vec![claimed(index, target, by)]))
+        Ok(Heard::Claim(target, by, vec![]))
     }
 
     fn serves(&self, address: IpAddr, index: u32) -> bool {
@@ -129,14 +133,6 @@ impl Responder {
     fn check_foreign(&self, sender: MacAddr) -> Result<(), DropReason> {
         let own = self.interfaces.values().any(|interface| interface.mac == sender);
         if own { Err(DropReason::Own) } else { Ok(()) }
-    }
-}
-
-fn claimed(interface: u32, address: IpAddr, by: MacAddr) -> Output {
-    Output::Claimed {
-        interface,
-        address,
-        by,
     }
 }
 

@@ -36,6 +36,8 @@ pub(super) struct Served {
     pub(super) told: Option<Instant>,
     /// Whether the gateway has learned of it.
     pub(super) lesson: Lesson,
+    /// When it was last defended against somebody else's claim.
+    pub(super) defended: Option<Instant>,
 }
 
 impl Responder {
@@ -46,6 +48,7 @@ impl Responder {
             since: now,
             told: None,
             lesson: Lesson::NotAsked,
+            defended: None,
         };
         self.served.insert((address, index), served);
         let lines = self.lines.entry(index).or_default();
@@ -66,14 +69,15 @@ impl Responder {
     fn send_one(&mut self, now: Instant, key: Key, task: Task) {
         match task {
             Task::First => {
-                self.tell(key, 0..1);
+                self.tell(key, 0..1, Purpose::Gratuitous);
                 self.told_first(now, key);
                 self.arm_round(now, key);
             }
             Task::Probe => self.ask_gateway(now, key),
-            Task::Reply => self.tell(key, 1..2),
+            Task::Defend => self.tell(key, 0..1, Purpose::Defence),
+            Task::Reply => self.tell(key, 1..2, Purpose::Gratuitous),
             Task::Round => {
-                self.tell(key, 0..2);
+                self.tell(key, 0..2, Purpose::Gratuitous);
                 self.arm_round(now, key);
             }
         }
@@ -115,7 +119,7 @@ impl Responder {
     }
 
     /// Queues the gratuitous frames for one served address: both forms, or one of them.
-    fn tell(&mut self, (address, index): Key, forms: Range<usize>) {
+    fn tell(&mut self, (address, index): Key, forms: Range<usize>, purpose: Purpose) {
         let interface = &self.interfaces[&index];
         let (protocol, frames) = match (address, interface.ndp) {
             (IpAddr::V4(address), _) => (
@@ -135,7 +139,7 @@ impl Responder {
             interface: index,
             protocol,
             address,
-            purpose: Purpose::Gratuitous,
+            purpose,
             frame,
         }));
     }
@@ -154,7 +158,7 @@ fn refresh(now: Instant, address: IpAddr, interval: Duration) -> Instant {
     // Fibonacci hashing: neighbours, which a pool's addresses mostly are, come to lie far apart and evenly.
     let hash = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let interval = u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX).max(1);
-    let moment = (u128::from(hash) * u128::from(interval) >> 64) as u64;
+    let moment = ((u128::from(hash) * u128::from(interval)) >> 64) as u64;
     let into = (u128::from(now.0) + u128::from(interval - moment)) % u128::from(interval);
     now + Duration::from_nanos(interval - into as u64)
 }

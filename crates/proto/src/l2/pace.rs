@@ -25,6 +25,8 @@ pub const LATER_AT_ONCE: usize = 10;
 pub(super) enum Task {
     /// The first frame of a take-over.
     First,
+    /// The answer to somebody else's claim.
+    Defend,
     /// A question to the gateway.
     Probe,
     /// The second form of the first round.
@@ -36,7 +38,7 @@ pub(super) enum Task {
 impl Task {
     fn frames(self, address: IpAddr) -> usize {
         match self {
-            Self::First | Self::Probe | Self::Reply => 1,
+            Self::First | Self::Defend | Self::Probe | Self::Reply => 1,
             Self::Round => 1 + usize::from(address.is_ipv4()),
         }
     }
@@ -63,7 +65,7 @@ impl Lines {
     pub(super) fn arm(&mut self, at: Instant, address: IpAddr, task: Task) {
         match task {
             Task::First => self.first.arm(at, address, task),
-            Task::Probe | Task::Reply | Task::Round => self.later.arm(at, address, task),
+            _ => self.later.arm(at, address, task),
         }
     }
 

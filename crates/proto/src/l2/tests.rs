@@ -6,6 +6,7 @@ use cortenlb_wire::ndp::{Advertisement, Solicitation};
 
 use super::*;
 
+mod claim;
 mod gateway;
 mod gratuitous;
 mod sequences;
@@ -226,6 +227,7 @@ fn somebody_elses_claim_is_told_and_not_answered() {
             interface: 1,
             address,
             by: CLIENT_MAC,
+            response: Response::LetPass,
         }]
     };
     let mut responder = mk_serving([IpAddr::from(VIP), v6("fd00:5::240").into()]);
@@ -260,6 +262,7 @@ fn who_claims_one_address_is_answered_for_another() {
         interface: 1,
         address: VIP.into(),
         by: CLIENT_MAC,
+        response: Response::LetPass,
     };
     let mut expected = vec![claim.clone()];
     expected.extend(answered(other, EtherType::Arp, request.answer(mac(1)).emit()));

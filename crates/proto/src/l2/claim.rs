@@ -1,0 +1,57 @@
+//! What is done when somebody else says that a served address is theirs.
+//!
+//! The address is kept and defended, as by RFC 5227 §2.4 (c): one announcement, and none for ten seconds after it,
+//! so that two stations which both insist do not shout for ever. Neighbour discovery has no such rule; it is given the
+//! same one, with an advertisement that overrides what neighbours have cached (RFC 4861 §7.2.6).
+
+use std::time::Duration;
+
+use cortenlb_core::time::Instant;
+use cortenlb_wire::mac::MacAddr;
+
+use super::pace::Task;
+use super::{Key, Output, Responder};
+
+/// `DEFEND_INTERVAL` (RFC 5227 §1.1).
+pub const DEFEND_INTERVAL: Duration = Duration::from_secs(10);
+/// How long after the first frame of a take-over claims are let pass: they are mostly late frames of the old owner.
+pub const LET_PASS: Duration = Duration::from_secs(1);
+
+/// What was done about a claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Response {
+    /// Nothing yet: the address was taken over within [`LET_PASS`].
+    LetPass,
+    /// The address is defended, for the first time within [`DEFEND_INTERVAL`].
+    Defended,
+    /// Nothing: it was defended within [`DEFEND_INTERVAL`].
+    DefendedBefore,
+}
+
+impl Responder {
+    /// Judges the claim that `by` has made of a served address.
+    pub(super) fn judge(&mut self, now: Instant, key: Key, by: MacAddr) {
+        let (address, index) = key;
+        let Some(served) = self.served.get_mut(&key) else {
+            return;
+        };
+        let settled = served.told.is_some_and(|told| now - told >= LET_PASS);
+        let response = match served.defended {
+            _ if !settled => Response::LetPass,
+            Some(defended) if now - defended < DEFEND_INTERVAL => Response::DefendedBefore,
+            _ => Response::Defended,
+        };
+        self.outputs.push_back(Output::Claimed {
+            interface: index,
+            address,
+            by,
+            response,
+        });
+        if response == Response::Defended {
+            served.defended = Some(now);
+            let lines = self.lines.entry(index).or_default();
+            lines.arm(now, address, Task::Defend);
+            self.send_due(now);
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! Somebody else's claims: when they are let pass, when defended, and that it comes to an end.
+
+use super::*;
+
+fn frame_at<'a>(now: Instant, protocol: EtherType, bytes: &'a [u8]) -> Input<'a> {
+    Input::Frame {
+        interface: 1,
+        protocol,
+        received: now,
+        bytes,
+    }
+}
+
+/// What comes of somebody's claim of `address` at this time.
+fn claim(responder: &mut Responder, now: Instant, address: IpAddr) -> Vec<Output> {
+    let bytes = match address {
+        IpAddr::V4(address) => arp::Repr::gratuitous(CLIENT_MAC, address)[0].emit(),
+        IpAddr::V6(address) => Advertisement::unsolicited(CLIENT_MAC, v6("fe80::64"), address).emit(),
+    };
+    step(responder, now, frame_at(now, EtherType::of(address), &bytes))
+}
+
+fn claimed(address: impl Into<IpAddr>, response: Response) -> Output {
+    Output::Claimed {
+        interface: 1,
+        address: address.into(),
+        by: CLIENT_MAC,
+        response,
+    }
+}
+
+fn defence(address: impl Into<IpAddr>) -> Output {
+    let address = address.into();
+    let frame = match address {
+        IpAddr::V4(address) => arp::Repr::gratuitous(mac(1), address)[0].emit(),
+        IpAddr::V6(address) => Advertisement::unsolicited(mac(1), v6("fe80::1"), address).emit(),
+    };
+    Output::Send {
+        interface: 1,
+        protocol: EtherType::of(address),
+        address,
+        purpose: Purpose::Defence,
+        frame,
+    }
+}
+
+/// Serves both addresses, and has told all rounds.
+fn mk_settled() -> (Responder, [IpAddr; 2], Instant) {
+    let vips = [IpAddr::from(VIP), v6("fd00:5::240").into()];
+    let mut responder = mk_serving(vips);
+    while let Some(at) = responder.poll_timeout() {
+        step(&mut responder, at, Input::Timeout);
+    }
+    (responder, vips, T0 + Duration::from_secs(20))
+}
+
+#[test]
+fn a_claim_is_defended_by_one_announcement_in_ten_seconds() {
+    for family in 0..2 {
+        let (mut responder, vips, now) = mk_settled();
+        let vip = vips[family];
+        let defended = [claimed(vip, Response::Defended), defence(vip)];
+        assert_eq!(claim(&mut responder, now, vip), defended);
+        let before = Instant((now + DEFEND_INTERVAL).0 - 1);
+        for at in [now, now + Duration::from_secs(5), before] {
+            assert_eq!(
+                claim(&mut responder, at, vip),
+                [claimed(vip, Response::DefendedBefore)]
+            );
+        }
+        assert_eq!(claim(&mut responder, now + DEFEND_INTERVAL, vip), defended);
+        assert_eq!(responder.poll_timeout(), None, "nothing is repeated");
+    }
+}
+
+#[test]
+fn the_old_owners_late_frames_are_let_pass() {
+    let mut responder = mk_serving([VIP]);
+    let just_before = Instant((T0 + LET_PASS).0 - 1);
+    for at in [T0, just_before] {
+        let outputs = claim(&mut responder, at, VIP.into());
+        assert_eq!(outputs, [claimed(VIP, Response::LetPass)]);
+    }
+    step(&mut responder, T0 + LET_PASS, Input::Timeout);
+    let outputs = claim(&mut responder, T0 + LET_PASS, VIP.into());
+    assert_eq!(outputs, [claimed(VIP, Response::Defended), defence(VIP)]);
+}
+
+#[test]
+fn what_waits_for_its_first_frame_is_not_defended() {
+    let vips: Vec<IpAddr> = (0..10_000)
+        .map(|number| Ipv4Addr::from(0xac15_0000 + number).into())
+        .collect();
+    let last = *vips.last().unwrap();
+    let mut responder = mk_serving(vips);
+    let outputs = claim(&mut responder, T0 + LET_PASS, last);
+    assert_eq!(outputs, [claimed(last, Response::LetPass)]);
+}
+
+#[test]
+fn what_is_served_no_more_is_left_to_others() {
+    let (mut responder, vips, now) = mk_settled();
+    step(&mut responder, now, Input::Table(Table::new()));
+    for vip in vips {
+        let outputs = claim(&mut responder, now, vip);
+        assert!(matches!(outputs[..], [Output::Ignored { .. }]), "{outputs:?}");
+    }
+    assert_eq!(responder.poll_timeout(), None);
+}
+
+#[test]
+fn defences_keep_the_pace() {
+    let vips: Vec<IpAddr> = (0..100)
+        .map(|number| Ipv4Addr::from(0xac15_0000 + number).into())
+        .collect();
+    let mut responder = mk_serving(vips.clone());
+    while let Some(at) = responder.poll_timeout() {
+        step(&mut responder, at, Input::Timeout);
+    }
+    let now = T0 + Duration::from_secs(20);
+    let sent = |outputs: &[Output]| {
+        let sends = outputs
+            .iter()
+            .filter(|output| matches!(output, Output::Send { .. }));
+        sends.count()
+    };
+    let at_once: usize = vips
+        .iter()
+        .map(|vip| sent(&claim(&mut responder, now, *vip)))
+        .sum();
+    assert_eq!(at_once, LATER_AT_ONCE);
+    let mut later = 0;
+    while let Some(at) = responder.poll_timeout() {
+        assert!(at - now <= Duration::from_millis(100));
+        later += sent(&step(&mut responder, at, Input::Timeout));
+    }
+    assert_eq!(at_once + later, 100);
+}
