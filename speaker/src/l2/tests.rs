@@ -1,7 +1,7 @@
 //! The whole of it on real interfaces, in a network namespace of its own.
 
 use std::collections::BTreeSet;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::os::fd::AsFd as _;
 use std::process::Command;
 use std::time::Duration;
@@ -270,6 +270,55 @@ fn an_interface_that_comes_back_unnoticed_is_heard_again() {
 
             mailbox.post(|desired| desired.stop = true);
             thread.join().unwrap().unwrap();
+        },
+    );
+}
+
+#[test]
+fn the_solicited_node_group_is_joined_again_when_the_link_is_back() {
+    in_namespace(
+        "l2::tests::the_solicited_node_group_is_joined_again_when_the_link_is_back",
+        SET_UP,
+        "+net_raw,+net_admin",
+        async || {
+            let links = LinkWatch::open().await.unwrap().subscribe().borrow().clone();
+            let client = links.values().find(|link| link.name == "client").unwrap().index;
+            let vip: Ipv6Addr = "fd00:5::240".parse().unwrap();
+            let socket = PacketSocket::open(client, EtherType::Ipv6, &filter::ndp([vip])).unwrap();
+            let exclusions = Exclusions::parse(
+                "excludel2.yaml".as_ref(),
+                "announcedInterfacesToExclude: [client]",
+            );
+            let handle = spawn(&mut Registry::default(), exclusions.unwrap(), None)
+                .await
+                .unwrap();
+            let joined = || {
+                let groups = std::fs::read_to_string("/proc/net/igmp6").unwrap();
+                let mut groups = groups.lines().filter(|line| line.contains(" node "));
+                groups.any(|line| line.contains("ff0200000000000000000001ff000240"))
+            };
+            let told = |frame: &[u8]| {
+                let ndp::Repr::Advertisement(told) = ndp::Repr::parse(frame).ok()? else {
+                    return None;
+                };
+                (told.target == vip).then_some(told)
+            };
+            handle.set_table(table(&["fd00:5::240"]));
+            next(&socket, told);
+            assert!(joined());
+
+            ip("link set node down");
+            while socket.receive(&mut [0; 64]).is_ok() {}
+            ip("link set node up");
+            // The kernel has taken the address away with the link.
+            ip("-6 address add fe80::a/64 dev node nodad");
+            next(&socket, told);
+            assert!(joined());
+            let solicitation = Solicitation::multicast(CLIENT_MAC, "fd00:5::100".parse().unwrap(), vip);
+            socket.send(&solicitation.emit()).unwrap();
+            let answer = next(&socket, |frame| told(frame).filter(|told| told.solicited));
+            assert_eq!(answer, solicitation.answer(NODE_MAC, "fe80::a".parse().unwrap()));
+            handle.stop();
         },
     );
 }

@@ -81,6 +81,7 @@ fn the_answer_is_solicited_and_overrides() {
     };
     assert_eq!(answer, expected);
     let frame = answer.emit();
+    assert_eq!((frame[20], frame[21]), (58, 255), "ICMPv6, hop limit 255");
     assert_eq!(frame[MESSAGE], ADVERTISEMENT);
     assert_eq!(frame[MESSAGE + 4..MESSAGE + 8], [0b0110_0000, 0, 0, 0]);
     assert_eq!(frame[MESSAGE + 24..], [2, 1, 2, 0, 0, 0, 0, 0x11]);
