@@ -11,6 +11,7 @@ use cortenlb_crds::names::{CONDITION_ADDRESS_ASSIGNED, CONDITION_ANNOUNCED};
 use cortenlb_crds::translate::service::RequestError;
 
 use super::input::Verdict;
+use super::leaving::Wait;
 use super::record::{Record, Seen};
 
 /// The reason of a Service that has what it asks for.
@@ -18,6 +19,9 @@ const ASSIGNED: &str = "Assigned";
 
 /// The reason of a Service whose address is about to change for a reason that others gave.
 pub(super) const MOVING: &str = "Moving";
+
+/// How many characters a condition quotes of why the API server refuses a write.
+const REFUSAL: usize = 512;
 
 /// Addresses, separated by commas.
 struct Listed<'a>(&'a [IpAddr]);
@@ -163,6 +167,75 @@ pub(super) fn before(desired: Desired, seen: &Seen) -> Desired {
     Desired {
         conditions: vec![(CONDITION_ADDRESS_ASSIGNED, Some(verdict))],
         ..Desired::default()
+    }
+}
+
+/// The part of what a Service should say that needs not wait for those who still show its other addresses.
+pub(super) fn without(desired: &Desired, key: &ServiceKey, seen: &Seen, wait: &Wait) -> Desired {
+    let all = desired.addresses.as_deref().unwrap_or_default();
+    let free = all.iter().filter(|address| !wait.addresses.contains(address));
+    let free: Vec<IpAddr> = free.copied().collect();
+    let message = format!(
+        "[{}] is about to become [{}], as soon as [{}] is no longer shown by {}",
+        Listed(&seen.addresses),
+        Listed(all),
+        Listed(&wait.addresses),
+        named_for(key, &wait.shown_by)
+    );
+    // Its own write must not change what it says.
+    let said = seen.condition(CONDITION_ADDRESS_ASSIGNED);
+    let said = said.filter(|said| said.reason == MOVING && seen.addresses == free);
+    Desired {
+        pool: if free.is_empty() {
+            Some(String::new())
+        } else {
+            desired.pool.clone()
+        },
+        conditions: vec![(
+            CONDITION_ADDRESS_ASSIGNED,
+            Some(Verdict {
+                status: !free.is_empty(),
+                reason: MOVING.to_owned(),
+                message: said.map_or(message, |said| said.message.clone()),
+            }),
+        )],
+        addresses: Some(free),
+    }
+}
+
+/// What a Service says while others show its addresses: why, if that is known to last.
+pub(super) fn in_the_way(key: &ServiceKey, seen: &Seen, wait: &Wait) -> Desired {
+    let Some(why) = &wait.stuck else {
+        return Desired::default();
+    };
+    let why: String = if key.namespace() == wait.shown_by.namespace() {
+        why.chars().take(REFUSAL).collect()
+    } else {
+        "the log of the controller says why".to_owned()
+    };
+    let message = format!(
+        "waits for [{}], which {} still shows, since the write that takes it away is refused: {why}; it is tried again \
+         every ten seconds",
+        Listed(&wait.addresses),
+        named_for(key, &wait.shown_by)
+    );
+    let verdict = Verdict {
+        status: !seen.addresses.is_empty(),
+        reason: "AddressInUse".to_owned(),
+        message,
+    };
+    Desired {
+        conditions: vec![(CONDITION_ADDRESS_ASSIGNED, Some(verdict))],
+        ..Desired::default()
+    }
+}
+
+/// How another Service is named to `key`: those of other tenants are not.
+fn named_for(key: &ServiceKey, other: &ServiceKey) -> String {
+    if key.namespace() == other.namespace() {
+        format!("Service {other}")
+    } else {
+        "a Service in another namespace".to_owned()
     }
 }
 

@@ -99,6 +99,7 @@ impl Index {
     /// not repeated; the decision is made again when a newer form of the object is seen, or after a while (`again`).
     pub(super) fn reconcile(&mut self, now: Now, key: &ServiceKey) {
         self.follow_leaving(now, key);
+        self.leaving.stop_waiting(key);
         let Some(record) = self.services.get_mut(key) else {
             return;
         };
@@ -126,7 +127,21 @@ impl Index {
         }
         let mut added = desired.addresses.clone().unwrap_or_default();
         added.retain(|address| !record.seen.addresses.contains(address));
-        if self.leaving.must_wait(key, &added) {
+        if let Some(wait) = self.leaving.wait(key, &added) {
+            let part = if wait.is_cycle {
+                added.retain(|address| !wait.addresses.contains(address));
+                desired::without(&desired, key, &record.seen, &wait)
+            } else {
+                added.clear();
+                desired::in_the_way(key, &record.seen, &wait)
+            };
+            if let Some(write) = patch::write(key, &record.seen, &part, now.wall) {
+                // Until it is answered it waits for that, and breaks no other cycle.
+                self.leaving.stop_waiting(key);
+                // What there is to say is said with the rest.
+                record.sent(Vec::new(), added);
+                self.effects.push_back(Effect::Write(write));
+            }
             return;
         }
         if let Some(write) = patch::write(key, &record.seen, &desired, now.wall) {
@@ -173,6 +188,13 @@ impl Index {
         }
         match write.key {
             Key::Service(key) => {
+                let why = match &result {
+                    Err(refusal @ Refusal::Rejected { .. }) => Some(cortenlb_kit::logs::chain(refusal)),
+                    _ => None,
+                };
+                for waiting in self.leaving.set_stuck(&key, why) {
+                    self.reconcile(now, &waiting);
+                }
                 let Some(record) = self.services.get_mut(&key) else {
                     return;
                 };

@@ -14,6 +14,7 @@ mod parity;
 mod peers;
 mod pool_status;
 mod reservations;
+mod rest;
 mod rivals;
 mod rules;
 mod sequences;

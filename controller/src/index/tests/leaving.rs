@@ -159,3 +159,129 @@ fn a_foreign_address_that_stays_is_not_waited_for() {
     );
     assert_eq!(cluster.shown("a"), "10.0.0.0 (p)");
 }
+
+/// Makes the Services `s0`, `s1`, … which have 10.0.0.0, 10.0.0.1, … turn their addresses round: the first has to wait
+/// for its write when the others ask for what it has.
+fn turn_round(count: u8) -> Cluster {
+    let services: Vec<Value> = (0..count)
+        .map(|number| {
+            mk_holder(
+                &format!("s{number}"),
+                (9 - number).into(),
+                &format!("10.0.0.{number}"),
+                "p",
+            )
+        })
+        .collect();
+    let mut cluster = Cluster::with(&[mk_pool("p", &["10.0.0.0/28"])], &services);
+    for number in 1..count {
+        let wish = asking_for(&format!("10.0.0.{}", number - 1));
+        cluster.edit(&format!("s{number}"), wish);
+    }
+    edit(&mut cluster, "s0", &asking_for("10.0.0.15"));
+    edit(&mut cluster, "s0", &asking_for(&format!("10.0.0.{}", count - 1)));
+    cluster.settle();
+    cluster
+}
+
+#[test]
+fn services_that_swap_addresses_do_not_wait_for_each_other() {
+    for count in 2..5 {
+        let cluster = turn_round(count);
+        for number in 0..count {
+            let name = format!("s{number}");
+            let wanted = (number + count - 1) % count;
+            assert_eq!(
+                cluster.shown(&name),
+                format!("10.0.0.{wanted} (p)"),
+                "{count} {}",
+                cluster.assigned(&name)
+            );
+            assert!(cluster.assigned(&name).starts_with("True Assigned"));
+        }
+    }
+}
+
+/// Each of two Services with two families wants the other's address of one of them.
+#[test]
+fn a_swap_of_one_family_leaves_the_other_in_place() {
+    let dual = |name: &str, age, last: u8| {
+        let mut service = mk_service(name, age);
+        let ips = json!(["10.96.0.1", "fd96::1"]);
+        merge(
+            &mut service,
+            &json!({
+                "metadata": { "annotations": { "metallb.io/ip-allocated-from-pool": "p" } },
+                "spec": { "clusterIPs": ips, "ipFamilyPolicy": "RequireDualStack" },
+                "status": { "loadBalancer": { "ingress": [
+                    { "ip": format!("10.0.0.{last}"), "ipMode": "VIP" }, { "ip": format!("fd00::{last}"), "ipMode": "VIP" },
+                ] } },
+            }),
+        );
+        service
+    };
+    let pools = [mk_pool("p", &["10.0.0.0/29", "fd00::/125"])];
+    let mut cluster = Cluster::with(&pools, &[dual("a", 2, 1), dual("b", 1, 2)]);
+    cluster.edit("b", asking_for("10.0.0.1,fd00::2"));
+    edit(&mut cluster, "a", &asking_for("10.0.0.3,fd00::1"));
+    edit(&mut cluster, "a", &asking_for("10.0.0.2,fd00::1"));
+    let mut least = 2;
+    while let Some(write) = cluster.pending.pop_front() {
+        cluster.answer(write);
+        let shown = ["a", "b"].map(|name| cluster.shown(name));
+        assert!(
+            shown[0].contains("fd00::1") && shown[1].contains("fd00::2"),
+            "{shown:?}"
+        );
+        least = least.min(shown.iter().filter(|shown| shown.contains("10.0.0.")).count());
+    }
+    assert_eq!(
+        (cluster.shown("a"), cluster.shown("b"), least),
+        ("10.0.0.2 fd00::1 (p)".into(), "10.0.0.1 fd00::2 (p)".into(), 1)
+    );
+}
+
+fn reject(cluster: &mut Cluster, write: Write<Key>) {
+    let target = write.target.clone();
+    let source = Box::new(kube::Error::LinesCodecMaxLineLengthExceeded);
+    let result = Err(Refusal::Rejected { target, source });
+    cluster.input(Input::Written(Box::new(Outcome { write, result })));
+}
+
+#[test]
+fn who_waits_for_an_address_that_cannot_be_taken_away_says_so() {
+    let mut cluster = mk_cluster();
+    cluster.apply(mk_service("other", 0));
+    let mut far = mk_service("c", 0);
+    far["metadata"]["namespace"] = "far".into();
+    merge(&mut far, &asking_for("10.0.0.1"));
+    cluster.apply(far);
+    for (name, wish) in [("a", "10.0.0.3"), ("other", "10.0.0.2")] {
+        edit(&mut cluster, name, &asking_for(wish));
+        let write = cluster.pending.pop_front().unwrap();
+        reject(&mut cluster, write);
+        cluster.settle();
+    }
+    assert!(
+        cluster.assigned("b").starts_with(
+            "False AddressInUse: waits for [10.0.0.0], which Service ns/a still shows, since the write that takes it \
+             away is refused: "
+        ),
+        "{}",
+        cluster.assigned("b")
+    );
+    assert_eq!(
+        cluster.assigned("far/c"),
+        "False AddressInUse: waits for [10.0.0.1], which a Service in another namespace still shows, since the write \
+         that takes it away is refused: the log of the controller says why; it is tried again every ten seconds"
+    );
+    cluster.pass(Duration::from_secs(10));
+    assert_eq!(
+        (cluster.shown("a"), cluster.shown("b"), cluster.shown("far/c")),
+        (
+            "10.0.0.3 (p)".into(),
+            "10.0.0.0 (p)".into(),
+            "10.0.0.1 (p)".into()
+        )
+    );
+}
