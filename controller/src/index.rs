@@ -304,16 +304,16 @@ impl Index {
         let Some(allocator) = &mut self.allocator else {
             return;
         };
-        // Before the pools give anything: what they now cover belongs to those whose status shows it.
+        // Before the pools give anything: what they cover as of now belongs to those whose status shows it. What they
+        // covered before has been judged when it was seen.
         let covered = |address: IpAddr| {
-            valid
-                .values()
-                .flat_map(|pool| pool.ranges())
-                .any(|range| range.contains(address))
+            let mut ranges = valid.values().flat_map(|pool| pool.ranges());
+            allocator.pool_of(address).is_none() && ranges.any(|range| range.contains(address))
         };
         let claims = self.unheld.iter().filter_map(|key| {
             let claim = self.services.get(key)?.seen.claim(covered)?;
-            Some((key.clone(), claim))
+            let is_new = claim.addresses.iter().all(|address| covered(*address));
+            is_new.then(|| (key.clone(), claim))
         });
         let claims: BTreeMap<_, _> = claims.collect();
         for (key, in_use) in allocator.adopt(claims) {

@@ -227,6 +227,11 @@ impl Record {
         self.yielded.is_some()
     }
 
+    /// Whether these addresses were the ones that it held when its status was last right.
+    pub(super) fn had(&self, addresses: &[IpAddr]) -> bool {
+        self.settled.as_deref() == Some(addresses)
+    }
+
     /// Whether somebody has replaced our addresses `held`, which had been in the status.
     pub(super) fn notice_rewrite(&mut self, now: Instant, key: &ServiceKey, held: &[IpAddr]) {
         if self.settled.as_deref() != Some(held) || self.in_place(held) {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cortenlb_core::ipam::Allocator;
 use cortenlb_core::name::ServiceKey;
+use cortenlb_core::selector::Labels;
 use cortenlb_kit::watch::Change;
 use cortenlb_kit::write::{Outcome, Refusal};
 use k8s_openapi::api::core::v1::Service;
@@ -62,8 +63,12 @@ impl Index {
             }
         }
         self.follow_fence(&key, source);
+        let may_adopt = self.may_adopt(&key);
         if let (Some(allocator), Some(record)) = (&mut self.allocator, self.services.get_mut(&key)) {
-            ask(allocator, &key, record);
+            if may_adopt {
+                adopt(allocator, &key, record);
+            }
+            request(allocator, &key, record);
         }
         let record = self.services.get_mut(&key).expect("the record was made above");
         if let Some(held) = self
@@ -75,6 +80,34 @@ impl Index {
         }
         self.reconcile(now, &key);
         self.drain(now);
+    }
+
+    /// Whether a Service that holds nothing may have what its status shows, which somebody else has written: whoever may
+    /// write a status has no right to an address that the pools would not give. What it had before, by its annotation
+    /// too, is its own.
+    fn may_adopt(&self, key: &ServiceKey) -> bool {
+        let (Some(allocator), Some(record)) = (&self.allocator, self.services.get(key)) else {
+            return false;
+        };
+        let covered = |address| allocator.pool_of(address).is_some();
+        let (Some(wants), Some(claim), None) = (
+            &record.seen.wants,
+            record.seen.claim(covered),
+            allocator.assignment(key),
+        ) else {
+            return false;
+        };
+        if claim.annotated && record.had(&claim.addresses) {
+            return true;
+        }
+        let none = Labels::new();
+        let labels = wants.request.as_ref().map_or(&none, |request| &request.labels);
+        let of_namespace = self.namespaces.get(key.namespace());
+        claim.addresses.iter().all(|address| {
+            let pool = allocator.pool_of(*address);
+            let pool = pool.and_then(|pool| self.pools.pool_with(pool, *address));
+            pool.is_some_and(|pool| pool.admits(key.namespace(), of_namespace, labels))
+        })
     }
 
     pub(super) fn forget(&mut self, now: Now, key: &ServiceKey) {
@@ -255,12 +288,14 @@ impl Index {
     }
 }
 
-/// Hands what a Service shows and asks for to the allocator.
+/// Hands what a Service shows and asks for to the allocator, at a start: what is shown stays.
 pub(super) fn ask(allocator: &mut Allocator, key: &ServiceKey, record: &mut Record) {
-    let Some(wants) = &record.seen.wants else {
-        allocator.release(key);
-        return;
-    };
+    adopt(allocator, key, record);
+    request(allocator, key, record);
+}
+
+/// Hands what a Service shows to the allocator, unless it holds something.
+fn adopt(allocator: &mut Allocator, key: &ServiceKey, record: &mut Record) {
     if allocator.assignment(key).is_none()
         && let Some(claim) = record.seen.claim(|address| allocator.pool_of(address).is_some())
     {
@@ -268,6 +303,14 @@ pub(super) fn ask(allocator: &mut Allocator, key: &ServiceKey, record: &mut Reco
             record.lost = Some(Box::new(in_use));
         }
     }
+}
+
+/// Hands what a Service asks for to the allocator.
+fn request(allocator: &mut Allocator, key: &ServiceKey, record: &mut Record) {
+    let Some(wants) = &record.seen.wants else {
+        allocator.release(key);
+        return;
+    };
     match &wants.request {
         Ok(request) => {
             if let Some(in_use) = allocator.conflict(key, &request.terms) {

@@ -151,3 +151,61 @@ fn an_annotation_makes_an_address_ours_without_any_pool() {
     cluster.apply(mk_service("new", 0));
     assert_eq!(cluster.shown("new"), "10.0.0.0 (p)");
 }
+
+/// While the controller runs, whoever writes a status gets no address by it that the pools would not give.
+#[test]
+fn a_status_that_somebody_writes_opens_no_pool() {
+    let mut pinned = mk_pool("pinned", &["10.0.0.0/24"]);
+    pinned["spec"]["serviceAllocation"] = json!({ "namespaces": ["prod"] });
+    let mut careful = mk_pool("careful", &["10.0.1.0/24"]);
+    careful["spec"]["avoidBuggyIPs"] = true.into();
+    careful["spec"]["autoAssign"] = false.into();
+    let mut cluster = Cluster::with(&[pinned, careful], &[mk_service("s", 5)]);
+    let status = |address: &str| json!({ "status": { "loadBalancer": { "ingress": [{ "ip": address }] } } });
+    for annotation in [Value::Null, "pinned".into()] {
+        for address in ["10.0.0.7", "10.0.1.0"] {
+            let mut edit = status(address);
+            edit["metadata"] = json!({ "annotations": { "metallb.io/ip-allocated-from-pool": annotation } });
+            cluster.edit("s", edit);
+            assert_eq!(cluster.shown("s"), " (-)", "{address} {annotation}");
+            assert!(
+                cluster.assigned("s").starts_with("False NoAddressAvailable"),
+                "{}",
+                cluster.assigned("s")
+            );
+        }
+    }
+    // Nor before the status is put right, when a pool changes.
+    let mut service = cluster.services["s"].clone();
+    merge(&mut service, &status("10.0.0.7"));
+    cluster.put_service(service);
+    cluster.tell("s");
+    cluster.apply_pool(mk_pool("other", &["10.0.9.9/32"]));
+    assert_eq!(cluster.shown("s"), "10.0.9.9 (other)");
+    // What the pools would give may be had.
+    cluster.delete("s");
+    cluster.apply(mk_service("s", 5));
+    cluster.delete("s");
+    cluster.apply(mk_holder("s", 5, "10.0.1.7", ""));
+    assert_eq!(cluster.shown("s"), "10.0.1.7 (careful)");
+}
+
+/// Its class changes, and changes back before the address is taken out of its status; its pool is for others by now.
+#[test]
+fn what_a_service_had_it_may_have_again() {
+    let mut pool = mk_pool("p", &["10.0.0.0/24"]);
+    let mut cluster = Cluster::with(std::slice::from_ref(&pool), &[mk_holder("s", 5, "10.0.0.7", "p")]);
+    pool["spec"]["serviceAllocation"] = json!({ "namespaces": ["prod"] });
+    cluster.apply_pool(pool);
+    for class in [json!("other"), Value::Null] {
+        let mut service = cluster.services["s"].clone();
+        merge(&mut service, &json!({ "spec": { "loadBalancerClass": class } }));
+        cluster.put_service(service);
+        cluster.tell("s");
+    }
+    cluster.settle();
+    assert_eq!(cluster.shown("s"), "10.0.0.7 (p)");
+    // A start leaves everything as it is, whoever wrote it.
+    cluster.restart();
+    assert_eq!(cluster.shown("s"), "10.0.0.7 (p)");
+}
