@@ -166,10 +166,14 @@ impl Index {
                 self.drain(now);
             }
             Input::Rivals(change) => {
+                let before = self.rivals.verdict();
                 let notes = self.rivals.change(*change);
                 self.say(notes);
                 self.listed.rivals = true;
-                self.rivals_changed();
+                // Most of these pods are nobody's rivals.
+                if self.rivals.verdict() != before {
+                    self.rivals_changed();
+                }
             }
             Input::States(change) => self.states(change),
             Input::Announced { service, verdict } => {

@@ -112,3 +112,18 @@ pub(super) fn merged(
     }
     conditions
 }
+
+/// How many a message lists at most.
+const LISTED: usize = 8;
+
+/// The first of them, and how many more there are: a message is bounded.
+pub(super) fn listed(mut all: Vec<String>, separator: &str) -> String {
+    let more = all.len().saturating_sub(LISTED);
+    all.truncate(LISTED);
+    let text = all.join(separator);
+    if more == 0 {
+        text
+    } else {
+        format!("{text} and {more} more")
+    }
+}

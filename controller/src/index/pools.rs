@@ -21,7 +21,7 @@ use kube::api::DynamicObject;
 use serde_json::json;
 
 use super::input::{Effect, Key, Now, PoolUsage, Verdict};
-use super::patch::merged;
+use super::patch::{listed, merged};
 
 /// The shortest time between two writes of one pool's status.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -134,8 +134,7 @@ impl Pools {
         for (name, record) in &mut self.pools {
             let (reason, message) = match (&record.judged, rejected.get(name)) {
                 (Err(errors), _) => {
-                    let list: Vec<String> = errors.iter().map(ToString::to_string).collect();
-                    let list = list.join("; ");
+                    let list = listed(errors.iter().map(ToString::to_string).collect(), "; ");
                     record.ignored = Some(format!("parsing address pool {name}: {list}"));
                     ("Invalid", format!("the pool is ignored: {list}"))
                 }

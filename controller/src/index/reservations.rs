@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cortenlb_core::ipam::{Allocator, Reservation, Standing};
+use cortenlb_core::ipam::{Allocator, Pending, Reservation, Standing};
 use cortenlb_core::name::ReservationKey;
 use cortenlb_crds::address_reservation::ReservationPhase;
 use cortenlb_crds::names::CONDITION_RESERVED;
@@ -17,7 +17,7 @@ use serde_json::json;
 
 use super::Index;
 use super::input::{Effect, Key, Now, Verdict};
-use super::patch::merged;
+use super::patch::{listed, merged};
 
 /// All reservations.
 #[derive(Debug, Default)]
@@ -28,6 +28,7 @@ pub(super) struct Reservations {
 
 #[derive(Debug)]
 struct Record {
+    uid: Option<String>,
     version: String,
     generation: Option<i64>,
     asks: Reservation,
@@ -64,15 +65,23 @@ impl Reservations {
     pub(super) fn answered(
         &mut self,
         key: &ReservationKey,
+        op: &Op,
         answer: Option<Box<DynamicObject>>,
     ) -> Option<AddressReservation> {
         let record = self.records.get_mut(key)?;
+        let answer: Option<AddressReservation> = answer.and_then(|object| object.try_parse().ok());
+        // The answer to a write to an object that is gone, when there is another one of its name.
+        if answer.as_ref().is_some_and(|object| object.uid() != record.uid) {
+            return None;
+        }
         record.under_way = false;
-        if answer.is_none() {
-            record.refused = Some(record.version.clone());
+        if answer.is_none()
+            && let Op::Patch { body, .. } = op
+        {
+            record.refused = body["metadata"]["resourceVersion"].as_str().map(str::to_owned);
         }
         self.dirty.insert(key.clone());
-        answer?.try_parse().ok()
+        answer
     }
 
     /// Nothing newer has come: the form from which the refused write was decided may be decided from again.
@@ -83,12 +92,20 @@ impl Reservations {
         }
     }
 
-    /// Takes in one reservation; returns what it asks for.
-    fn see(&mut self, key: ReservationKey, object: &AddressReservation) -> Reservation {
+    /// Takes in one reservation; returns what it asks for, unless this is an older form than the one that is known: the
+    /// watch lags behind the answers to our writes, and they behind it. What is `listed` is the truth.
+    fn see(&mut self, key: ReservationKey, object: &AddressReservation, listed: bool) -> Option<Reservation> {
+        let version = object.resource_version().unwrap_or_default();
         let old = self.records.get(&key);
+        // Another object of the same name is news, has not been written to, and nothing of it was refused.
+        let old = old.filter(|old| old.uid == object.uid());
+        if !listed && old.is_some_and(|old| is_older(&version, &old.version)) {
+            return None;
+        }
         let asks = reservation(object);
         let record = Record {
-            version: object.resource_version().unwrap_or_default(),
+            uid: object.uid(),
+            version,
             generation: object.metadata.generation,
             asks: asks.clone(),
             status: object.status.clone().unwrap_or_default(),
@@ -97,7 +114,7 @@ impl Reservations {
         };
         self.dirty.insert(key.clone());
         self.records.insert(key, record);
-        asks
+        Some(asks)
     }
 
     /// The writes that bring each status up to date.
@@ -108,7 +125,7 @@ impl Reservations {
             else {
                 continue;
             };
-            let status = record.desired(&standing, now);
+            let status = record.desired(&key, &standing, now);
             if record.under_way || record.refused.as_ref() == Some(&record.version) || status == record.status
             {
                 continue;
@@ -138,14 +155,14 @@ impl Reservations {
 }
 
 impl Record {
-    fn desired(&self, standing: &Standing, now: Now) -> AddressReservationStatus {
+    fn desired(&self, key: &ReservationKey, standing: &Standing, now: Now) -> AddressReservationStatus {
         let (phase, address, services, reason, message) = match standing {
             Standing::Pending(pending, last) => (
                 ReservationPhase::Pending,
                 last.as_ref(),
                 None,
                 pending.reason(),
-                pending.to_string(),
+                why(key, pending),
             ),
             Standing::Available(address) => (
                 ReservationPhase::Available,
@@ -155,8 +172,8 @@ impl Record {
                 format!("{address} is kept; no Service has it"),
             ),
             Standing::Bound(address, services) => {
-                let names: Vec<&str> = services.iter().map(|service| service.name()).collect();
-                let names = names.join(",");
+                let names = services.iter().map(|service| service.name().to_owned());
+                let names = listed(names.collect(), ",");
                 let message = format!("{address} is kept for {names}, which has it");
                 (
                     ReservationPhase::Bound,
@@ -202,11 +219,42 @@ impl Record {
     }
 }
 
+/// Why it has no address, told to its namespace: what is in another one is that one's own.
+fn why(key: &ReservationKey, pending: &Pending) -> String {
+    match pending {
+        Pending::InUse { address, holders } => {
+            let (here, elsewhere): (Vec<_>, Vec<_>) = holders
+                .iter()
+                .partition(|holder| holder.namespace() == key.namespace());
+            let mut names: Vec<String> = here.into_iter().map(ToString::to_string).collect();
+            match elsewhere.len() {
+                0 => {}
+                1 => names.push("a Service in another namespace".to_owned()),
+                _ => names.push("Services in other namespaces".to_owned()),
+            }
+            let names = listed(names, ",");
+            format!("{address} is in use by {names}, which may not bind to this reservation")
+        }
+        Pending::Reserved { address, by } if by.namespace() != key.namespace() => {
+            format!("{address} is reserved by a reservation in another namespace")
+        }
+        _ => pending.to_string(),
+    }
+}
+
+/// Versions are the revisions of etcd, and ordered; what cannot be compared counts as newer.
+fn is_older(version: &str, than: &str) -> bool {
+    match (version.parse::<u64>(), than.parse::<u64>()) {
+        (Ok(this), Ok(that)) => this < that,
+        _ => false,
+    }
+}
+
 impl Index {
     /// Takes in a change of reservations.
     pub(super) fn reservations_changed(&mut self, change: Change<AddressReservation>) {
         match change {
-            Change::Apply(object) => self.reservation(&object),
+            Change::Apply(object) => self.reservation(&object, false),
             Change::Delete(object) => self.reservation_gone(&reservation_key(&object)),
             Change::Reset(objects) => {
                 let present: BTreeSet<ReservationKey> = objects.iter().map(reservation_key).collect();
@@ -220,14 +268,16 @@ impl Index {
                 for key in gone {
                     self.reservation_gone(&key);
                 }
-                objects.iter().for_each(|object| self.reservation(object));
+                objects.iter().for_each(|object| self.reservation(object, true));
             }
         }
     }
 
-    fn reservation(&mut self, object: &AddressReservation) {
+    fn reservation(&mut self, object: &AddressReservation, listed: bool) {
         let key = reservation_key(object);
-        let asks = self.reservations.see(key.clone(), object);
+        let Some(asks) = self.reservations.see(key.clone(), object, listed) else {
+            return;
+        };
         if let Some(allocator) = &mut self.allocator {
             allocator.set_reservation(&key, Some(asks));
         }

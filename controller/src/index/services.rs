@@ -253,7 +253,7 @@ impl Index {
                 }
             }
             Key::Reservation(key) => {
-                if let Some(object) = self.reservations.answered(&key, result.ok().flatten()) {
+                if let Some(object) = self.reservations.answered(&key, &write.op, result.ok().flatten()) {
                     self.reservations_changed(Change::Apply(object));
                 }
             }

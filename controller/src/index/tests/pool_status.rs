@@ -90,3 +90,18 @@ fn a_pool_that_overlaps_an_older_one_names_it() {
     cluster.delete_pool("b");
     assert_eq!(status(&cluster, "a"), "0 0 128 0 True Valid");
 }
+
+#[test]
+fn many_mistakes_fit_into_one_message() {
+    let addresses: Vec<String> = (0..300).map(|number| format!("10.0.0.{number}")).collect();
+    let addresses: Vec<&str> = addresses.iter().map(String::as_str).collect();
+    let cluster = Cluster::with(&[mk_pool("p", &addresses)], &[]);
+    let message = cluster.pools["p"]["status"]["conditions"][0]["message"]
+        .as_str()
+        .unwrap();
+    assert!(
+        message.contains("spec.addresses[7]") && !message.contains("spec.addresses[8]"),
+        "{message}"
+    );
+    assert!(message.ends_with(" and 292 more"), "{message}");
+}

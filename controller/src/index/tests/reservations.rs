@@ -138,3 +138,110 @@ fn a_cool_down_that_is_no_duration_is_told_and_the_pool_is_used() {
         (&json!("True"), &json!("CoolDownIgnored"))
     );
 }
+
+/// The watch lags behind the answer to a write.
+#[test]
+fn an_older_form_of_a_reservation_is_no_news() {
+    let mut cluster = Cluster::with(&[mk_pool("p", &["10.0.0.0/24"])], &[]);
+    cluster.reservations.insert("r".into(), Value::Null);
+    cluster.apply_reservation(mk_reservation("r", json!({ "pool": "p" })));
+    let mut older = cluster.reservations["r"].clone();
+    older["metadata"]["resourceVersion"] = "0".into();
+    older["status"] = Value::Null;
+    cluster.take_log();
+    let older = serde_json::from_value(older).unwrap();
+    cluster.input(Input::Reservations(Change::Apply(older)));
+    assert!(cluster.pending.is_empty(), "{:?}", cluster.pending);
+    // What is listed is the truth.
+    let listed = typed(&cluster.reservations);
+    cluster.input(Input::Reservations(Change::Reset(listed)));
+    assert!(cluster.pending.is_empty());
+}
+
+#[test]
+fn an_answer_to_a_reservation_that_is_gone_is_none_to_the_one_that_follows() {
+    let mut cluster = Cluster::with(&[mk_pool("p", &["10.0.0.0/24"])], &[]);
+    let mk = |uid: &str, version: u64, address: &str| {
+        let mut reservation = mk_reservation("r", json!({ "pool": "p", "address": address }));
+        reservation["metadata"]["uid"] = uid.into();
+        reservation["metadata"]["resourceVersion"] = version.to_string().into();
+        reservation
+    };
+    let tell = |cluster: &mut Cluster, object: &Value| {
+        let object = serde_json::from_value(object.clone()).unwrap();
+        cluster.input(Input::Reservations(Change::Apply(object)));
+    };
+    let old = mk("old", 100, "10.0.0.5");
+    tell(&mut cluster, &old);
+    let write = cluster.pending.pop_front().unwrap();
+    let mut landed = old;
+    let Op::Patch { body, .. } = &write.op else {
+        panic!()
+    };
+    merge(&mut landed, body);
+    landed["metadata"]["resourceVersion"] = "101".into();
+    // Deleted and created anew before the answer is read.
+    let new = mk("new", 103, "10.0.0.9");
+    cluster.version = 103;
+    cluster.reservations.insert("r".into(), new.clone());
+    let gone = serde_json::from_value(landed.clone()).unwrap();
+    cluster.input(Input::Reservations(Change::Delete(gone)));
+    tell(&mut cluster, &new);
+    let result = Ok(Some(Box::new(serde_json::from_value(landed).unwrap())));
+    cluster.input(Input::Written(Box::new(Outcome { write, result })));
+    let found = cluster.index.reservations.found();
+    let asks: Vec<_> = found
+        .values()
+        .map(|asks| asks.address.unwrap().to_string())
+        .collect();
+    assert_eq!(asks, ["10.0.0.9"]);
+    cluster.settle();
+    assert!(cluster.take_log().is_empty(), "no conflict");
+    assert_eq!(cluster.reserved("r"), "Available 10.0.0.9 - Available");
+}
+
+#[test]
+fn a_reservation_names_nobody_of_another_namespace() {
+    let elsewhere = |name: &str, port: u16| {
+        let mut holder = mk_holder(name, 9, "10.0.0.5", "p");
+        holder["metadata"]["namespace"] = "far".into();
+        holder["metadata"]["annotations"]["metallb.io/allow-shared-ip"] = "k".into();
+        holder["spec"]["ports"] = json!([{ "port": port }]);
+        holder
+    };
+    let message = |cluster: &Cluster| {
+        let message = &cluster.reservations["r"]["status"]["conditions"][0]["message"];
+        message.as_str().unwrap().to_owned()
+    };
+    let pools = [mk_pool("p", &["10.0.0.0/24"])];
+    let mut cluster = Cluster::with(&pools, &[elsewhere("secret", 80)]);
+    cluster.apply_reservation(mk_reservation("r", json!({ "pool": "p", "address": "10.0.0.5" })));
+    assert_eq!(
+        message(&cluster),
+        "10.0.0.5 is in use by a Service in another namespace, which may not bind to this reservation"
+    );
+    let mut many: Vec<Value> = (0..20)
+        .map(|number| elsewhere(&format!("s{number}"), number))
+        .collect();
+    for service in &mut many[..12] {
+        service["metadata"]["namespace"] = "ns".into();
+    }
+    let mut cluster = Cluster::with(&pools, &many);
+    cluster.apply_reservation(mk_reservation("r", json!({ "pool": "p", "address": "10.0.0.5" })));
+    assert_eq!(
+        message(&cluster),
+        "10.0.0.5 is in use by ns/s0,ns/s1,ns/s10,ns/s11,ns/s2,ns/s3,ns/s4,ns/s5 and 5 more, which may not bind to this \
+         reservation"
+    );
+    let mut other = mk_reservation("first", json!({ "pool": "p", "address": "10.0.0.6" }));
+    other["metadata"]["namespace"] = "far".into();
+    other["metadata"]["resourceVersion"] = "1".into();
+    let other = serde_json::from_value(other).unwrap();
+    cluster.input(Input::Reservations(Change::Apply(other)));
+    cluster.pending.clear();
+    cluster.apply_reservation(mk_reservation("r", json!({ "pool": "p", "address": "10.0.0.6" })));
+    assert_eq!(
+        message(&cluster),
+        "10.0.0.6 is reserved by a reservation in another namespace"
+    );
+}
