@@ -78,7 +78,9 @@ impl Reservations {
         if answer.is_none()
             && let Op::Patch { body, .. } = op
         {
-            record.refused = body["metadata"]["resourceVersion"].as_str().map(str::to_owned);
+            record.refused = body.read()["metadata"]["resourceVersion"]
+                .as_str()
+                .map(str::to_owned);
         }
         self.dirty.insert(key.clone());
         answer

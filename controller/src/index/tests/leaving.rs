@@ -175,11 +175,11 @@ fn turn_round(count: u8) -> Cluster {
         .collect();
     let mut cluster = Cluster::with(&[mk_pool("p", &["10.0.0.0/28"])], &services);
     for number in 1..count {
-        let wish = asking_for(&format!("10.0.0.{}", number - 1));
+        let wish = asking_for(format!("10.0.0.{}", number - 1));
         cluster.edit(&format!("s{number}"), wish);
     }
     edit(&mut cluster, "s0", &asking_for("10.0.0.15"));
-    edit(&mut cluster, "s0", &asking_for(&format!("10.0.0.{}", count - 1)));
+    edit(&mut cluster, "s0", &asking_for(format!("10.0.0.{}", count - 1)));
     cluster.settle();
     cluster
 }
@@ -245,7 +245,7 @@ fn reject(cluster: &mut Cluster, write: Write<Key>) {
     let target = write.target.clone();
     let source = Box::new(kube::Error::LinesCodecMaxLineLengthExceeded);
     let result = Err(Refusal::Rejected { target, source });
-    cluster.input(Input::Written(Box::new(Outcome { write, result })));
+    cluster.answered(write, result);
 }
 
 #[test]

@@ -178,7 +178,7 @@ fn an_answer_to_a_reservation_that_is_gone_is_none_to_the_one_that_follows() {
     let Op::Patch { body, .. } = &write.op else {
         panic!()
     };
-    merge(&mut landed, body);
+    merge(&mut landed, &body.read());
     landed["metadata"]["resourceVersion"] = "101".into();
     // Deleted and created anew before the answer is read.
     let new = mk("new", 103, "10.0.0.9");
@@ -188,7 +188,7 @@ fn an_answer_to_a_reservation_that_is_gone_is_none_to_the_one_that_follows() {
     cluster.input(Input::Reservations(Change::Delete(gone)));
     tell(&mut cluster, &new);
     let result = Ok(Some(Box::new(serde_json::from_value(landed).unwrap())));
-    cluster.input(Input::Written(Box::new(Outcome { write, result })));
+    cluster.answered(write, result);
     let found = cluster.index.reservations.found();
     let asks: Vec<_> = found
         .values()

@@ -31,9 +31,9 @@ fn op() -> impl Strategy<Value = Op> {
 fn wish(service: u8, v4: u8, v6: u8) -> Value {
     // Some have one family.
     if service.is_multiple_of(2) {
-        asking_for(&format!("10.0.0.{v4},fd00::1{v6}"))
+        asking_for(format!("10.0.0.{v4},fd00::1{v6}"))
     } else {
-        asking_for(&format!("10.0.0.{v4}"))
+        asking_for(format!("10.0.0.{v4}"))
     }
 }
 
@@ -72,7 +72,7 @@ fn run(ops: &[Op]) -> Result<(), TestCaseError> {
                     let target = write.target.clone();
                     let source = Box::new(kube::Error::LinesCodecMaxLineLengthExceeded);
                     let result = Err(Refusal::Rejected { target, source });
-                    cluster.input(Input::Written(Box::new(Outcome { write, result })));
+                    cluster.answered(write, result);
                 }
             }
             Op::Settle => cluster.settle(),
