@@ -37,6 +37,12 @@ pub(super) fn controller(image: &str) -> Deployment {
             field("METALLB_POD_NAME", "metadata.name"),
             field("METALLB_NAMESPACE", "metadata.namespace"),
             field("CORTENLB_POD_UID", "metadata.uid"),
+            // glibc gives every thread a heap of its own; what was freed in one is of no use to another.
+            EnvVar {
+                name: "MALLOC_ARENA_MAX".to_owned(),
+                value: Some("1".to_owned()),
+                ..EnvVar::default()
+            },
         ]),
         security_context: Some(SecurityContext {
             capabilities: Some(capabilities(&[])),
