@@ -393,11 +393,11 @@ async fn memory(lab: &Lab, client: &kube::Client, component: &str, name: &str) -
     let pods = pods
         .list(&ListParams::default().labels(&format!("component={component}")))
         .await?;
-    let statuses = pods
+    let running = pods
         .items
         .into_iter()
-        .filter_map(|pod| pod.status?.container_statuses)
-        .flatten();
+        .filter(|pod| pod.metadata.deletion_timestamp.is_none());
+    let statuses = running.filter_map(|pod| pod.status?.container_statuses).flatten();
     let processes = statuses.filter_map(|status| lab.container_pid(&status.container_id?));
     let sizes: Vec<f64> = processes.map(resident).collect::<anyhow::Result<_>>()?;
     let largest = sizes
