@@ -10,6 +10,7 @@
 //! | `desired` | what a Service's status should say |
 //! | `patch` | the difference, as one JSON merge patch |
 //! | `again` | what was refused with 409 |
+//! | `window` | how many writes of Services are under way |
 //! | `leaving` | who still shows an address that another one is to have |
 //! | `notes` | the Events that go with it, in MetalLB's words |
 //! | `pools` | pools: verdicts, counters, at most one write a second each |
@@ -38,6 +39,7 @@ mod rivals;
 mod services;
 mod state;
 mod term;
+mod window;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
@@ -62,6 +64,7 @@ pub use record::View;
 use reservations::Reservations;
 use rivals::Rivals;
 use term::Term;
+use window::Window;
 
 /// The component in Events, and as a field manager.
 pub const COMPONENT: &str = "metallb-controller";
@@ -98,6 +101,7 @@ pub struct Index {
     /// Services whose status shows addresses that they do not hold: a new pool may make them theirs.
     unheld: BTreeSet<ServiceKey>,
     leaving: Leaving,
+    window: Window,
     again: Again,
     listed: Listed,
     /// None while another process leads.
@@ -133,6 +137,7 @@ impl Index {
             announced: BTreeMap::new(),
             unheld: BTreeSet::new(),
             leaving: Leaving::default(),
+            window: Window::default(),
             again: Again::default(),
             listed: Listed::default(),
             term: None,
@@ -190,7 +195,13 @@ impl Index {
                     .as_ref()
                     .is_some_and(|term| term.epoch() == outcome.term)
                 {
+                    if matches!(outcome.write.key, Key::Service(_)) {
+                        self.window.answered();
+                    }
                     self.written(now, *outcome);
+                    while let Some(key) = self.window.next() {
+                        self.reconcile(now, &key);
+                    }
                 }
             }
             Input::Lead(lead) => self.lead(lead),

@@ -168,7 +168,9 @@ impl Index {
                 added.clear();
                 desired::in_the_way(key, &record.seen, &wait)
             };
-            if let Some(write) = patch::write(key, &record.seen, &part, now.wall) {
+            if let Some(write) = patch::write(key, &record.seen, &part, now.wall)
+                && self.window.admits(key, write.priority)
+            {
                 // Until it is answered it waits for that, and breaks no other cycle.
                 self.leaving.stop_waiting(key);
                 // What there is to say is said with the rest.
@@ -177,7 +179,9 @@ impl Index {
             }
             return;
         }
-        if let Some(write) = patch::write(key, &record.seen, &desired, now.wall) {
+        if let Some(write) = patch::write(key, &record.seen, &desired, now.wall)
+            && self.window.admits(key, write.priority)
+        {
             record.sent(notes::of(key, record, &desired, allocator), added);
             self.effects.push_back(Effect::Write(write));
         }

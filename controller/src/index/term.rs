@@ -19,6 +19,7 @@ use super::fence::Fence;
 use super::input::{Effect, Key, Lead, Now};
 use super::leaving::Leaving;
 use super::services::{self, Source};
+use super::window::Window;
 use super::{Index, desired, patch};
 
 /// One term as the leader.
@@ -66,6 +67,7 @@ impl Index {
         }
         // Writes of an earlier term are dropped, and what is under way is answered to nobody.
         self.services.values_mut().for_each(|record| record.restart());
+        self.window = Window::default();
         self.leaving = Leaving::default();
         self.again = Again::default();
         self.pools.restart();
@@ -304,6 +306,7 @@ impl Index {
         let desired = desired::while_metallb_runs(&record.seen, rivals);
         if record.may_write(&desired)
             && let Some(write) = patch::write(key, &record.seen, &desired, now.wall)
+            && self.window.admits(key, write.priority)
         {
             record.sent(Vec::new(), Vec::new());
             self.effects.push_back(Effect::Write(write));

@@ -18,6 +18,7 @@ mod rest;
 mod rivals;
 mod rules;
 mod sequences;
+mod window;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
