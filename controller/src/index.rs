@@ -177,7 +177,7 @@ impl Index {
                 self.listed.rivals = true;
                 // Most of these pods are nobody's rivals.
                 if self.rivals.verdict() != before {
-                    self.rivals_changed();
+                    self.rivals_changed(now);
                 }
             }
             Input::States(change) => self.states(change),
@@ -204,7 +204,7 @@ impl Index {
                     }
                 }
             }
-            Input::Lead(lead) => self.lead(lead),
+            Input::Lead(lead) => self.lead(now, lead),
         }
         self.start(now);
         self.flush(now);

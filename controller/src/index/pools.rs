@@ -33,6 +33,8 @@ pub(super) struct Pools {
     pools: BTreeMap<String, Record>,
     /// Pools whose status may have to be written.
     dirty: BTreeSet<String>,
+    /// What became free while this process gave nothing, by pool: no allocator knows, and maybe no other process.
+    freed: BTreeMap<String, BTreeMap<IpAddr, Cooling>>,
 }
 
 #[derive(Debug)]
@@ -57,6 +59,7 @@ impl Pools {
             namespace: namespace.to_owned(),
             pools: BTreeMap::new(),
             dirty: BTreeSet::new(),
+            freed: BTreeMap::new(),
         }
     }
 
@@ -117,6 +120,7 @@ impl Pools {
     fn delete(&mut self, name: &str) -> bool {
         // Its gauges go.
         self.dirty.insert(name.to_owned());
+        self.freed.remove(name);
         self.pools.remove(name).is_some()
     }
 
@@ -192,8 +196,50 @@ impl Pools {
             .collect()
     }
 
-    /// What the status of each pool says of addresses that cool down, for a start.
+    /// `service` has gone with this address, and this process gives nothing now.
+    pub(super) fn note_freed(&mut self, now: Instant, service: &ServiceKey, address: IpAddr) {
+        let pools = self.pools.iter().filter_map(|(name, record)| {
+            let valid = record.verdict.as_ref().is_some_and(|verdict| verdict.status);
+            Some((name, record.judged.as_ref().ok().filter(|_| valid)?))
+        });
+        let mut rests = pools.filter(|(_, pool)| !pool.cool_down().is_zero());
+        let covering = rests.find(|(_, pool)| pool.ranges().iter().any(|range| range.contains(address)));
+        let Some((name, pool)) = covering else {
+            return;
+        };
+        let cooling = Cooling {
+            former: service.clone(),
+            until: now + pool.cool_down(),
+        };
+        keep(self.freed.entry(name.clone()).or_default(), now, address, cooling);
+    }
+
+    /// The allocator goes, and what cools down in it may not have been written yet.
+    pub(super) fn remember(&mut self, now: Instant, allocator: &Allocator) {
+        for name in self.pools.keys() {
+            for (address, cooling) in allocator.cooling(name) {
+                keep(self.freed.entry(name.clone()).or_default(), now, address, cooling);
+            }
+        }
+    }
+
+    /// The addresses that cool down, for a start: what the status of each pool says, and what was seen to go.
     pub(super) fn cooling(&self, now: Now) -> Vec<(IpAddr, Cooling)> {
+        let mut latest: BTreeMap<IpAddr, Cooling> = BTreeMap::new();
+        let freed = self.freed.values().flatten();
+        let freed = freed.map(|(address, cooling)| (*address, cooling.clone()));
+        for (address, cooling) in self.written_cooling(now).into_iter().chain(freed) {
+            if latest
+                .get(&address)
+                .is_none_or(|known| known.until < cooling.until)
+            {
+                latest.insert(address, cooling);
+            }
+        }
+        latest.into_iter().collect()
+    }
+
+    fn written_cooling(&self, now: Now) -> Vec<(IpAddr, Cooling)> {
         let statuses = self.pools.values().filter_map(|record| record.status.as_ref());
         let entries = statuses.flat_map(|status| &status.cooling_down);
         entries
@@ -336,6 +382,18 @@ impl Record {
             available_ipv6: number(usage.v6.available()),
             cooling_down: self.cooling_down(cooling, now),
             conditions,
+        }
+    }
+}
+
+/// The newest of them, as many as a status has.
+fn keep(freed: &mut BTreeMap<IpAddr, Cooling>, now: Instant, address: IpAddr, cooling: Cooling) {
+    freed.retain(|_, known| known.until > now);
+    freed.insert(address, cooling);
+    if freed.len() > IPAddressPoolStatus::COOLING_DOWN {
+        let oldest = freed.iter().min_by_key(|(_, known)| known.until);
+        if let Some(oldest) = oldest.map(|(address, _)| *address) {
+            freed.remove(&oldest);
         }
     }
 }

@@ -11,7 +11,7 @@ use k8s_openapi::api::core::v1::Service;
 use kube::api::DynamicObject;
 
 use super::input::{Effect, Key, Now};
-use super::record::{Record, View};
+use super::record::{Record, Seen, View};
 use super::{Index, desired, notes, patch};
 
 /// Where a form of a Service comes from.
@@ -56,7 +56,11 @@ impl Index {
             // An older form would show a Service without the address that it has: it is no news, and would be answered
             // with a second write.
             Some(record) if source != Source::List && seen.is_older_than(&record.seen) => return,
-            Some(record) if record.seen.uid == seen.uid => record.see(seen),
+            Some(record) if record.seen.uid == seen.uid => {
+                self.note_freed(now, &key, Some(&seen));
+                let record = self.services.get_mut(&key).expect("the record was found above");
+                record.see(seen);
+            }
             _ => {
                 self.forget(now, &key);
                 self.services.insert(key.clone(), Box::new(Record::new(seen)));
@@ -110,7 +114,33 @@ impl Index {
         })
     }
 
+    /// Takes note of the addresses that a Service shows and gives up while this process gives nothing: `next` is its
+    /// new form, none if it is gone.
+    fn note_freed(&mut self, now: Now, key: &ServiceKey, next: Option<&Seen>) {
+        if self.allocator.is_some() {
+            return;
+        }
+        let Some(record) = self
+            .services
+            .get(key)
+            .filter(|record| record.seen.wants.is_some())
+        else {
+            return;
+        };
+        let stays = next.filter(|next| next.wants.is_some());
+        let stays = stays.map(|next| next.addresses.as_slice()).unwrap_or_default();
+        for address in record
+            .seen
+            .addresses
+            .iter()
+            .filter(|address| !stays.contains(address))
+        {
+            self.pools.note_freed(now.boot, key, *address);
+        }
+    }
+
     pub(super) fn forget(&mut self, now: Now, key: &ServiceKey) {
+        self.note_freed(now, key, None);
         if self.services.remove(key).is_none() {
             return;
         }

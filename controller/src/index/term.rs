@@ -53,12 +53,14 @@ impl Term {
 }
 
 impl Index {
-    pub(super) fn lead(&mut self, lead: Option<Lead>) {
+    pub(super) fn lead(&mut self, now: Now, lead: Option<Lead>) {
         if self.term.as_ref().map(|term| term.lead) == lead {
             return;
         }
         self.term = lead.map(Term::new);
-        self.allocator = None;
+        if let Some(allocator) = self.allocator.take() {
+            self.pools.remember(now.boot, &allocator);
+        }
         if self.term.is_some() {
             self.effects
                 .extend(self.peers.notes().into_iter().map(Effect::Note));
@@ -78,7 +80,7 @@ impl Index {
     /// MetalLB's controller pods have come or gone. Its writes may be under way when it has gone, as a deposed leader's.
     ///
     /// The term goes on: what was sent in it is answered as usual, and what was refused is decided again.
-    pub(super) fn rivals_changed(&mut self) {
+    pub(super) fn rivals_changed(&mut self, now: Now) {
         if !self.rivals.are_running() {
             return;
         }
@@ -86,7 +88,8 @@ impl Index {
             term.fence = None;
             term.told = false;
         }
-        if self.allocator.take().is_some() {
+        if let Some(allocator) = self.allocator.take() {
+            self.pools.remember(now.boot, &allocator);
             tracing::warn!("MetalLB's controller runs: nothing is given until it is gone");
             self.services.values_mut().for_each(|record| record.suspend());
             self.leaving = Leaving::default();
