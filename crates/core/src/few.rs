@@ -53,6 +53,10 @@ impl<T> Few<T> {
         self.first.is_none()
     }
 
+    pub(crate) fn len(&self) -> usize {
+        usize::from(self.first.is_some()) + self.rest.len()
+    }
+
     pub(crate) fn iter(&self) -> iter::Chain<option::Iter<'_, T>, btree_set::Iter<'_, T>> {
         self.first.iter().chain(&self.rest)
     }
@@ -76,6 +80,14 @@ impl<T> IntoIterator for Few<T> {
     }
 }
 
+impl<T: Ord> FromIterator<T> for Few<T> {
+    fn from_iter<I: IntoIterator<Item = T>>(elements: I) -> Self {
+        let mut few = Self::default();
+        elements.into_iter().for_each(|element| few.insert(element));
+        few
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,6 +107,7 @@ mod tests {
                 }
                 prop_assert!(few.iter().eq(&set));
                 prop_assert_eq!(few.is_empty(), set.is_empty());
+                prop_assert_eq!(few.len(), set.len());
                 prop_assert_eq!(few.contains(&element), insert);
             }
         }

@@ -72,8 +72,8 @@ pub struct Allocator {
     reservations: Reservations,
     cooling: CoolDown,
     waiting: Waiting,
-    /// What has happened and may help those who wait.
-    woken: VecDeque<Wait>,
+    /// What has happened and may help those who wait: for all that happened together, the oldest comes first.
+    woken: VecDeque<Few<Wait>>,
     changed: BTreeSet<ServiceKey>,
     touched: BTreeSet<String>,
 }

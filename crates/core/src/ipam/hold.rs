@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::cooling::Cooling;
+use super::sharing::Club;
 use super::space::Occupancy;
-use super::waiting::{Wait, Who};
+use super::waiting::{Place, Wait, Who};
 use super::{Allocator, Held};
 use crate::addr::{AddrRange, Family};
 use crate::name::ServiceKey;
@@ -25,29 +26,48 @@ impl Allocator {
                 .collect()
         };
         let (before, after) = (addresses(&old), addresses(&new));
+        // A port is to be had where its holder has left others, any other one where nobody has shared before.
+        let (mut left, mut joined) = (false, false);
         for address in &before {
-            self.drop_holder(*address, service, &old, after.contains(address));
+            left |= !self.drop_holder(*address, service, &old, after.contains(address));
         }
         for address in &after {
-            self.add_holder(*address, service, &new);
+            joined |= self.add_holder(*address, service, &new);
         }
         for address in &before {
-            self.woken.push_back(Wait::Address(*address));
+            self.woken_by(Wait::Address(*address));
             if self.occupancy(*address) == Occupancy::Free {
                 self.woken_free(*address);
             }
         }
-        for held in [&old, &new].into_iter().flatten() {
-            self.woken.extend(self.waiting.sharers(&held.terms));
+        let [was_in, is_in] = [&old, &new].map(|held| Club::of(&held.as_ref()?.terms));
+        if let (Some(club), Some(old)) = (&was_in, &old)
+            && left
+            && !(joined && was_in == is_in)
+        {
+            let ports = old.terms.ports.iter();
+            let waits = ports.map(|port| Wait::Sharing(club.clone(), Some(*port)));
+            let waits = waits.filter(|wait| self.waiting.contains(wait)).collect();
+            self.woken.push_back(waits);
+        }
+        if let Some(club) = is_in.filter(|_| joined) {
+            self.woken.push_back(self.waiting.sharers(&club));
         }
         self.changed.insert(service.clone());
         self.follow_binding(service, &before, &after);
     }
 
-    fn drop_holder(&mut self, address: IpAddr, service: &ServiceKey, held: &Option<Held>, stays: bool) {
+    /// Whether nobody else holds `address`.
+    fn drop_holder(
+        &mut self,
+        address: IpAddr,
+        service: &ServiceKey,
+        held: &Option<Held>,
+        stays: bool,
+    ) -> bool {
         let was = self.occupancy(address);
         let Some(holders) = self.holders.get_mut(&address) else {
-            return;
+            return true;
         };
         holders.remove(service);
         let last = holders.is_empty();
@@ -55,7 +75,7 @@ impl Allocator {
             self.sharing.remove(address, &held.terms, last);
         }
         if !last {
-            return;
+            return false;
         }
         self.holders.remove(&address);
         if !stays && let Some(until) = self.cool_until(address) {
@@ -63,16 +83,19 @@ impl Allocator {
             self.cooling.start(address, Cooling { former, until });
         }
         self.mark(address, was);
+        true
     }
 
-    fn add_holder(&mut self, address: IpAddr, service: &ServiceKey, held: &Option<Held>) {
+    /// Whether nobody of those who could share has held `address` before.
+    fn add_holder(&mut self, address: IpAddr, service: &ServiceKey, held: &Option<Held>) -> bool {
         let was = self.occupancy(address);
         self.cooling.end(address);
         self.holders.entry(address).or_default().insert(service.clone());
-        if let Some(held) = held {
-            self.sharing.add(address, &held.terms);
-        }
+        let joined = held
+            .as_ref()
+            .is_some_and(|held| self.sharing.add(address, service, &held.terms));
         self.mark(address, was);
+        joined
     }
 
     /// Until when an address that is given back now cools down.
@@ -108,20 +131,25 @@ impl Allocator {
 
     /// `address` is kept for nobody any more: it may be had, or shared.
     pub(super) fn woken_open(&mut self, address: IpAddr) {
-        self.woken.push_back(Wait::Address(address));
+        self.woken_by(Wait::Address(address));
         self.woken_free(address);
-        let holders = self.holders.get(&address).into_iter().flatten();
-        let held = holders.filter_map(|holder| self.services[holder].held.as_ref());
-        let waits: BTreeSet<Wait> = held.flat_map(|held| self.waiting.sharers(&held.terms)).collect();
-        self.woken.extend(waits);
+        let mut holders = self.holders.get(&address).into_iter().flatten();
+        let held = holders.find_map(|holder| self.services.get(holder)?.held.as_ref());
+        if let Some(club) = held.and_then(|held| Club::of(&held.terms)) {
+            self.woken.push_back(self.waiting.sharers(&club));
+        }
     }
 
     /// `address` may be had by anybody.
     fn woken_free(&mut self, address: IpAddr) {
         if let Some(cover) = self.covering(address) {
             let wait = Wait::Free(cover.pool.clone(), Family::of(address));
-            self.woken.push_back(wait);
+            self.woken_by(wait);
         }
+    }
+
+    pub(super) fn woken_by(&mut self, wait: Wait) {
+        self.woken.push_back([wait].into_iter().collect());
     }
 
     pub(super) fn holders_in(&self, range: &AddrRange) -> BTreeSet<ServiceKey> {
@@ -150,11 +178,15 @@ impl Allocator {
 
     /// Gives everything that has happened to those who wait for it, the oldest first, as long as there is anything.
     pub(super) fn wake(&mut self) {
-        while let Some(wait) = self.woken.pop_front() {
+        while let Some(waits) = self.woken.pop_front() {
             let mut after = None;
-            while self.can_help(&wait)
-                && let Some(place) = self.waiting.next(&wait, after.as_ref())
-            {
+            let next = |this: &Self, after: Option<&Place>| {
+                let helpful = waits.iter().filter(|wait| this.can_help(wait));
+                helpful.filter_map(|wait| this.waiting.next(wait, after)).min()
+            };
+            while let Some(place) = next(self, after.as_ref()) {
+                #[cfg(test)]
+                super::tests::count_step();
                 match &place.1 {
                     Who::Service(service) => self.settle(service),
                     Who::Reservation(reservation) => self.secure(reservation),
@@ -171,7 +203,7 @@ impl Allocator {
                 .pools
                 .get(pool)
                 .is_none_or(|space| space.first(*family).is_some()),
-            Wait::Sharing(key, backend, port) => self.sharing.has_open(key, backend, *port),
+            Wait::Sharing(club, port) => self.sharing.has_open(club, *port),
             _ => true,
         }
     }

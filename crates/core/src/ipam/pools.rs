@@ -53,12 +53,13 @@ impl Allocator {
             self.changed.insert(service);
         }
         for name in different {
-            self.woken
-                .extend(Family::ALL.map(|family| Wait::Free(name.clone(), family)));
-            self.woken.push_back(Wait::Pool(name.clone()));
+            for family in Family::ALL {
+                self.woken_by(Wait::Free(name.clone(), family));
+            }
+            self.woken_by(Wait::Pool(name.clone()));
             self.touched.insert(name);
         }
-        self.woken.push_back(Wait::AnyPool);
+        self.woken_by(Wait::AnyPool);
         self.wake();
     }
 
@@ -122,7 +123,9 @@ impl Allocator {
                 }
             }
             concerned.extend(self.holders_in(&range));
-            self.woken.extend(self.waiting.addresses(first, last));
+            for wait in self.waiting.addresses(first, last) {
+                self.woken_by(wait);
+            }
             let pool = space.pool.name().to_owned();
             self.cover.insert(first, Cover { range, pool, place });
         }

@@ -133,6 +133,8 @@ pub enum Standing {
 pub(super) struct Reservations {
     entries: BTreeMap<ReservationKey, Entry>,
     addresses: BTreeMap<IpAddr, ReservationKey>,
+    /// Those without an address.
+    vacant: BTreeSet<ReservationKey>,
     /// By the Services that a reservation names.
     named: BTreeMap<ServiceKey, BTreeSet<ReservationKey>>,
     /// The Services that ask by annotation.

@@ -282,9 +282,19 @@ impl Allocator {
         if let Some((_, address)) = own.copied().chain(self.cooling.of(service)).find_map(here) {
             return Some(address);
         }
-        let shareable = self.sharing.open(&request.terms).filter_map(here);
+        let free = space.first(family);
+        // Only what comes before the first free one can be better.
+        let entries = space.pool.ranges().iter().enumerate();
+        let shareable = entries
+            .take_while(|(place, _)| free.is_none_or(|((entry, _), _)| *place <= entry))
+            .filter(|(_, range)| range.family() == family)
+            .find_map(|(_, range)| {
+                let mut open = self.sharing.open(&request.terms, range.first(), range.last());
+                open.find_map(here)
+            });
         shareable
-            .chain(space.first(family))
+            .into_iter()
+            .chain(free)
             .min()
             .map(|(_, address)| address)
     }
@@ -303,6 +313,8 @@ impl Allocator {
         service: &ServiceKey,
         terms: &Terms,
     ) -> Result<(), InUse> {
+        #[cfg(test)]
+        super::tests::count_step();
         let holders = self.holders.get(&address);
         if let Some(reservation) = self.reservations.of_address(address)
             && !holders.is_some_and(|holders| holders.contains(service))
@@ -314,25 +326,29 @@ impl Allocator {
         let Some(holders) = holders else {
             return Ok(());
         };
-        let others: Vec<&ServiceKey> = holders.iter().filter(|holder| *holder != service).collect();
-        let held = |other: &ServiceKey| self.services.get(other).and_then(|entry| entry.held.as_ref());
-        for their in others
-            .iter()
-            .filter_map(|other| held(other))
-            .map(|held| held.terms.as_ref())
-        {
-            if terms.key.is_none() || their.key != terms.key || their.backend != terms.backend {
-                let others = others.into_iter().cloned().collect();
-                return Err(InUse::Sharing {
-                    service: service.clone(),
-                    others,
-                });
-            }
-            if let Some(port) = their.ports.intersection(&terms.ports).next() {
-                return Err(InUse::Port { port: *port, address });
-            }
+        let others = holders.iter().filter(|holder| *holder != service);
+        // Those who hold it together have one key and one backend, and no port twice.
+        let Some(held) = others.clone().find_map(|other| self.held_by(other)) else {
+            return Ok(());
+        };
+        if terms.key.is_none() || held.terms.key != terms.key || held.terms.backend != terms.backend {
+            let (service, others) = (service.clone(), others.cloned().collect());
+            return Err(InUse::Sharing { service, others });
         }
-        Ok(())
+        let taken = terms.ports.iter().filter_map(|port| {
+            let owner = self.sharing.owner(address, *port)?;
+            (owner != service).then_some((owner, *port))
+        });
+        match taken.min() {
+            Some((_, port)) => Err(InUse::Port { port, address }),
+            None => Ok(()),
+        }
+    }
+
+    fn held_by(&self, service: &ServiceKey) -> Option<&Held> {
+        #[cfg(test)]
+        super::tests::count_step();
+        self.services.get(service)?.held.as_ref()
     }
 
     fn first_missing(&self, space: &Space, service: &ServiceKey, request: &Request) -> Family {
@@ -378,7 +394,7 @@ impl Allocator {
             }
         };
         if request.addresses.is_empty() {
-            waits.extend(sharing(request));
+            waits.extend(self.sharing.waits(&request.terms));
             waits.extend(self.waits_for_reserved(service, request));
             waits.extend(self.cooling.of(service).map(Wait::Address));
         } else {
@@ -402,16 +418,9 @@ impl Allocator {
             .into_iter()
             .map(|family| Wait::Free(held.pool.clone(), family));
         free.chain([Wait::Pool(held.pool.clone())])
-            .chain(sharing(request))
+            .chain(self.sharing.waits(&request.terms))
             .collect()
     }
-}
-
-/// What could let the Service share with others.
-fn sharing(request: &Request) -> Option<Wait> {
-    let Terms { key, backend, ports } = request.terms.as_ref();
-    let port = ports.first().copied();
-    Some(Wait::Sharing(key.clone()?, backend.clone(), port))
 }
 
 pub(super) fn missing(wanted: &[Family], addresses: &[IpAddr]) -> Vec<Family> {

@@ -15,6 +15,22 @@ use crate::name::ReservationKey;
 use crate::pool::{Allocation, Pool, PoolSpec};
 use crate::selector::LabelSelector;
 
+thread_local! {
+    static STEPS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
+/// An address, or a word of them, is looked at, or a Service that waits.
+pub(super) fn count_step() {
+    STEPS.set(STEPS.get() + 1);
+}
+
+/// How many steps `work` takes.
+fn steps(work: impl FnOnce()) -> usize {
+    let before = STEPS.get();
+    work();
+    STEPS.get() - before
+}
+
 fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
 }

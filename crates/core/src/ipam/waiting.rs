@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use super::{Port, Terms};
+use super::Port;
+use super::sharing::Club;
 use crate::addr::Family;
+use crate::few::Few;
 use crate::name::{ReservationKey, ServiceKey};
 
 /// What could help one who waits.
@@ -14,9 +16,9 @@ pub(super) enum Wait {
     Address(IpAddr),
     /// An address of this family becomes free in this pool.
     Free(String, Family),
-    /// A holder with this sharing key and backend comes or goes, and an address of theirs does not have this port, one
-    /// of those that the one who waits has.
-    Sharing(String, String, Option<Port>),
+    /// This port, one of those that the one who waits has, is no longer taken on every address of those with whom it
+    /// could share. None for who has no ports.
+    Sharing(Club, Option<Port>),
     /// This pool appears or changes.
     Pool(String),
     /// Any pool appears or changes.
@@ -98,15 +100,17 @@ impl Waiting {
             .collect()
     }
 
-    /// What those wait for who could share with a holder under `terms`.
-    pub(super) fn sharers(&self, terms: &Terms) -> Vec<Wait> {
-        let Some(key) = &terms.key else {
-            return Vec::new();
-        };
-        let from = Wait::Sharing(key.clone(), terms.backend.clone(), None);
-        let alike = |wait: &&Wait| matches!(wait, Wait::Sharing(their, backend, _) if their == key && *backend == terms.backend);
-        let waits = self.queues.range(from..).map(|(wait, _)| wait);
+    /// Everything that those wait for who could share with the holders in `club`.
+    pub(super) fn sharers(&self, club: &Club) -> Few<Wait> {
+        let waits = self.queues.range(Wait::Sharing(club.clone(), None)..);
+        let waits = waits.map(|(wait, _)| wait);
+        let alike = |wait: &&Wait| matches!(wait, Wait::Sharing(their, _) if their == club);
         waits.take_while(alike).cloned().collect()
+    }
+
+    /// Whether anybody waits for that.
+    pub(super) fn contains(&self, wait: &Wait) -> bool {
+        self.queues.contains_key(wait)
     }
 
     /// Those of a namespace that wait for anything.

@@ -83,6 +83,7 @@ impl Allocator {
             self.reservations.set_names(key, &services, false);
             self.unreserve(key);
             self.reservations.entries.remove(key);
+            self.reservations.vacant.remove(key);
             had
         } else {
             None
@@ -102,6 +103,7 @@ impl Allocator {
                 spec,
             };
             self.reservations.entries.insert(key.clone(), entry);
+            self.reservations.vacant.insert(key.clone());
             self.secure(key);
             // Who asks for it moves there; who is only named and waits did not know of it.
             for service in self.reservations.may_bind_to(key) {
@@ -117,7 +119,7 @@ impl Allocator {
             }
         }
         self.rebind(had);
-        self.woken.push_back(Wait::Reservation(key.clone()));
+        self.woken_by(Wait::Reservation(key.clone()));
         self.wake();
     }
 
@@ -187,10 +189,11 @@ impl Allocator {
             entry.last = Some(address);
             entry.released = false;
             self.reservations.addresses.insert(address, key.clone());
+            self.reservations.vacant.remove(key);
             self.mark(address, was);
-            self.woken.push_back(Wait::Reservation(key.clone()));
+            self.woken_by(Wait::Reservation(key.clone()));
             // Who waits for the address waits for another reason now.
-            self.woken.push_back(Wait::Address(address));
+            self.woken_by(Wait::Address(address));
         }
     }
 
@@ -285,8 +288,17 @@ impl Allocator {
 
     /// Another reservation may have what this one had, with those who hold it.
     fn rebind(&mut self, address: Option<IpAddr>) {
-        let holders = address.and_then(|address| self.holders.get(&address));
-        for holder in holders.cloned().unwrap_or_default() {
+        let Some(holders) = address.and_then(|address| self.holders.get(&address)) else {
+            return;
+        };
+        let vacant = &self.reservations.vacant;
+        let concerned: BTreeSet<ServiceKey> = if vacant.len() < holders.len() {
+            let may_bind = vacant.iter().flat_map(|key| self.reservations.may_bind_to(key));
+            may_bind.filter(|service| holders.contains(service)).collect()
+        } else {
+            holders.iter().cloned().collect()
+        };
+        for holder in concerned {
             self.secure_for(&holder);
         }
     }
@@ -303,6 +315,7 @@ impl Allocator {
         };
         let was = self.occupancy(address);
         self.reservations.addresses.remove(&address);
+        self.reservations.vacant.insert(key.clone());
         self.reservations.changed.insert(key.clone());
         self.mark(address, was);
         self.woken_open(address);
@@ -339,6 +352,8 @@ impl Allocator {
 
     /// The reservations without an address that `service` may bind to may have one with it.
     fn secure_for(&mut self, service: &ServiceKey) {
+        #[cfg(test)]
+        crate::ipam::tests::count_step();
         let asked = self
             .services
             .get(service)

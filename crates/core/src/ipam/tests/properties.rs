@@ -17,7 +17,7 @@ enum Op {
     Advance(u64),
 }
 
-const SERVICES: usize = 8;
+const SERVICES: usize = 12;
 
 /// Pools in several shapes; of two that overlap, the one with the lower name is valid.
 fn pool_shapes() -> Vec<PoolSpec> {
@@ -64,18 +64,23 @@ fn request() -> impl Strategy<Value = Request> {
         1 => Just(vec!["0".to_owned(), "1".to_owned()]),
     ];
     let sharing =
-        prop_oneof![2 => Just(None), 1 => Just(Some("k".to_owned())), 1 => Just(Some("l".to_owned()))];
+        prop_oneof![2 => Just(None), 3 => Just(Some("k".to_owned())), 1 => Just(Some("l".to_owned()))];
+    let backend = prop_oneof![4 => Just(""), 1 => Just("app=web")];
+    let ports = prop_oneof![
+        6 => proptest::collection::btree_set((80..84_u16).prop_map(tcp), 1..3),
+        1 => Just(BTreeSet::new()),
+    ];
     (
         families,
         addresses,
         pool,
         reservations,
         sharing,
-        80..82u16,
+        (backend, ports),
         0..3i64,
     )
         .prop_map(
-            |(families, addresses, pool, reservations, key, port, created)| Request {
+            |(families, addresses, pool, reservations, key, (backend, ports), created)| Request {
                 created,
                 families,
                 reservations: if addresses.is_empty() {
@@ -87,8 +92,8 @@ fn request() -> impl Strategy<Value = Request> {
                 pool,
                 terms: Arc::new(Terms {
                     key,
-                    backend: String::new(),
-                    ports: [tcp(port)].into(),
+                    backend: backend.to_owned(),
+                    ports,
                 }),
                 ..mk_request()
             },
@@ -253,6 +258,24 @@ fn reservation_key(number: usize) -> ReservationKey {
     ReservationKey::new("ns", number.to_string())
 }
 
+/// The held addresses at which each holder lets one under `terms` join it.
+fn shareable(allocator: &Allocator, terms: &Terms) -> BTreeSet<IpAddr> {
+    let mut open: BTreeMap<IpAddr, bool> = BTreeMap::new();
+    for held in allocator
+        .services
+        .values()
+        .filter_map(|entry| entry.held.as_ref())
+    {
+        for address in &held.assignment.addresses {
+            *open.entry(*address).or_insert(true) &= may_share(&held.terms, terms);
+        }
+    }
+    open.into_iter()
+        .filter(|(_, open)| *open)
+        .map(|(address, _)| address)
+        .collect()
+}
+
 /// Who asks for nothing special gets what a walk over all addresses of all pools finds first.
 fn first_by_walking(
     pools: &BTreeMap<String, Pool>,
@@ -307,10 +330,10 @@ proptest! {
                         && request.reservations.is_empty()
                         && allocator.reservations.naming(&service).next().is_none()
                         && allocator.cooling.of(&service).next().is_none()
-                        && request.pool.is_none()
-                        && request.terms.key.is_none();
+                        && request.pool.is_none();
                     if let (true, Families::Single(family)) = (plain, request.families) {
-                        let mut taken = taken;
+                        let open = shareable(&allocator, &request.terms);
+                        let mut taken: BTreeSet<IpAddr> = taken.difference(&open).copied().collect();
                         taken.extend(reserved(&allocator).into_values());
                         for pool in pools.keys() {
                             taken.extend(allocator.cooling(pool).into_iter().map(|(address, _)| address));

@@ -104,3 +104,132 @@ fn who_waits_with_several_ports_shares_when_all_of_them_are_free() {
     allocator.release(&key("http"));
     assert_eq!(held(&allocator, "both"), "10.0.0.0 (p)");
 }
+
+/// Each of `count` Services asks, and then each goes.
+fn steps_of(count: u16, ports: impl Fn(u16) -> Vec<u16>) -> (usize, usize) {
+    let mut allocator = mk_allocator([mk_spec("p", &["10.0.0.0/16"])]);
+    let name = |number: u16| format!("{number:05}");
+    let come = steps(|| {
+        for number in 0..count {
+            let mut request = sharing("k", 0);
+            Arc::make_mut(&mut request.terms).ports = ports(number).into_iter().map(tcp).collect();
+            assert_ne!(ask(&mut allocator, &name(number), request), "-");
+        }
+    });
+    let go = steps(|| (0..count).for_each(|number| allocator.release(&key(&name(number)))));
+    (come, go)
+}
+
+#[test]
+fn the_choice_among_many_sharers_costs_what_it_finds() {
+    const COUNT: u16 = 2_000;
+    type Ports = fn(u16) -> Vec<u16>;
+    // How many steps for each Service at the most: a word holds 64 addresses, so that there are 31 of them.
+    let shapes: [(&str, Ports, usize); 5] = [
+        ("one port for all", |_| vec![80], 8),
+        ("a port of its own for each", |number| vec![10_000 + number], 8),
+        (
+            "one for all, and one of its own",
+            |number| vec![80, 10_000 + number],
+            8,
+        ),
+        (
+            "one for half, then another",
+            |number| vec![if number < COUNT / 2 { 80 } else { 443 }],
+            24,
+        ),
+        (
+            "one, another, and both by turns",
+            |number| [vec![80], vec![443], vec![80, 443]][usize::from(number % 3)].clone(),
+            24,
+        ),
+    ];
+    for (shape, ports, most) in shapes {
+        let (come, go) = steps_of(COUNT, ports);
+        assert!(come < most * usize::from(COUNT), "{shape}: {come} steps to come");
+        assert!(go < most * usize::from(COUNT), "{shape}: {go} steps to go");
+    }
+}
+
+#[test]
+fn a_change_wakes_only_those_whom_it_could_help() {
+    let mut allocator = mk_allocator([mk_spec("p", &["10.0.0.0/24"])]);
+    for number in 0..256 {
+        ask(&mut allocator, &format!("a{number:03}"), sharing("k", 443));
+    }
+    for number in 0..2_000 {
+        let mut both = sharing("k", 80);
+        Arc::make_mut(&mut both.terms).ports.insert(tcp(443));
+        assert_eq!(ask(&mut allocator, &format!("b{number:04}"), both), "-");
+    }
+    // Port 80 is to be had everywhere, and 443 nowhere: whoever comes and goes beside it helps nobody.
+    let idle = steps(|| {
+        for _ in 0..100 {
+            ask(&mut allocator, "c", sharing("k", 53));
+            allocator.release(&key("c"));
+        }
+    });
+    assert!(idle < 1_000, "{idle} steps");
+    allocator.take_changed();
+    let served = steps(|| allocator.release(&key("a007")));
+    assert!(served < 100, "{served} steps");
+    assert_eq!(allocator.take_changed(), [key("a007"), key("b0000")].into());
+    assert_eq!(held(&allocator, "b0000"), "10.0.0.7 (p)");
+}
+
+#[test]
+fn the_oldest_shares_first_whichever_of_the_ports_it_waits_for() {
+    let mut allocator = mk_allocator([mk_spec("p", &["10.0.0.0/32"])]);
+    let ask_with = |allocator: &mut Allocator, name: &str, created: i64, ports: &[u16]| {
+        let mut request = Request {
+            created,
+            ..sharing("k", 0)
+        };
+        Arc::make_mut(&mut request.terms).ports = ports.iter().copied().map(tcp).collect();
+        ask(allocator, name, request)
+    };
+    ask_with(&mut allocator, "stays", 0, &[8080]);
+    ask_with(&mut allocator, "goes", 0, &[53, 80]);
+    assert_eq!(ask_with(&mut allocator, "young", 9, &[53, 80]), "-");
+    assert_eq!(ask_with(&mut allocator, "old", 5, &[80]), "-");
+    allocator.release(&key("goes"));
+    assert_eq!(
+        (
+            held(&allocator, "old").as_str(),
+            held(&allocator, "young").as_str()
+        ),
+        ("10.0.0.0 (p)", "-")
+    );
+}
+
+#[test]
+fn a_reservation_binds_to_what_one_of_many_sharers_is_left_with() {
+    let mut allocator = mk_allocator([mk_spec("p", &["10.0.0.0/31"])]);
+    for (number, name) in ["mine", "1", "2"].into_iter().enumerate() {
+        ask(&mut allocator, name, sharing("k", 80 + number as u16));
+    }
+    ask(&mut allocator, "alone", mk_request());
+    let spec = Reservation {
+        created: 0,
+        pool: "p".to_owned(),
+        family: Family::V4,
+        address: None,
+        services: ["mine".to_owned()].into(),
+        retain: true,
+        recorded: None,
+    };
+    let reservation = ReservationKey::new("ns", "r");
+    allocator.set_reservation(&reservation, Some(spec));
+    let standing = |allocator: &Allocator| allocator.standing(&reservation);
+    assert!(matches!(
+        standing(&allocator),
+        Some(Standing::Pending(Pending::Exhausted { .. }, None))
+    ));
+    allocator.release(&key("1"));
+    assert!(matches!(standing(&allocator), Some(Standing::Pending(..))));
+    allocator.release(&key("2"));
+    assert_eq!(
+        standing(&allocator),
+        Some(Standing::Bound(ip("10.0.0.0"), vec![key("mine")]))
+    );
+}
