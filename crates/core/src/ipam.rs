@@ -61,7 +61,7 @@ pub struct Allocator {
     rules: Rules,
     /// The time of the last [`advance`](Self::advance).
     now: Instant,
-    pools: BTreeMap<String, Space>,
+    pools: BTreeMap<Arc<str>, Space>,
     /// The entries of all pools by their first address; pools that are valid together do not overlap.
     cover: BTreeMap<IpAddr, Cover>,
     namespaces: BTreeMap<String, Labels>,
@@ -81,7 +81,7 @@ pub struct Allocator {
 #[derive(Debug)]
 struct Cover {
     range: AddrRange,
-    pool: String,
+    pool: Arc<str>,
     place: usize,
 }
 
@@ -122,7 +122,7 @@ impl Allocator {
 
     /// The valid pool that has `address`, whether or not `avoidBuggyIPs` leaves it out.
     pub fn pool_of(&self, address: IpAddr) -> Option<&str> {
-        self.covering(address).map(|cover| cover.pool.as_str())
+        self.covering(address).map(|cover| cover.pool.as_ref())
     }
 
     /// The family that `service` prefers to have as well, and that its pool cannot give it now.

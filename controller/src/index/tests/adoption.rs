@@ -91,7 +91,7 @@ fn a_foreign_address_stays_until_a_pool_can_serve() {
         cluster.take_log(),
         [
             "patch s",
-            "AllocationFailed Failed to allocate IP for \"ns/s\": no available IPs: there is no valid IPAddressPool",
+            "AllocationFailed Failed to allocate IP for \"ns/s\": no available IPs: there is no valid IPAddressPool for this service",
         ]
     );
     cluster.apply_pool(mk_pool("p", &["172.21.5.240-172.21.5.250"]));

@@ -125,7 +125,7 @@ impl Allocator {
         let space = self.pools.get_mut(&pool).expect("a cover names a pool");
         if let Some(position) = space.position(place, address) {
             space.change(position, was, is);
-            self.touched.insert(pool);
+            self.touched.insert(pool.to_string());
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::cooling::Cooling;
 use super::space::{Occupancy, Space};
@@ -17,14 +18,14 @@ impl Allocator {
     /// for a pool by name, and holds an address that belongs to another one now, moves there if it can; and under
     /// [`Rules::reassign_on_pool_change`](super::Rules) whoever holds what no pool would give it.
     pub fn set_pools(&mut self, pools: BTreeMap<String, Pool>) {
-        let stale: Vec<String> = self
+        let stale: Vec<Arc<str>> = self
             .pools
             .iter()
-            .filter(|(name, space)| pools.get(*name) != Some(&space.pool))
+            .filter(|(name, space)| pools.get(name.as_ref()) != Some(&space.pool))
             .map(|(name, _)| name.clone())
             .collect();
         let mut concerned = BTreeSet::new();
-        let mut different: BTreeSet<String> = BTreeSet::new();
+        let mut different: BTreeSet<Arc<str>> = BTreeSet::new();
         for name in stale {
             let space = self
                 .pools
@@ -37,10 +38,11 @@ impl Allocator {
             different.insert(name);
         }
         for (name, pool) in pools {
-            if self.pools.contains_key(&name) {
+            if self.pools.contains_key(name.as_str()) {
                 continue;
             }
-            concerned.extend(self.insert_pool(pool));
+            let name: Arc<str> = name.into();
+            concerned.extend(self.insert_pool(name.clone(), pool));
             different.insert(name);
         }
         if different.is_empty() {
@@ -57,7 +59,7 @@ impl Allocator {
                 self.woken_by(Wait::Free(name.clone(), family));
             }
             self.woken_by(Wait::Pool(name.clone()));
-            self.touched.insert(name);
+            self.touched.insert(name.to_string());
         }
         self.woken_by(Wait::AnyPool);
         self.wake();
@@ -107,7 +109,7 @@ impl Allocator {
     }
 
     /// Adds a pool, less what is held or kept already. Returns those who hold it.
-    fn insert_pool(&mut self, pool: Pool) -> BTreeSet<ServiceKey> {
+    fn insert_pool(&mut self, name: Arc<str>, pool: Pool) -> BTreeSet<ServiceKey> {
         let mut concerned = BTreeSet::new();
         let mut space = Space::new(pool);
         for (place, range) in space.pool.ranges().to_vec().into_iter().enumerate() {
@@ -126,10 +128,10 @@ impl Allocator {
             for wait in self.waiting.addresses(first, last) {
                 self.woken_by(wait);
             }
-            let pool = space.pool.name().to_owned();
+            let pool = name.clone();
             self.cover.insert(first, Cover { range, pool, place });
         }
-        self.pools.insert(space.pool.name().to_owned(), space);
+        self.pools.insert(name, space);
         concerned
     }
 
@@ -165,6 +167,12 @@ impl Allocator {
         {
             held.assignment.pool = pool;
         }
+    }
+
+    /// The name of a pool, held once for all who wait for the pool.
+    pub(super) fn pool_name(&self, name: &str) -> Arc<str> {
+        let known = self.pools.get_key_value(name);
+        known.map_or_else(|| name.into(), |(name, _)| name.clone())
     }
 
     pub(super) fn pool_for(&self, addresses: &[IpAddr]) -> Option<String> {

@@ -1,8 +1,8 @@
 //! Why a Service gets no address.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::request::Port;
 use crate::addr::Family;
@@ -80,20 +80,18 @@ pub enum Refusal {
     /// The Service asks for nothing special, and no pool can serve it.
     #[error("no available IPs{}", Explained(.pools))]
     NoneAvailable {
-        /// What is in the way, for each pool.
-        pools: BTreeMap<String, Unsuitable>,
+        /// What is in the way, for each pool that selects the Service, by name. Pools of others are nobody else's
+        /// business: a new one changes nothing here.
+        pools: Box<[(Arc<str>, Unsuitable)]>,
     },
 }
 
-/// Why a pool cannot serve a Service that asks for nothing special.
+/// Why a pool that selects a Service cannot serve it, which asks for nothing special.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unsuitable {
     /// `autoAssign` is false.
     #[error("is not assigned automatically (autoAssign)")]
     AutoAssignOff,
-    /// `serviceAllocation` does not select it.
-    #[error("is not for this service (serviceAllocation)")]
-    NotSelected,
     /// All its addresses of this family are taken.
     #[error("has no free {0} address")]
     Full(Family),
@@ -156,12 +154,12 @@ impl Refusal {
 /// How many pools a message lists at most.
 const LISTED: usize = 8;
 
-struct Explained<'a>(&'a BTreeMap<String, Unsuitable>);
+struct Explained<'a>(&'a [(Arc<str>, Unsuitable)]);
 
 impl fmt::Display for Explained<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.is_empty() {
-            return f.write_str(": there is no valid IPAddressPool");
+            return f.write_str(": there is no valid IPAddressPool for this service");
         }
         for (place, (pool, unsuitable)) in self.0.iter().take(LISTED).enumerate() {
             write!(

@@ -1,7 +1,7 @@
 //! The choice: which pool, which address (MetalLB's rules), and what could help where there is none.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::refusal::{InUse, Refusal, Unsuitable};
 use super::request::{Assignment, Families, Request, Terms};
@@ -81,7 +81,7 @@ impl Allocator {
         for family in missing(wanted, &kept) {
             match (
                 self.pools
-                    .get(pool)
+                    .get(pool.as_str())
                     .filter(|space| self.admits(space, service, request))
                     .and_then(|space| self.pick(space, family, service, request)),
                 request.families,
@@ -132,7 +132,7 @@ impl Allocator {
             let cover = self.covering(*address).ok_or_else(not_in_pools)?;
             let space = &self.pools[&cover.pool];
             let usable = space.position(cover.place, *address).is_some();
-            if !usable || pool.is_some_and(|pool: &Space| pool.pool.name() != cover.pool) {
+            if !usable || pool.is_some_and(|pool: &Space| pool.pool.name() != &*cover.pool) {
                 return Err(not_in_pools());
             }
             pool = Some(space);
@@ -188,35 +188,36 @@ impl Allocator {
 
     /// Pinned pools by rank, then those open to everybody by name.
     fn choose_any(&self, service: &ServiceKey, request: &Request) -> Result<Assignment, Refusal> {
-        let mut unsuitable = BTreeMap::new();
-        let (mut pinned, mut open) = (Vec::new(), Vec::new());
-        for (name, space) in &self.pools {
-            if !self.admits(space, service, request) {
-                unsuitable.insert(name.clone(), Unsuitable::NotSelected);
-            } else if !space.pool.auto_assign() {
-                unsuitable.insert(name.clone(), Unsuitable::AutoAssignOff);
-            } else if space.pool.is_pinned() {
-                pinned.push(space);
-            } else {
-                open.push(space);
-            }
-        }
+        let admitted: Vec<(&Arc<str>, &Space)> = self
+            .pools
+            .iter()
+            .filter(|(_, space)| self.admits(space, service, request))
+            .collect();
+        let automatic = admitted.iter().map(|(_, space)| *space);
+        let automatic = automatic.filter(|space| space.pool.auto_assign());
+        let (mut pinned, open): (Vec<&Space>, Vec<&Space>) =
+            automatic.partition(|space| space.pool.is_pinned());
         pinned.sort_by(|a, b| a.pool.rank().cmp(&b.pool.rank()));
         let chosen = self
             .choose_among(&pinned, service, request)
             .or_else(|| self.choose_among(&open, service, request));
-        chosen.ok_or_else(|| {
-            for space in pinned.into_iter().chain(open) {
-                let family = self.first_missing(space, service, request);
-                let total = space.usage(family).total;
-                let reason = if total == 0 {
-                    Unsuitable::NoFamily(family)
-                } else {
-                    Unsuitable::Full(family)
-                };
-                unsuitable.insert(space.pool.name().to_owned(), reason);
+        let unsuitable = |space: &Space| {
+            if !space.pool.auto_assign() {
+                return Unsuitable::AutoAssignOff;
             }
-            Refusal::NoneAvailable { pools: unsuitable }
+            let family = self.first_missing(space, service, request);
+            if space.usage(family).total == 0 {
+                Unsuitable::NoFamily(family)
+            } else {
+                Unsuitable::Full(family)
+            }
+        };
+        chosen.ok_or_else(|| {
+            let pools = admitted.into_iter();
+            let pools = pools
+                .map(|(name, space)| (name.clone(), unsuitable(space)))
+                .collect();
+            Refusal::NoneAvailable { pools }
         })
     }
 
@@ -269,7 +270,7 @@ impl Allocator {
     ) -> Option<IpAddr> {
         let here = |address: IpAddr| {
             let cover = self.covering(address)?;
-            let matches = Family::of(address) == family && cover.pool == space.pool.name();
+            let matches = Family::of(address) == family && *cover.pool == *space.pool.name();
             let position = matches.then(|| space.position(cover.place, address)).flatten()?;
             self.available(address, service, &request.terms)
                 .is_ok()
@@ -367,7 +368,7 @@ impl Allocator {
                 Families::Prefer { .. } => request.families.wanted().to_vec(),
                 _ => vec![missing],
             };
-            let pool = pool.to_owned();
+            let pool = self.pool_name(pool);
             families
                 .into_iter()
                 .map(move |family| Wait::Free(pool.clone(), family))
@@ -380,8 +381,10 @@ impl Allocator {
             }
             Refusal::InUse(_) => request.addresses.iter().copied().map(Wait::Address).collect(),
             Refusal::UnknownReservation { .. } | Refusal::ReservationPending { .. } => Vec::new(),
-            Refusal::NotSelected { pool } | Refusal::UnknownPool { pool } => vec![Wait::Pool(pool.clone())],
-            Refusal::Exhausted { pool, family } => [Wait::Pool(pool.clone())]
+            Refusal::NotSelected { pool } | Refusal::UnknownPool { pool } => {
+                vec![Wait::Pool(self.pool_name(pool))]
+            }
+            Refusal::Exhausted { pool, family } => [Wait::Pool(self.pool_name(pool))]
                 .into_iter()
                 .chain(free(pool, *family))
                 .collect(),
@@ -403,7 +406,7 @@ impl Allocator {
                 .addresses
                 .iter()
                 .filter_map(|address| self.pool_of(*address));
-            waits.extend(pools.map(|pool| Wait::Pool(pool.to_owned())));
+            waits.extend(pools.map(|pool| Wait::Pool(self.pool_name(pool))));
         }
         waits
     }
@@ -414,10 +417,9 @@ impl Allocator {
         if missing.is_empty() || !request.addresses.is_empty() {
             return Vec::new();
         }
-        let free = missing
-            .into_iter()
-            .map(|family| Wait::Free(held.pool.clone(), family));
-        free.chain([Wait::Pool(held.pool.clone())])
+        let pool = self.pool_name(&held.pool);
+        let free = missing.into_iter().map(|family| Wait::Free(pool.clone(), family));
+        free.chain([Wait::Pool(pool.clone())])
             .chain(self.sharing.waits(&request.terms))
             .collect()
     }

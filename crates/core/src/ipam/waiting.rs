@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::Port;
 use super::sharing::Club;
@@ -15,12 +16,12 @@ pub(super) enum Wait {
     /// This address becomes free, loses one of its holders, or enters a pool.
     Address(IpAddr),
     /// An address of this family becomes free in this pool.
-    Free(String, Family),
+    Free(Arc<str>, Family),
     /// This port, one of those that the one who waits has, is no longer taken on every address of those with whom it
     /// could share. None for who has no ports.
     Sharing(Club, Option<Port>),
     /// This pool appears or changes.
-    Pool(String),
+    Pool(Arc<str>),
     /// Any pool appears or changes.
     AnyPool,
     /// This reservation appears, gets an address, or loses it.

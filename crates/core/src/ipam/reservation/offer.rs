@@ -44,7 +44,7 @@ impl Allocator {
             return None;
         }
         for family in missing(wanted, &addresses) {
-            let space = self.pools.get(&pool);
+            let space = self.pools.get(pool.as_str());
             match space.and_then(|space| self.pick(space, family, service, request)) {
                 Some(address) => addresses.push(address),
                 None if matches!(request.families, Families::Prefer { .. }) => {}
@@ -82,7 +82,7 @@ impl Allocator {
             let address = entry.and_then(|entry| entry.address.or(entry.last));
             let pool = address
                 .and_then(|address| self.pool_of(address))
-                .map(str::to_owned);
+                .map(|pool| self.pool_name(pool));
             // The family that is not reserved comes from there as well.
             let wanted = request.families.wanted().iter();
             let free = pool.clone().into_iter().flat_map(|pool| {
@@ -142,7 +142,7 @@ impl Allocator {
         let pool = self.pool_of(address).unwrap_or(&entry.spec.pool).to_owned();
         if self
             .pools
-            .get(&pool)
+            .get(pool.as_str())
             .is_some_and(|space| !self.admits(space, service, request))
         {
             return Err(Refusal::NotSelected { pool });

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::{Entry, Pending, Reservation, Right, Standing};
 use crate::addr::Family;
@@ -166,11 +167,11 @@ impl Allocator {
             Ok(address) => (address, None),
             Err(pending) => (None, Some(pending)),
         };
-        let (created, pool) = (entry.spec.created, &entry.spec.pool);
+        let (created, pool) = (entry.spec.created, self.pool_name(&entry.spec.pool));
         let waits = match (&pending, address) {
-            (Some(pending), _) => waits(pending, pool),
+            (Some(pending), _) => waits(pending, &pool),
             // Released: a change of the pool may show that a Service of it has one.
-            (None, None) => vec![Wait::Pool(pool.clone())],
+            (None, None) => vec![Wait::Pool(pool)],
             (None, Some(_)) => Vec::new(),
         };
         self.waiting.set(Who::Reservation(key.clone()), created, waits);
@@ -225,7 +226,7 @@ impl Allocator {
         self.check_pool(key, spec, None)?;
         let (pool, family) = (spec.pool.clone(), spec.family);
         self.held_by_its_services(key, spec)
-            .or_else(|| Some(self.pools[&pool].first(family)?.1))
+            .or_else(|| Some(self.pools[pool.as_str()].first(family)?.1))
             .map(Some)
             .ok_or(Pending::Exhausted { pool, family })
     }
@@ -240,7 +241,7 @@ impl Allocator {
         let pool = &spec.pool;
         let space = self
             .pools
-            .get(pool)
+            .get(pool.as_str())
             .ok_or_else(|| Pending::UnknownPool(pool.clone()))?;
         let labels = self.namespaces.get(key.namespace());
         if !space.pool.admits_namespace(key.namespace(), labels) {
@@ -249,7 +250,7 @@ impl Allocator {
         let Some(address) = address else { return Ok(()) };
         let inside = self
             .covering(address)
-            .is_some_and(|cover| cover.pool == *pool && space.position(cover.place, address).is_some());
+            .is_some_and(|cover| *cover.pool == **pool && space.position(cover.place, address).is_some());
         let pool = pool.clone();
         inside.then_some(()).ok_or(Pending::NotInPool { address, pool })
     }
@@ -369,14 +370,14 @@ impl Allocator {
 }
 
 /// What could give a reservation its address.
-fn waits(pending: &Pending, pool: &str) -> Vec<Wait> {
-    let of_pool = Wait::Pool(pool.to_owned());
+fn waits(pending: &Pending, pool: &Arc<str>) -> Vec<Wait> {
+    let of_pool = Wait::Pool(pool.clone());
     match pending {
         Pending::Family { .. } => Vec::new(),
         Pending::UnknownPool(_) | Pending::NotSelected(_) => vec![of_pool],
         Pending::NotInPool { address, .. }
         | Pending::InUse { address, .. }
         | Pending::Reserved { address, .. } => vec![of_pool, Wait::Address(*address)],
-        Pending::Exhausted { family, .. } => vec![of_pool, Wait::Free(pool.to_owned(), *family)],
+        Pending::Exhausted { family, .. } => vec![of_pool, Wait::Free(pool.clone(), *family)],
     }
 }

@@ -202,7 +202,9 @@ fn check(allocator: &Allocator, pools: &BTreeMap<String, Pool>) -> Result<(), Te
                 .filter(|address| usable(address))
                 .count();
             prop_assert_eq!(usage.assigned, assigned as u128, "{} {}", name, family);
-            let has_free = allocator.pools[name].first(family).map(|(_, address)| address);
+            let has_free = allocator.pools[name.as_str()]
+                .first(family)
+                .map(|(_, address)| address);
             prop_assert_eq!(has_free.is_some(), usage.available() > 0);
             prop_assert!(has_free.is_none_or(|address| allocator.occupancy(address) == Occupancy::Free));
             let kept = |address: &IpAddr| {

@@ -117,7 +117,7 @@ fn who_lost_its_address_gets_one_when_a_pool_can_serve_it() {
     allocator.set_pools(BTreeMap::new());
     assert_eq!(
         refused(&allocator, "s"),
-        "no available IPs: there is no valid IPAddressPool"
+        "no available IPs: there is no valid IPAddressPool for this service"
     );
     allocator.set_pools(mk_pools([mk_spec("b", &["10.0.1.0/24"])]));
     assert_eq!(held(&allocator, "s"), "10.0.1.0 (b)");

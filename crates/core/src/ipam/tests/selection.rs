@@ -144,8 +144,7 @@ fn requests_that_cannot_be_met_say_why_in_metallbs_words() {
                 families: Families::Single(Family::V6),
                 ..mk_request()
             },
-            "no available IPs: pool \"a\" has no IPv6 addresses; pool \"b\" has no IPv6 addresses; pool \"c\" is not \
-             for this service (serviceAllocation)",
+            "no available IPs: pool \"a\" has no IPv6 addresses; pool \"b\" has no IPv6 addresses",
         ),
     ];
     for (request, expected) in rows {
@@ -157,8 +156,52 @@ fn requests_that_cannot_be_met_say_why_in_metallbs_words() {
     ask(&mut empty, "s", mk_request());
     assert_eq!(
         refused(&empty, "s"),
-        "no available IPs: there is no valid IPAddressPool"
+        "no available IPs: there is no valid IPAddressPool for this service"
     );
+}
+
+#[test]
+fn pools_of_others_are_not_named_and_change_nothing_for_those_who_wait() {
+    let theirs = |name: &str| PoolSpec {
+        allocation: Some(Allocation {
+            namespaces: ["theirs".to_owned()].into(),
+            ..Allocation::default()
+        }),
+        ..mk_spec(name, &["10.0.1.0/24"])
+    };
+    let waits = |ours: &[PoolSpec], expected: &str| {
+        let mut allocator = mk_allocator(ours.iter().cloned());
+        ask(&mut allocator, "1", mk_request());
+        ask(&mut allocator, "2", mk_request());
+        assert_eq!(refused(&allocator, "2"), expected);
+        allocator.take_changed();
+        allocator.set_pools(mk_pools(ours.iter().cloned().chain([theirs("t")])));
+        assert_eq!(names(allocator.take_changed()), Vec::<String>::new());
+        assert_eq!(refused(&allocator, "2"), expected);
+    };
+    waits(
+        &[],
+        "no available IPs: there is no valid IPAddressPool for this service",
+    );
+    waits(
+        &[mk_spec("p", &["10.0.0.0/32"])],
+        "no available IPs: pool \"p\" has no free IPv4 address",
+    );
+}
+
+#[test]
+fn a_refusal_names_eight_pools_at_the_most() {
+    let specs = (0..200).map(|number| mk_spec(&format!("{}{number:03}", "p".repeat(250)), &["10.0.0.0/32"]));
+    let specs = specs.enumerate().map(|(number, spec)| PoolSpec {
+        addresses: vec![format!("10.0.{number}.0/32")],
+        auto_assign: false,
+        ..spec
+    });
+    let mut allocator = mk_allocator(specs);
+    ask(&mut allocator, "s", mk_request());
+    let text = refused(&allocator, "s");
+    assert!(text.ends_with("; and 192 more"), "{text}");
+    assert!(text.len() < 3_000, "{}", text.len());
 }
 
 #[test]
