@@ -9,14 +9,19 @@ use std::{iter, option};
 pub(crate) struct Few<T> {
     /// The least.
     first: Option<T>,
-    rest: BTreeSet<T>,
+    /// The others, if there are any.
+    #[expect(
+        clippy::box_collection,
+        reason = "a tree without elements takes three words, in each of thousands of sets"
+    )]
+    rest: Option<Box<BTreeSet<T>>>,
 }
 
 impl<T> Default for Few<T> {
     fn default() -> Self {
         Self {
             first: None,
-            rest: BTreeSet::new(),
+            rest: None,
         }
     }
 }
@@ -32,19 +37,23 @@ impl<T: Ord> Few<T> {
             Some(first) if element == *first => return,
             Some(_) => {}
         }
-        self.rest.insert(element);
+        self.rest.get_or_insert_default().insert(element);
     }
 
     pub(crate) fn remove(&mut self, element: &T) {
+        let rest = self.rest.as_deref_mut();
         if self.first.as_ref() == Some(element) {
-            self.first = self.rest.pop_first();
-        } else {
-            self.rest.remove(element);
+            self.first = rest.and_then(BTreeSet::pop_first);
+        } else if let Some(rest) = rest {
+            rest.remove(element);
+        }
+        if self.rest.as_ref().is_some_and(|rest| rest.is_empty()) {
+            self.rest = None;
         }
     }
 
     pub(crate) fn contains(&self, element: &T) -> bool {
-        self.first.as_ref() == Some(element) || self.rest.contains(element)
+        self.first.as_ref() == Some(element) || self.rest.as_ref().is_some_and(|rest| rest.contains(element))
     }
 }
 
@@ -54,11 +63,12 @@ impl<T> Few<T> {
     }
 
     pub(crate) fn len(&self) -> usize {
-        usize::from(self.first.is_some()) + self.rest.len()
+        usize::from(self.first.is_some()) + self.rest.as_ref().map_or(0, |rest| rest.len())
     }
 
     pub(crate) fn iter(&self) -> iter::Chain<option::Iter<'_, T>, btree_set::Iter<'_, T>> {
-        self.first.iter().chain(&self.rest)
+        let rest = self.rest.as_ref().map(|rest| rest.iter());
+        self.first.iter().chain(rest.unwrap_or_default())
     }
 }
 
@@ -76,7 +86,8 @@ impl<T> IntoIterator for Few<T> {
     type IntoIter = iter::Chain<option::IntoIter<T>, btree_set::IntoIter<T>>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.first.into_iter().chain(self.rest)
+        let rest = self.rest.map(|rest| rest.into_iter());
+        self.first.into_iter().chain(rest.unwrap_or_default())
     }
 }
 

@@ -50,7 +50,7 @@ pub fn service(service: &core_v1::Service, class: Option<&str>) -> Fact {
         .as_ref()
         .and_then(|status| status.load_balancer.as_ref()?.ingress.as_ref());
     // One entry that is no address, such as a host name, spoils the whole: somebody else wrote it.
-    let addresses: Option<Vec<IpAddr>> = ingress
+    let addresses: Option<Box<[IpAddr]>> = ingress
         .into_iter()
         .flatten()
         .map(|entry| parse_address(entry.ip.as_deref()?))
@@ -61,7 +61,7 @@ pub fn service(service: &core_v1::Service, class: Option<&str>) -> Fact {
         pool: annotations
             .get(names::IP_ALLOCATED_FROM_POOL)
             .or_else(|| annotations.get(names::IP_ALLOCATED_FROM_POOL_DEPRECATED))
-            .cloned(),
+            .map(|pool| pool.as_str().into()),
         local: spec.is_some_and(|spec| spec.external_traffic_policy.as_deref() == Some("Local")),
         shared: annotations.contains_key(names::ALLOW_SHARED_IP)
             || annotations.contains_key(names::ALLOW_SHARED_IP_DEPRECATED),

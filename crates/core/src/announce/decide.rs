@@ -15,7 +15,7 @@ impl World {
     pub fn decide(&self, key: &ServiceKey) -> Option<Decision> {
         let service = self.services.get(key)?;
         let mut decision = Decision {
-            addresses: service.addresses.clone(),
+            addresses: service.addresses.to_vec(),
             pool: self.pool_of(service).map(str::to_owned),
             refusal: None,
             verdicts: Verdicts::new(),

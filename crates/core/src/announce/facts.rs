@@ -9,6 +9,7 @@ use crate::placement::NodeName;
 use crate::selector::{LabelSelector, Labels};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// A Service of type LoadBalancer that this installation is responsible for (`spec.loadBalancerClass`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,9 +17,9 @@ pub struct Service {
     /// `metadata.labels`.
     pub labels: Labels,
     /// `status.loadBalancer.ingress[].ip`, in order. Empty if one entry has no valid address.
-    pub addresses: Vec<IpAddr>,
+    pub addresses: Box<[IpAddr]>,
     /// The pool that the addresses came from (annotation `metallb.io/ip-allocated-from-pool`).
-    pub pool: Option<String>,
+    pub pool: Option<Arc<str>>,
     /// `spec.externalTrafficPolicy: Local`.
     pub local: bool,
     /// Whether the annotation `allow-shared-ip` is there, even empty.

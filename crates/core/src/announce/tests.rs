@@ -40,7 +40,7 @@ fn mk_selector(pairs: &[(&str, &str)]) -> Vec<LabelSelector> {
 fn mk_service(addresses: &[&str]) -> Service {
     Service {
         addresses: addresses.iter().map(|address| address.parse().unwrap()).collect(),
-        pool: Some("pool".to_owned()),
+        pool: Some("pool".into()),
         ..Service::default()
     }
 }

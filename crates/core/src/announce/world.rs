@@ -6,6 +6,7 @@ use crate::name::{ServiceKey, SliceKey};
 use crate::placement::NodeName;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// The facts of the cluster. Owned by one task; every method is synchronous.
 ///
@@ -20,7 +21,7 @@ pub struct World {
     pub(super) nodes: BTreeMap<NodeName, Node>,
     pub(super) speakers: BTreeMap<String, Speaker>,
     by_address: Relation<IpAddr, ServiceKey>,
-    by_pool: Relation<Option<String>, ServiceKey>,
+    by_pool: Relation<Option<Arc<str>>, ServiceKey>,
     by_service: Relation<ServiceKey, SliceKey>,
     by_node: Relation<NodeName, String>,
     unsynced: BTreeSet<Kind>,
@@ -72,10 +73,21 @@ impl World {
             .filter(|fact| !listed.contains(&fact.name()))
             .collect();
         self.unsynced.remove(&kind);
-        gone.into_iter()
-            .chain(facts)
-            .flat_map(|fact| self.apply(fact))
-            .collect()
+        let affected = gone.into_iter().chain(facts).flat_map(|fact| self.apply(fact));
+        let affected = affected.collect();
+        // A list comes in order, and leaves the nodes of a tree half empty.
+        match kind {
+            Kind::Service => {
+                pack(&mut self.services);
+                pack(&mut self.by_address.0);
+            }
+            Kind::Slice => {
+                pack(&mut self.slices);
+                pack(&mut self.by_service.0);
+            }
+            _ => {}
+        }
+        affected
     }
 
     /// Whether every kind has been listed. Until then a missing fact means nothing, and nothing may be announced.
@@ -113,7 +125,13 @@ impl World {
         self.by_node.of(node).filter_map(|pod| self.speakers.get(pod))
     }
 
-    fn set_service(&mut self, key: ServiceKey, service: Option<Service>) -> Affected {
+    fn set_service(&mut self, key: ServiceKey, mut service: Option<Service>) -> Affected {
+        // The pool's name is held once for all its Services.
+        if let Some(service) = &mut service
+            && let Some(known) = self.by_pool.known(&service.pool)
+        {
+            service.pool = known.clone();
+        }
         let before = self.group(&key);
         let Some(replaced) = replace(&mut self.services, key.clone(), service) else {
             return Affected::new();
@@ -133,7 +151,13 @@ impl World {
         &before | &self.group(&key)
     }
 
-    fn set_slice(&mut self, key: SliceKey, slice: Option<Slice>) -> Affected {
+    fn set_slice(&mut self, key: SliceKey, mut slice: Option<Slice>) -> Affected {
+        // As is the name of the Service.
+        if let Some(slice) = &mut slice
+            && let Some((known, _)) = self.services.get_key_value(&slice.service)
+        {
+            slice.service = known.clone();
+        }
         let Some(replaced) = replace(&mut self.slices, key.clone(), slice) else {
             return Affected::new();
         };
@@ -153,7 +177,7 @@ impl World {
     /// A pool decides for the Services that name it, and possibly for those that name none.
     fn set_pool(&mut self, name: String, pool: Option<Pool>) -> Affected {
         match replace(&mut self.pools, name.clone(), pool) {
-            Some(_) => self.groups(self.by_pool.of(&Some(name)).chain(self.by_pool.of(&None))),
+            Some(_) => self.groups(self.by_pool.of(&Some(name.into())).chain(self.by_pool.of(&None))),
             None => Affected::new(),
         }
     }
@@ -167,7 +191,7 @@ impl World {
         let pools = self.by_pool.keys().filter(|pool| match pool {
             Some(pool) => versions
                 .iter()
-                .any(|version| version.selects_pool(Some(pool), self.pools.get(pool))),
+                .any(|version| version.selects_pool(Some(pool), self.pools.get(pool.as_ref()))),
             None => true,
         });
         self.groups(pools.flat_map(|pool| self.by_pool.of(pool)))
@@ -242,6 +266,11 @@ fn replace<K: Ord, V: PartialEq>(map: &mut BTreeMap<K, V>, key: K, new: Option<V
     })
 }
 
+/// Fills the nodes of a map.
+fn pack<K: Ord, V>(map: &mut BTreeMap<K, V>) {
+    *map = std::mem::take(map).into_iter().collect();
+}
+
 /// A map of sets, without empty ones.
 #[derive(Clone, Debug)]
 struct Relation<K, V>(BTreeMap<K, Few<V>>);
@@ -264,6 +293,11 @@ impl<K: Ord, V: Ord> Relation<K, V> {
                 self.0.remove(key);
             }
         }
+    }
+
+    /// The key as it is held.
+    fn known(&self, key: &K) -> Option<&K> {
+        self.0.get_key_value(key).map(|(known, _)| known)
     }
 
     fn of(&self, key: &K) -> impl Iterator<Item = &V> {

@@ -36,7 +36,7 @@ fn service_fact(change: impl FnOnce(&mut Value), class: Option<&str>) -> Option<
 fn a_service_is_reduced_to_what_decides() {
     let plain = Service {
         labels: Labels::from([("app".to_owned(), "web".to_owned())]),
-        addresses: vec!["172.21.5.240".parse().unwrap()],
+        addresses: ["172.21.5.240".parse().unwrap()].into(),
         ..Service::default()
     };
     assert_eq!(service_fact(|_| {}, None), Some(plain.clone()));

@@ -101,7 +101,7 @@ fn an_address_stays_announced_after_its_pool_shrank_or_went_away() {
         ..Advertisement::default()
     };
     let refusal = Refusal::NoAdvertisement {
-        pool: Some("pool".to_owned()),
+        pool: Some("pool".into()),
         passed_over: set(&[]),
     };
     assert_eq!(
@@ -154,7 +154,7 @@ fn advertisements_select_services() {
         ..mk_service(&[VIP])
     };
     let refusal = Refusal::NoAdvertisement {
-        pool: Some("pool".to_owned()),
+        pool: Some("pool".into()),
         passed_over: set(&["all"]),
     };
     assert_eq!(

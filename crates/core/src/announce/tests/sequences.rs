@@ -2,6 +2,7 @@
 
 use super::*;
 use proptest::prelude::*;
+use std::sync::Arc;
 
 #[test]
 fn nothing_is_decided_before_every_kind_was_listed() {
@@ -33,7 +34,7 @@ fn a_known_fact_concerns_nobody() {
 fn a_change_concerns_those_it_is_about_and_their_sharers() {
     let mut world = cluster();
     let other = Service {
-        pool: Some("other".to_owned()),
+        pool: Some("other".into()),
         ..mk_service(&["192.0.2.1"])
     };
     assert_eq!(world.apply(service("other", other)), keys(&["other"]));
@@ -100,7 +101,7 @@ fn any_fact() -> impl Strategy<Value = Fact> {
             zone.clone()
         )
             .prop_map(|(name, addresses, pool, [local, shared], labels)| {
-                let pool = pool.map(str::to_owned);
+                let pool = pool.map(Arc::from);
                 service(
                     name,
                     Service {
