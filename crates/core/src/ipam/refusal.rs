@@ -108,7 +108,7 @@ pub enum InUse {
     Sharing {
         /// Who asks.
         service: ServiceKey,
-        /// Who holds the address.
+        /// Who holds the address; of very many the first by name, and one more.
         others: Vec<ServiceKey>,
     },
     /// A port is taken.
@@ -151,8 +151,8 @@ impl Refusal {
     }
 }
 
-/// How many pools a message lists at most.
-const LISTED: usize = 8;
+/// How many pools or Services a message lists at most. Who comes and goes behind them changes no message.
+pub(super) const LISTED: usize = 8;
 
 struct Explained<'a>(&'a [(Arc<str>, Unsuitable)]);
 
@@ -192,9 +192,9 @@ pub(super) struct Listed<'a>(pub(super) &'a [ServiceKey]);
 
 impl fmt::Display for Listed<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (place, service) in self.0.iter().enumerate() {
+        for (place, service) in self.0.iter().take(LISTED).enumerate() {
             write!(f, "{}{service}", if place == 0 { "" } else { "," })?;
         }
-        Ok(())
+        f.write_str(if self.0.len() > LISTED { " and others" } else { "" })
     }
 }

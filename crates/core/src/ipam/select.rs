@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::refusal::{InUse, Refusal, Unsuitable};
+use super::refusal::{InUse, LISTED, Refusal, Unsuitable};
 use super::request::{Assignment, Families, Request, Terms};
 use super::space::Space;
 use super::waiting::Wait;
@@ -333,7 +333,7 @@ impl Allocator {
             return Ok(());
         };
         if terms.key.is_none() || held.terms.key != terms.key || held.terms.backend != terms.backend {
-            let (service, others) = (service.clone(), others.cloned().collect());
+            let (service, others) = (service.clone(), others.take(LISTED + 1).cloned().collect());
             return Err(InUse::Sharing { service, others });
         }
         let taken = terms.ports.iter().filter_map(|port| {

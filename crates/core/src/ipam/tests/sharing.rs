@@ -233,3 +233,31 @@ fn a_reservation_binds_to_what_one_of_many_sharers_is_left_with() {
         Some(Standing::Bound(ip("10.0.0.0"), vec![key("mine")]))
     );
 }
+
+#[test]
+fn of_many_who_share_an_address_a_refusal_names_eight() {
+    let mut allocator = mk_allocator([mk_spec("p", &["10.0.0.0/32"])]);
+    for number in 1..=8 {
+        ask(&mut allocator, &number.to_string(), sharing("k", number));
+    }
+    let alone = Request {
+        addresses: vec![ip("10.0.0.0")],
+        ..mk_request()
+    };
+    ask(&mut allocator, "alone", alone);
+    let eight = "can't change sharing key for \"ns/alone\", address also in use by \
+                 ns/1,ns/2,ns/3,ns/4,ns/5,ns/6,ns/7,ns/8";
+    assert_eq!(refused(&allocator, "alone"), eight);
+    for number in 10..100 {
+        ask(&mut allocator, &format!("9{number}"), sharing("k", number));
+    }
+    assert_eq!(refused(&allocator, "alone"), eight, "nothing has changed for it");
+    ask(&mut allocator, "other", sharing("l", 80));
+    let other = Request {
+        addresses: vec![ip("10.0.0.0")],
+        ..sharing("l", 81)
+    };
+    ask(&mut allocator, "other", other);
+    let many = eight.replace("alone", "other") + " and others";
+    assert_eq!(refused(&allocator, "other"), many);
+}
