@@ -10,7 +10,6 @@ use std::sync::Arc;
 
 use cortenlb_wire::ethernet::EtherType;
 use cortenlb_wire::mac::MacAddr;
-use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _};
 use netlink_packet_route::neighbour::{
     NeighbourAddress, NeighbourAttribute, NeighbourMessage, NeighbourState,
@@ -22,6 +21,7 @@ use rtnetlink::{Handle, MulticastGroup};
 use tokio::sync::watch;
 
 use crate::link::Error;
+use crate::notify::{self, Notifications};
 
 /// The default gateways, by the index of the interface and the protocol by which neighbours are found.
 pub type Gateways = BTreeMap<(u32, EtherType), Gateway>;
@@ -38,13 +38,10 @@ pub struct Gateway {
     pub subnets: Vec<(IpAddr, u8)>,
 }
 
-/// The most notifications that share one look at the kernel's state; further ones cost one look more.
-const SHARED: usize = 1_024;
-
 /// Follows the default gateways of this network namespace.
 pub struct GatewayWatch {
     handle: Handle,
-    notifications: BoxStream<'static, NetlinkMessage<RouteNetlinkMessage>>,
+    notifications: Notifications,
     gateways: watch::Sender<Arc<Gateways>>,
 }
 
@@ -59,14 +56,11 @@ impl GatewayWatch {
             MulticastGroup::Ipv6Route,
             MulticastGroup::Neigh,
         ];
-        let (connection, handle, notifications) =
-            rtnetlink::new_multicast_connection(&groups).map_err(Error::Open)?;
-        // Ends by itself when the handle is dropped.
-        tokio::spawn(connection);
+        let (handle, notifications) = notify::subscribe(&groups)?;
         let gateways = read(&handle).await?;
         Ok(Self {
             handle,
-            notifications: notifications.map(|(message, _)| message).boxed(),
+            notifications,
             gateways: watch::Sender::new(Arc::new(gateways)),
         })
     }
@@ -80,24 +74,16 @@ impl GatewayWatch {
     ///
     /// # Errors
     /// Always returns one; what was published last stays.
-    pub async fn run(self) -> Error {
-        let mut notifications = self.notifications.ready_chunks(SHARED);
-        while let Some(messages) = notifications.next().await {
+    pub async fn run(mut self) -> Error {
+        while let Some(messages) = self.notifications.next().await {
             let known = Arc::clone(&self.gateways.borrow());
             if !messages.iter().any(|message| concerns(message, &known)) {
                 continue;
             }
-            let gateways = match read(&self.handle).await {
-                Ok(gateways) => gateways,
+            match read(&self.handle).await {
+                Ok(gateways) => notify::publish(&self.gateways, gateways),
                 Err(error) => return error,
-            };
-            self.gateways.send_if_modified(|current| {
-                let changed = **current != gateways;
-                if changed {
-                    *current = Arc::new(gateways);
-                }
-                changed
-            });
+            }
         }
         Error::Closed
     }

@@ -9,6 +9,7 @@
 //! | [`limits`] | how many descriptors the process may have |
 //! | [`link`] | interfaces and their addresses, followed by netlink notifications |
 //! | [`gateway`] | default gateways and their MACs, followed likewise |
+//! | `notify` | what both have in common |
 //! | `sys` | every `unsafe` block |
 //!
 //! Never imports policy or kube: it moves bytes, and decides nothing about them. Root without any capability but
@@ -19,6 +20,7 @@ pub mod gateway;
 pub mod limits;
 pub mod link;
 pub mod multicast;
+mod notify;
 pub mod packet;
 pub mod poll;
 mod sys;

@@ -10,12 +10,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use cortenlb_wire::mac::MacAddr;
-use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _};
 use netlink_packet_route::address::{AddressAttribute, AddressHeaderFlags, AddressMessage};
 use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
 use rtnetlink::{Handle, MulticastGroup};
 use tokio::sync::watch;
+
+use crate::notify::{self, Notifications};
 
 /// All interfaces, by index.
 pub type Links = BTreeMap<u32, Link>;
@@ -61,13 +62,10 @@ pub enum Error {
     Closed,
 }
 
-/// The most notifications that share one look at the kernel's state; further ones cost one look more.
-const SHARED: usize = 1_024;
-
 /// Follows the interfaces of this network namespace.
 pub struct LinkWatch {
     handle: Handle,
-    notifications: BoxStream<'static, ()>,
+    notifications: Notifications,
     links: watch::Sender<Arc<Links>>,
 }
 
@@ -83,12 +81,8 @@ impl LinkWatch {
             MulticastGroup::Ipv4Ifaddr,
             MulticastGroup::Ipv6Ifaddr,
         ];
-        let (connection, handle, notifications) =
-            rtnetlink::new_multicast_connection(&groups).map_err(Error::Open)?;
-        // Ends by itself when the handle is dropped.
-        tokio::spawn(connection);
+        let (handle, notifications) = notify::subscribe(&groups)?;
         let links = read(&handle).await?;
-        let notifications = notifications.ready_chunks(SHARED).map(drop).boxed();
         Ok(Self {
             handle,
             notifications,
@@ -107,17 +101,10 @@ impl LinkWatch {
     /// Always returns one: the process that relies on interfaces is blind from then on.
     pub async fn run(mut self) -> Error {
         while self.notifications.next().await.is_some() {
-            let links = match read(&self.handle).await {
-                Ok(links) => links,
+            match read(&self.handle).await {
+                Ok(links) => notify::publish(&self.links, links),
                 Err(error) => return error,
-            };
-            self.links.send_if_modified(|current| {
-                let changed = **current != links;
-                if changed {
-                    *current = Arc::new(links);
-                }
-                changed
-            });
+            }
         }
         Error::Closed
     }
