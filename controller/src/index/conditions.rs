@@ -89,18 +89,26 @@ impl Said {
     }
 
     fn condition(&self, type_: &str) -> Condition {
-        let Verdict {
-            status,
-            reason,
-            message,
-        } = self.verdict.as_ref();
+        self.verdict
+            .condition(type_, self.since.clone(), self.observed_generation)
+    }
+}
+
+impl Verdict {
+    /// The condition of this type that says so.
+    pub(super) fn condition(&self, type_: &str, since: Time, observed_generation: Option<i64>) -> Condition {
         Condition {
             type_: type_.to_owned(),
-            status: if *status { "True" } else { "False" }.to_owned(),
-            reason: reason.clone(),
-            message: message.clone(),
-            last_transition_time: self.since.clone(),
-            observed_generation: self.observed_generation,
+            status: self.status().to_owned(),
+            reason: self.reason.clone(),
+            message: self.message.clone(),
+            last_transition_time: since,
+            observed_generation,
         }
+    }
+
+    /// As Kubernetes spells it.
+    pub(super) fn status(&self) -> &'static str {
+        if self.status { "True" } else { "False" }
     }
 }

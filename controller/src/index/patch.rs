@@ -97,18 +97,11 @@ pub(super) fn merged(
         .collect();
     for (type_, verdict) in ours {
         let Some(verdict) = verdict else { continue };
-        let status = if verdict.status { "True" } else { "False" };
         let before = existing
             .iter()
-            .find(|condition| condition.type_ == *type_ && condition.status == status);
-        conditions.push(Condition {
-            type_: (*type_).to_owned(),
-            status: status.to_owned(),
-            reason: verdict.reason.clone(),
-            message: verdict.message.clone(),
-            last_transition_time: before.map_or(Time(wall), |before| before.last_transition_time.clone()),
-            observed_generation: generation,
-        });
+            .find(|condition| condition.type_ == *type_ && condition.status == verdict.status());
+        let since = before.map_or(Time(wall), |before| before.last_transition_time.clone());
+        conditions.push(verdict.condition(type_, since, generation));
     }
     conditions
 }
