@@ -102,14 +102,6 @@ impl Seen {
         }
     }
 
-    /// Versions are the revisions of etcd, and ordered; what cannot be compared counts as newer.
-    pub(super) fn is_older_than(&self, other: &Self) -> bool {
-        match (self.version.parse::<u64>(), other.version.parse::<u64>()) {
-            (Ok(this), Ok(that)) => this < that,
-            _ => false,
-        }
-    }
-
     pub(super) fn created(&self) -> i64 {
         self.wants.as_ref().map_or(0, |wants| wants.created)
     }
@@ -138,6 +130,14 @@ impl Seen {
     /// What our condition `type_` says.
     pub(super) fn condition(&self, type_: &str) -> Option<&Verdict> {
         self.conditions.get(type_)
+    }
+}
+
+/// Versions are the revisions of etcd, and ordered; what cannot be compared counts as newer.
+pub(super) fn is_older(version: &str, than: &str) -> bool {
+    match (version.parse::<u64>(), than.parse::<u64>()) {
+        (Ok(this), Ok(that)) => this < that,
+        _ => false,
     }
 }
 
@@ -281,8 +281,8 @@ impl Record {
 
     /// A write was answered; returns its Events.
     pub(super) fn answered(&mut self, op: &Op, landed: bool) -> Vec<Note> {
-        if !landed && let Op::Patch { body, .. } = op {
-            self.refused = body.read()["metadata"]["resourceVersion"].as_str().map(Box::from);
+        if !landed && let Some(version) = op.decided_from() {
+            self.refused = Some(version.into());
         }
         self.under_way.take().map(|write| write.notes).unwrap_or_default()
     }

@@ -18,6 +18,7 @@ use serde_json::json;
 use super::Index;
 use super::input::{Effect, Key, Now, Verdict};
 use super::patch::{listed, merged};
+use super::record::is_older;
 
 /// All reservations.
 #[derive(Debug, Default)]
@@ -76,11 +77,9 @@ impl Reservations {
         }
         record.under_way = false;
         if answer.is_none()
-            && let Op::Patch { body, .. } = op
+            && let Some(version) = op.decided_from()
         {
-            record.refused = body.read()["metadata"]["resourceVersion"]
-                .as_str()
-                .map(str::to_owned);
+            record.refused = Some(version);
         }
         self.dirty.insert(key.clone());
         answer
@@ -241,14 +240,6 @@ fn why(key: &ReservationKey, pending: &Pending) -> String {
             format!("{address} is reserved by a reservation in another namespace")
         }
         _ => pending.to_string(),
-    }
-}
-
-/// Versions are the revisions of etcd, and ordered; what cannot be compared counts as newer.
-fn is_older(version: &str, than: &str) -> bool {
-    match (version.parse::<u64>(), than.parse::<u64>()) {
-        (Ok(this), Ok(that)) => this < that,
-        _ => false,
     }
 }
 

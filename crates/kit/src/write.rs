@@ -100,6 +100,18 @@ pub enum Op {
     },
 }
 
+impl Op {
+    /// The version of the object that a patch was decided from, if it says so.
+    pub fn decided_from(&self) -> Option<String> {
+        let Self::Patch { body, .. } = self else {
+            return None;
+        };
+        body.read()["metadata"]["resourceVersion"]
+            .as_str()
+            .map(str::to_owned)
+    }
+}
+
 /// One write, as a value. `K` is the caller's name for the object: it orders the writes and comes back in the outcome.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Write<K> {
