@@ -322,8 +322,7 @@ impl Index {
         // Before the pools give anything: what they cover as of now belongs to those whose status shows it. What they
         // covered before has been judged when it was seen.
         let covered = |address: IpAddr| {
-            let mut ranges = valid.values().flat_map(|pool| pool.ranges());
-            allocator.pool_of(address).is_none() && ranges.any(|range| range.contains(address))
+            allocator.pool_of(address).is_none() && valid.values().any(|pool| pool.covers(address))
         };
         let claims = self.unheld.iter().filter_map(|key| {
             let claim = self.services.get(key)?.seen.claim(covered)?;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use cortenlb_core::addr::{Family, Numbering, parse_address};
+use cortenlb_core::addr::{Family, parse_address};
 use cortenlb_core::ipam::{Allocator, Cooling, Usage};
 use cortenlb_core::name::ServiceKey;
 use cortenlb_core::pool::{Pool, PoolError, resolve};
@@ -175,14 +175,6 @@ impl Pools {
         valid
     }
 
-    /// This pool, if it gives out `address`.
-    pub(super) fn pool_with(&self, name: &str, address: IpAddr) -> Option<&Pool> {
-        let pool = self.pools.get(name)?.judged.as_ref().ok()?;
-        let numbering = Numbering::new(Family::of(address), pool.avoid_buggy_ips());
-        let gives = pool.ranges().iter().any(|range| range.contains(address));
-        (gives && numbering.number(address).is_some()).then_some(pool)
-    }
-
     /// Whether any pool is ignored.
     pub(super) fn any_ignored(&self) -> bool {
         self.pools.values().any(|record| record.ignored.is_some())
@@ -203,8 +195,7 @@ impl Pools {
             Some((name, record.judged.as_ref().ok().filter(|_| valid)?))
         });
         let mut rests = pools.filter(|(_, pool)| !pool.cool_down().is_zero());
-        let covering = rests.find(|(_, pool)| pool.ranges().iter().any(|range| range.contains(address)));
-        let Some((name, pool)) = covering else {
+        let Some((name, pool)) = rests.find(|(_, pool)| pool.covers(address)) else {
             return;
         };
         let cooling = Cooling {

@@ -93,12 +93,11 @@ impl Index {
         let (Some(allocator), Some(record)) = (&self.allocator, self.services.get(key)) else {
             return false;
         };
+        if allocator.assignment(key).is_some() {
+            return false;
+        }
         let covered = |address| allocator.pool_of(address).is_some();
-        let (Some(wants), Some(claim), None) = (
-            &record.seen.wants,
-            record.seen.claim(covered),
-            allocator.assignment(key),
-        ) else {
+        let (Some(wants), Some(claim)) = (&record.seen.wants, record.seen.claim(covered)) else {
             return false;
         };
         if claim.annotated && record.had(&claim.addresses) {
@@ -106,12 +105,7 @@ impl Index {
         }
         let none = Labels::new();
         let labels = wants.request.as_ref().map_or(&none, |request| &request.labels);
-        let of_namespace = self.namespaces.get(key.namespace());
-        claim.addresses.iter().all(|address| {
-            let pool = allocator.pool_of(*address);
-            let pool = pool.and_then(|pool| self.pools.pool_with(pool, *address));
-            pool.is_some_and(|pool| pool.admits(key.namespace(), of_namespace, labels))
-        })
+        allocator.would_give(key, labels, &claim.addresses)
     }
 
     /// Takes note of the addresses that a Service shows and gives up while this process gives nothing: `next` is its

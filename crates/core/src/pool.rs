@@ -3,6 +3,7 @@
 mod resolve;
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::time::Duration;
 
 pub use resolve::{Rejection, resolve};
@@ -148,6 +149,11 @@ impl Pool {
     /// The entries of `spec.addresses`, in their order, which is the order in which they are used.
     pub fn ranges(&self) -> &[AddrRange] {
         &self.ranges
+    }
+
+    /// Whether an entry has `address`, whether or not it is left out by `avoidBuggyIPs`.
+    pub fn covers(&self, address: IpAddr) -> bool {
+        self.ranges.iter().any(|range| range.contains(address))
     }
 
     /// Whether the IPv4 addresses that end in .0 and .255 are left out.

@@ -73,7 +73,7 @@ impl Allocator {
             .get(service)
             .and_then(|entry| entry.request.as_ref());
         !self.rules.reassign_on_pool_change
-            || request.is_none_or(|request| self.would_give(service, request, addresses))
+            || request.is_none_or(|request| self.would_give(service, &request.labels, addresses))
     }
 
     /// Sets the labels of a namespace, or forgets it.

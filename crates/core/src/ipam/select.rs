@@ -10,6 +10,7 @@ use super::waiting::Wait;
 use super::{Allocator, Held};
 use crate::addr::Family;
 use crate::name::ServiceKey;
+use crate::selector::Labels;
 
 impl Allocator {
     /// What `service` is to hold: what it holds already, if that meets the request, else something new.
@@ -58,7 +59,7 @@ impl Allocator {
         if other_pool
             || !self.may_keep(service, held, &request.terms)
             || !self.has_what_is_reserved(service, request, addresses)
-            || (self.rules.reassign_on_pool_change && !self.would_give(service, request, addresses))
+            || (self.rules.reassign_on_pool_change && !self.would_give(service, &request.labels, addresses))
         {
             return None;
         }
@@ -82,7 +83,7 @@ impl Allocator {
             match (
                 self.pools
                     .get(pool.as_str())
-                    .filter(|space| self.admits(space, service, request))
+                    .filter(|space| self.admits(space, service, &request.labels))
                     .and_then(|space| self.pick(space, family, service, request)),
                 request.families,
             ) {
@@ -98,12 +99,13 @@ impl Allocator {
         })
     }
 
-    /// Whether the pools would give `service` these addresses today (MetalLB takes it away where they would not).
-    pub(super) fn would_give(&self, service: &ServiceKey, request: &Request, addresses: &[IpAddr]) -> bool {
+    /// Whether the pools would give `service`, with these labels, these addresses today if they were free (MetalLB takes
+    /// away what they would not).
+    pub fn would_give(&self, service: &ServiceKey, labels: &Labels, addresses: &[IpAddr]) -> bool {
         addresses.iter().all(|address| {
             self.covering(*address).is_some_and(|cover| {
                 let space = &self.pools[&cover.pool];
-                space.position(cover.place, *address).is_some() && self.admits(space, service, request)
+                space.position(cover.place, *address).is_some() && self.admits(space, service, labels)
             })
         })
     }
@@ -138,7 +140,7 @@ impl Allocator {
             pool = Some(space);
         }
         let pool = pool.ok_or_else(not_in_pools)?;
-        if !self.admits(pool, service, request) {
+        if !self.admits(pool, service, &request.labels) {
             return Err(Refusal::NotSelected {
                 pool: pool.pool.name().to_owned(),
             });
@@ -172,7 +174,7 @@ impl Allocator {
                 pool: name.to_owned(),
             });
         };
-        if !self.admits(space, service, request) {
+        if !self.admits(space, service, &request.labels) {
             return Err(Refusal::NotSelected {
                 pool: name.to_owned(),
             });
@@ -191,7 +193,7 @@ impl Allocator {
         let admitted: Vec<(&Arc<str>, &Space)> = self
             .pools
             .iter()
-            .filter(|(_, space)| self.admits(space, service, request))
+            .filter(|(_, space)| self.admits(space, service, &request.labels))
             .collect();
         let automatic = admitted.iter().map(|(_, space)| *space);
         let automatic = automatic.filter(|space| space.pool.auto_assign());
@@ -300,11 +302,11 @@ impl Allocator {
             .map(|(_, address)| address)
     }
 
-    pub(super) fn admits(&self, space: &Space, service: &ServiceKey, request: &Request) -> bool {
+    pub(super) fn admits(&self, space: &Space, service: &ServiceKey, labels: &Labels) -> bool {
         let namespace = service.namespace();
         space
             .pool
-            .admits(namespace, self.namespaces.get(namespace), &request.labels)
+            .admits(namespace, self.namespaces.get(namespace), labels)
     }
 
     /// Whether `service` may hold `address` beside those who hold it.

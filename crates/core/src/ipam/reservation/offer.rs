@@ -143,7 +143,7 @@ impl Allocator {
         if self
             .pools
             .get(pool.as_str())
-            .is_some_and(|space| !self.admits(space, service, request))
+            .is_some_and(|space| !self.admits(space, service, &request.labels))
         {
             return Err(Refusal::NotSelected { pool });
         }
