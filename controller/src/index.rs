@@ -64,7 +64,7 @@ pub use record::View;
 use reservations::Reservations;
 use rivals::Rivals;
 use term::Term;
-use window::Window;
+use window::{WINDOW, Window};
 
 /// The component in Events, and as a field manager.
 pub const COMPONENT: &str = "metallb-controller";
@@ -237,8 +237,8 @@ impl Index {
     pub fn poll_output(&mut self) -> Option<Effect> {
         let effect = self.effects.pop_front();
         if effect.is_none() {
-            // A start decides about thousands at once: their room is not kept.
-            self.effects = VecDeque::new();
+            // A start may stamp thousands at once: their room is not kept.
+            self.effects.shrink_to(WINDOW);
         }
         effect
     }

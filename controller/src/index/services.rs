@@ -184,29 +184,30 @@ impl Index {
         }
         let mut added = desired.addresses.clone().unwrap_or_default();
         added.retain(|address| !record.seen.addresses.contains(address));
-        if let Some(wait) = self.leaving.wait(key, &added) {
-            let part = if wait.is_cycle {
+        let wait = self.leaving.wait(key, &added);
+        let desired = match &wait {
+            None => desired,
+            Some(wait) if wait.is_cycle => {
                 added.retain(|address| !wait.addresses.contains(address));
-                desired::without(&desired, key, &record.seen, &wait)
-            } else {
-                added.clear();
-                desired::in_the_way(key, &record.seen, &wait)
-            };
-            if let Some(write) = patch::write(key, &record.seen, &part, now.wall)
-                && self.window.admits(key, write.priority)
-            {
-                // Until it is answered it waits for that, and breaks no other cycle.
-                self.leaving.stop_waiting(key);
-                // What there is to say is said with the rest.
-                record.sent(Vec::new(), added);
-                self.effects.push_back(Effect::Write(write));
+                desired::without(&desired, key, &record.seen, wait)
             }
-            return;
-        }
+            Some(wait) => {
+                added.clear();
+                desired::in_the_way(key, &record.seen, wait)
+            }
+        };
         if let Some(write) = patch::write(key, &record.seen, &desired, now.wall)
             && self.window.admits(key, write.priority)
         {
-            record.sent(notes::of(key, record, &desired, allocator), added);
+            let notes = if wait.is_some() {
+                // Until it is answered it waits for that, and breaks no other cycle.
+                self.leaving.stop_waiting(key);
+                // What there is to say is said with the rest.
+                Vec::new()
+            } else {
+                notes::of(key, record, &desired, allocator)
+            };
+            record.sent(notes, added);
             self.effects.push_back(Effect::Write(write));
         }
     }
