@@ -293,7 +293,9 @@ impl Allocator {
         let (created, terms) = (request.created, request.terms.clone());
         let (refusal, waits) = match self.decide(service, request, held.as_ref()) {
             Ok(assignment) => {
-                let waits = self.incomplete(request, &assignment);
+                let mut waits = self.incomplete(request, &assignment);
+                // Who has what is reserved for it is to know when that is over.
+                waits.extend(self.asked_for(service, request).map(Wait::Reservation));
                 self.hold(service, Some(Held { assignment, terms }));
                 (None, waits)
             }

@@ -24,7 +24,7 @@ pub(super) enum Wait {
     Pool(Arc<str>),
     /// Any pool appears or changes.
     AnyPool,
-    /// This reservation appears, gets an address, or loses it.
+    /// This reservation appears or goes, gets an address or loses it, or has none for another reason.
     Reservation(ReservationKey),
 }
 

@@ -100,7 +100,8 @@ impl Allocator {
         waits.collect()
     }
 
-    pub(super) fn asked_for(
+    /// The reservations that `service` asks for by annotation.
+    pub(in crate::ipam) fn asked_for(
         &self,
         service: &ServiceKey,
         request: &Request,

@@ -181,9 +181,7 @@ impl Allocator {
             .entries
             .get_mut(key)
             .expect("the entry was found above");
-        if entry.pending != pending || address.is_some() {
-            self.reservations.changed.insert(key.clone());
-        }
+        let news = entry.pending != pending || address.is_some();
         entry.pending = pending;
         if let Some((address, was)) = was {
             entry.address = Some(address);
@@ -192,9 +190,13 @@ impl Allocator {
             self.reservations.addresses.insert(address, key.clone());
             self.reservations.vacant.remove(key);
             self.mark(address, was);
-            self.woken_by(Wait::Reservation(key.clone()));
             // Who waits for the address waits for another reason now.
             self.woken_by(Wait::Address(address));
+        }
+        if news {
+            self.reservations.changed.insert(key.clone());
+            // Those who ask for it say why it has no address.
+            self.woken_by(Wait::Reservation(key.clone()));
         }
     }
 
@@ -319,6 +321,7 @@ impl Allocator {
         self.reservations.vacant.insert(key.clone());
         self.reservations.changed.insert(key.clone());
         self.mark(address, was);
+        self.woken_by(Wait::Reservation(key.clone()));
         self.woken_open(address);
     }
 
