@@ -16,10 +16,10 @@ use crate::oracle;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A debug build does about four a second; `PROPTEST_CASES` asks for more.
+/// A debug build does about twenty a second; `PROPTEST_CASES` asks for more.
 fn cases() -> u32 {
     let asked = std::env::var("PROPTEST_CASES");
-    asked.map_or(64, |text| text.parse().unwrap())
+    asked.map_or(256, |text| text.parse().unwrap())
 }
 
 fn play(ops: Vec<Op>, seed: u64) {

@@ -34,8 +34,8 @@ struct State {
     holders: BTreeMap<IpAddr, BTreeSet<String>>,
     /// What somebody else wrote, by Service.
     foreign: BTreeSet<(String, IpAddr)>,
-    /// What the user has asked for since a Service last got an address. A wish that is taken back while it is being
-    /// met may still be met.
+    /// What the user has asked for since a Service last got an address, or asked for then. A wish that is taken back
+    /// while it is being met may still be met.
     wished: BTreeMap<String, BTreeSet<IpAddr>>,
     /// Whose terms the user has changed since they last got an address.
     loose: BTreeSet<String>,
@@ -148,7 +148,9 @@ impl State {
             self.holders.entry(*address).or_default().insert(path.to_owned());
         }
         if object.is_none() || (self.who == Who::Controller && had != has) {
-            self.wished.remove(path);
+            // It may have got what it can have until what it asks for comes free.
+            self.wished
+                .insert(path.to_owned(), asked_for(&after).into_iter().collect());
             self.loose.remove(path);
         }
         match object {
