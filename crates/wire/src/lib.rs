@@ -1,4 +1,4 @@
-//! Pure bytes: Ethernet, ARP, NDP and the packet filters for them.
+//! Pure bytes: Ethernet, ARP, NDP, the packet filters for them, and what speakers tell each other.
 //!
 //! | module | owns |
 //! | --- | --- |
@@ -8,6 +8,7 @@
 //! | [`ipv6`] | the IPv6 header around ICMPv6, and multicast addresses |
 //! | [`ndp`] | neighbour solicitations and advertisements (RFC 4861) |
 //! | [`filter`] | classic BPF programs that let only frames about our addresses through |
+//! | [`member`] | who is there, and who answers for which addresses: the messages between speakers |
 //!
 //! Never imports state, time or tokio.
 //!
@@ -24,4 +25,5 @@ pub mod ethernet;
 pub mod filter;
 pub mod ipv6;
 pub mod mac;
+pub mod member;
 pub mod ndp;

@@ -5,6 +5,7 @@
 use std::fmt::Debug;
 use std::path::Path;
 
+use cortenlb_wire::member::Datagram;
 use cortenlb_wire::{arp, ndp};
 
 fn replay<R: PartialEq + Debug, E: PartialEq + Debug>(
@@ -33,6 +34,11 @@ fn replay<R: PartialEq + Debug, E: PartialEq + Debug>(
 #[test]
 fn arp_corpus() {
     replay("arp", arp::Repr::parse, arp::Repr::emit);
+}
+
+#[test]
+fn member_corpus() {
+    replay("member", Datagram::parse, Datagram::emit);
 }
 
 #[test]
