@@ -10,4 +10,5 @@
 //! drained after every input; `poll_timeout() -> Option<Instant>` says when to hand in a timeout. Spurious calls do
 //! nothing. Every effect is an `Output`.
 
+pub mod cluster;
 pub mod l2;

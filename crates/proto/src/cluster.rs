@@ -1,0 +1,258 @@
+//! Who is there, and who answers for which group of addresses: one machine on every node.
+//!
+//! Everything that is known is a set of *entries*: one for each member, one for each group. Entries are ordered, the
+//! greater one of two holds, so that all who have seen the same entries know the same, in whatever order they came.
+//! What is news to a member it passes on at once to those whom it knows best; what got lost is found by comparing
+//! digests, which every heartbeat carries. See `docs/adr/0005-ownership-is-state.md`.
+//!
+//! | module | owns |
+//! | --- | --- |
+//! | `life` | this member: heartbeats, joining, pauses, its end |
+//! | `members` | who is there, in which life; who watches whom |
+//! | `suspicion` | who has not been heard, and what becomes of it |
+//! | `records` | who owns which group, and who stands by |
+//! | `exchange` | datagrams: what is news is passed on, what differs is compared |
+//! | `placement` | where a group goes that has no owner |
+//! | `serve` | what this node answers for, and who takes over |
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cortenlb_core::time::Instant;
+use cortenlb_wire::member::Life;
+pub use cortenlb_wire::member::{Member, NodeId, Phase, Record};
+
+mod exchange;
+mod life;
+mod members;
+mod placement;
+mod records;
+mod serve;
+mod suspicion;
+
+use exchange::News;
+use life::Lifetime;
+use members::Members;
+use records::Records;
+use serve::Duty;
+use suspicion::Inquiries;
+
+/// The time between heartbeats.
+pub const HEARTBEAT: Duration = Duration::from_millis(100);
+
+/// The nodes that can answer for a group, and how much each is preferred.
+pub type Candidates = Arc<BTreeMap<NodeId, i64>>;
+
+/// What happens to the machine.
+#[derive(Clone, Debug)]
+pub enum Input<'a> {
+    /// All speakers that the cluster knows, this one among them; in place of the earlier ones.
+    Roster(BTreeSet<NodeId>),
+    /// Who can answer for a group, named by its lowest address; none: there is no such group (any more).
+    Group {
+        /// Which group.
+        group: IpAddr,
+        /// The nodes that can answer for it. Empty: nobody can.
+        candidates: Option<Candidates>,
+    },
+    /// A datagram, authentic.
+    Datagram(&'a [u8]),
+    /// Somebody has answered on the segment for an address of a group: that node, or, if none, a stranger.
+    Answered {
+        /// Which group.
+        group: IpAddr,
+        /// Who has answered.
+        by: Option<NodeId>,
+    },
+    /// A node's own address is answered for on the segment: its kernel runs.
+    NodeAnswered(NodeId),
+    /// Whether the default gateway answers.
+    Gateway(bool),
+    /// Whether this node can forward what comes in: until then it takes no groups that others can have.
+    Forwards(bool),
+    /// Give everything away, or (`false`) no longer.
+    Drain(bool),
+    /// This process is about to end, and to come back: the others stand in for it.
+    Restarting,
+    /// The time of [`Cluster::poll_timeout`] has come.
+    Timeout,
+}
+
+/// What the machine wants done or known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Send this to a member.
+    Send {
+        /// To whom.
+        to: NodeId,
+        /// The datagram.
+        bytes: Vec<u8>,
+    },
+    /// Answer for this group from now on.
+    Serve {
+        /// Which group.
+        group: IpAddr,
+        /// With whose link-layer address.
+        role: Role,
+        /// Why.
+        cause: Cause,
+    },
+    /// Answer for it no longer.
+    Release {
+        /// Which group.
+        group: IpAddr,
+        /// Why.
+        cause: Cause,
+    },
+    /// Ask on the segment who answers for this group.
+    Ask {
+        /// Which group.
+        group: IpAddr,
+    },
+    /// Ask on the segment for the node's own address.
+    AskNode(NodeId),
+}
+
+/// With whose link-layer address a group is answered for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// This node's.
+    Owner,
+    /// That of another node, whose speaker is away for a moment: neighbours see no change.
+    StandIn(NodeId),
+}
+
+/// Why a group is answered for, or no longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cause {
+    /// Nobody had it.
+    Placed,
+    /// Its owner is gone.
+    OwnerDead(NodeId),
+    /// Its owner's speaker is away for a moment.
+    OwnerAway(NodeId),
+    /// Its owner is back.
+    OwnerBack(NodeId),
+    /// Its owner gave it away: it can no longer answer for it, or is being drained.
+    HandedOver,
+    /// A node that is preferred has it.
+    Preferred,
+    /// Two had it, and one of the two had to go.
+    Conflict(NodeId),
+    /// This node can no longer answer for it, and nobody can.
+    Ineligible,
+    /// This process was stopped for longer than others wait for it, or has just begun: others may have taken what it had.
+    Silent,
+    /// It owned this all the time, and others have confirmed that.
+    Confirmed,
+    /// There is no such group any more.
+    Gone,
+}
+
+/// The machine.
+#[derive(Debug)]
+pub struct Cluster {
+    members: Members,
+    records: Records,
+    groups: BTreeMap<IpAddr, Candidates>,
+    inquiries: Inquiries,
+    life: Lifetime,
+    duty: Duty,
+    /// What others do not know yet.
+    news: News,
+    outputs: VecDeque<Output>,
+}
+
+impl Cluster {
+    /// A member without knowledge. `born` is the wall clock's time in nanoseconds since 1970, `seed` any number.
+    pub fn new(now: Instant, me: NodeId, born: u64, seed: u64) -> Self {
+        let member = Member {
+            id: me,
+            life: Life { born, incarnation: 0 },
+            phase: Phase::Joining,
+        };
+        Self {
+            members: Members::new(now, member),
+            records: Records::default(),
+            groups: BTreeMap::new(),
+            inquiries: Inquiries::default(),
+            life: Lifetime::new(now, seed),
+            duty: Duty::default(),
+            news: News::default(),
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// Takes in what happened at `now`, which never goes back.
+    pub fn handle_input(&mut self, now: Instant, input: Input<'_>) {
+        self.notice_pause(now);
+        match input {
+            Input::Roster(roster) => {
+                self.members.set_roster(roster);
+                self.members_changed(now);
+            }
+            Input::Group { group, candidates } => self.set_candidates(now, group, candidates),
+            Input::Datagram(bytes) => self.receive(now, bytes),
+            Input::Answered { group, by } => self.answered(now, group, by),
+            Input::NodeAnswered(id) => self.node_runs(id),
+            Input::Gateway(answers) => {
+                self.life.gateway = answers;
+                self.weigh(now);
+            }
+            Input::Forwards(forwards) => self.life.forwards = forwards,
+            Input::Drain(drain) => {
+                self.duty.draining = drain;
+                self.duty.all_due(now);
+            }
+            Input::Restarting => self.leave(now),
+            Input::Timeout => self.tick(now),
+        }
+        self.settle_due(now);
+        self.spread();
+    }
+
+    /// The next thing to do, in the order of its cause.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When to hand in [`Input::Timeout`]; there is always a next heartbeat.
+    pub fn poll_timeout(&self) -> Instant {
+        let suspicion = (!self.life.is_leaving).then(|| self.next_suspicion()).flatten();
+        let others = [
+            suspicion,
+            self.inquiries.poll_timeout(),
+            self.duty.poll_timeout(),
+            self.life.contradiction,
+        ];
+        let due = others.into_iter().flatten().min();
+        due.map_or(self.life.next_heartbeat, |due| due.min(self.life.next_heartbeat))
+    }
+
+    /// The members that this one knows, itself among them.
+    pub fn members(&self) -> impl Iterator<Item = &Member> {
+        self.members.iter()
+    }
+
+    /// The record of a group.
+    pub fn record(&self, group: IpAddr) -> Option<&Record> {
+        self.records.get(group)
+    }
+}
+
+/// The finaliser of SplitMix64: numbers that differ in little come to differ in half of their bits.
+const fn mix(number: u64) -> u64 {
+    let number = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    number ^ (number >> 31)
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests;

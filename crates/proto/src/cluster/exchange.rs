@@ -1,0 +1,211 @@
+//! Datagrams: what is news is passed on, and what differs is compared.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use cortenlb_core::time::Instant;
+use cortenlb_wire::member::{Body, Datagram, Member, NodeId, Phase, Record};
+
+use super::members::Merged;
+use super::{Cluster, Output};
+
+/// News is passed on at once: digests that differ for longer mean that something got lost.
+const PATIENCE: Duration = Duration::from_millis(150);
+
+/// The least time between two comparisons with one member.
+const COMPARED: Duration = Duration::from_millis(200);
+
+/// What others do not know yet.
+#[derive(Debug, Default)]
+pub(super) struct News {
+    members: BTreeSet<Member>,
+    records: Vec<Record>,
+    /// Who has told of it.
+    by: Option<NodeId>,
+}
+
+impl Cluster {
+    /// Sends to one member.
+    pub(super) fn send(&mut self, to: NodeId, body: Body) {
+        self.life.sequence += 1;
+        let datagram = Datagram {
+            from: self.members.own(),
+            sequence: self.life.sequence,
+            body,
+        };
+        let bytes = datagram.emit();
+        self.outputs.push_back(Output::Send { to, bytes });
+    }
+
+    pub(super) fn send_heartbeat(&mut self, to: NodeId) {
+        let (members, records) = (self.members.digest(), self.records.digest());
+        self.send(to, Body::Heartbeat { members, records });
+    }
+
+    pub(super) fn is_news(&mut self, member: Member) {
+        self.news.members.insert(member);
+    }
+
+    pub(super) fn is_news_of(&mut self, record: Record) {
+        self.news.records.push(record);
+    }
+
+    /// Passes on what others do not know yet, but not to the one from whom it came.
+    pub(super) fn spread(&mut self) {
+        let News { members, records, by } = std::mem::take(&mut self.news);
+        if members.is_empty() && records.is_empty() {
+            return;
+        }
+        let members: Vec<Member> = members.into_iter().collect();
+        // Who is on the verge of being given up hears of it first: it knows better.
+        let mut to = self.members.neighbours();
+        to.extend(
+            members
+                .iter()
+                .filter(|member| member.phase >= Phase::Away)
+                .map(|member| member.id),
+        );
+        to.extend(
+            records
+                .iter()
+                .flat_map(|record| [Some(record.owner), record.from])
+                .flatten(),
+        );
+        to.remove(&self.members.me);
+        if let Some(by) = by {
+            to.remove(&by);
+        }
+        for to in to {
+            for body in Body::entries(&members, &records) {
+                self.send(to, body);
+            }
+        }
+    }
+
+    /// Takes in a datagram. What is no datagram was sent by nobody of ours, or by a later version: it is left out.
+    pub(super) fn receive(&mut self, now: Instant, bytes: &[u8]) {
+        let Ok(Datagram { from, sequence, body }) = Datagram::parse(bytes) else {
+            return;
+        };
+        let by = from.id;
+        if by == self.members.me {
+            return;
+        }
+        self.news.by = Some(by);
+        let mut older = Vec::new();
+        self.take_in(now, from, &mut older);
+        let is_newest = self.members.hear(now, &from, sequence);
+        match body {
+            Body::Heartbeat { members, records } => {
+                if is_newest {
+                    self.compare(now, by, members, records);
+                }
+            }
+            Body::Suspect(member) => self.asked_about(now, by, member),
+            Body::Opinion { member, heard } => self.told_about(now, &member, heard),
+            Body::Entries { members, records } => {
+                for member in members {
+                    self.take_in(now, member, &mut older);
+                }
+                self.take_in_records(now, by, records);
+            }
+            Body::Digests {
+                answer,
+                members,
+                records,
+            } => {
+                let members = self.members.differing(&members);
+                let records = self.records.differing(&records);
+                for body in Body::entries(&members, &records) {
+                    self.send(by, body);
+                }
+                if !answer {
+                    self.send_digests(now, by, true);
+                }
+            }
+        }
+        for body in Body::entries(&older, &[]) {
+            self.send(by, body);
+        }
+    }
+
+    fn take_in(&mut self, now: Instant, said: Member, older: &mut Vec<Member>) {
+        match self.learn(now, said) {
+            Merged::Older => older.extend(self.members.get(said.id).map(|known| known.member)),
+            Merged::News | Merged::Known => {}
+        }
+    }
+
+    /// Takes in what is said of a member, and what follows from it.
+    pub(super) fn learn(&mut self, now: Instant, said: Member) -> Merged {
+        if said.id == self.members.me {
+            return self.hear_of_myself(now, said);
+        }
+        // Who was heard a moment ago is not gone: it will say so itself.
+        let was_heard = self.members.get(said.id).is_some_and(|known| {
+            known
+                .heard
+                .is_some_and(|heard| now - heard < super::HEARTBEAT * 2)
+                && known.member.life == said.life
+                && known.member.phase == Phase::Up
+        });
+        if was_heard && said.phase == Phase::Dead {
+            for body in Body::entries(&[said], &[]) {
+                self.send(said.id, body);
+            }
+            return Merged::Known;
+        }
+        let merged = self.members.merge(now, said);
+        if merged == Merged::News {
+            self.is_news(said);
+            self.members_changed(now);
+        }
+        merged
+    }
+
+    fn take_in_records(&mut self, now: Instant, by: NodeId, records: Vec<Record>) {
+        let mut older = Vec::new();
+        for said in records {
+            match self.merge_record(now, said) {
+                Merged::News => self.is_news_of(said),
+                Merged::Older => older.extend(self.records.get(said.group).copied()),
+                Merged::Known => {}
+            }
+        }
+        for body in Body::entries(&[], &older) {
+            self.send(by, body);
+        }
+    }
+
+    /// A heartbeat carries the digests of what its sender knows.
+    fn compare(&mut self, now: Instant, by: NodeId, members: u64, records: u64) {
+        let same_members = members == self.members.digest();
+        let same = same_members && records == self.records.digest();
+        self.confirmed_by(now, same_members, same);
+        let is_joining = self.is_joining();
+        let Some(known) = self.members.get_mut(by) else {
+            return;
+        };
+        if same {
+            known.differs = None;
+            return;
+        }
+        let since = *known.differs.get_or_insert(now);
+        let patience = if is_joining { Duration::ZERO } else { PATIENCE };
+        if now - since >= patience && known.compared.is_none_or(|compared| now - compared >= COMPARED) {
+            self.send_digests(now, by, false);
+        }
+    }
+
+    fn send_digests(&mut self, now: Instant, to: NodeId, answer: bool) {
+        if let Some(known) = self.members.get_mut(to) {
+            known.compared = Some(now);
+        }
+        let body = Body::Digests {
+            answer,
+            members: Box::new(*self.members.digests()),
+            records: Box::new(*self.records.digests()),
+        };
+        self.send(to, body);
+    }
+}

@@ -1,0 +1,363 @@
+//! Who is there, in which life, and who watches whom.
+//!
+//! The members that are alive stand in a ring, in the order of a hash of their numbers. Each one sends its heartbeats to
+//! the [`WATCHERS`] behind it; few are spared of them, and a lost one is missed by several.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use cortenlb_core::time::Instant;
+use cortenlb_wire::member::{MEMBER_BUCKETS, Member, NodeId, Phase};
+
+use super::suspicion::SUSPICION;
+use super::{HEARTBEAT, mix};
+
+/// How many watch each member.
+const WATCHERS: usize = 3;
+
+/// Up to so many members everybody watches everybody: it costs no more than the ring.
+const ALL_WATCH: usize = 5;
+
+/// A member that was not Up so often within [`REMEMBERED`] is the last choice.
+const FAILED_TOO_OFTEN: usize = 2;
+
+/// How long failures, and moves of a group, are remembered.
+pub(super) const REMEMBERED: Duration = Duration::from_secs(180);
+
+/// What is known of one member.
+#[derive(Debug)]
+pub(super) struct Known {
+    pub(super) member: Member,
+    /// When a datagram came from it last.
+    pub(super) heard: Option<Instant>,
+    /// When there was a sign of life last, or reason to wait for one since.
+    pub(super) sign: Instant,
+    /// The number of its newest datagram in this life.
+    sequence: Option<u64>,
+    /// Since when it is Up, or is not.
+    pub(super) since: Instant,
+    /// Since when this is known of it.
+    pub(super) told: Instant,
+    /// When it failed.
+    failures: Vec<Instant>,
+    /// Since when its digests differ from ours.
+    pub(super) differs: Option<Instant>,
+    /// When digests were exchanged with it last.
+    pub(super) compared: Option<Instant>,
+}
+
+/// What has become of an entry that came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Merged {
+    /// It is news.
+    News,
+    /// It is known.
+    Known,
+    /// It is older than what is known.
+    Older,
+}
+
+/// All members.
+#[derive(Debug)]
+pub(super) struct Members {
+    pub(super) me: NodeId,
+    known: BTreeMap<NodeId, Known>,
+    roster: BTreeSet<NodeId>,
+    digests: [u64; MEMBER_BUCKETS],
+    /// Those that are alive.
+    ring: Vec<NodeId>,
+    /// Whose turn it is of those that are not.
+    turn: usize,
+}
+
+impl Members {
+    pub(super) fn new(now: Instant, me: Member) -> Self {
+        let mut members = Self {
+            me: me.id,
+            known: BTreeMap::new(),
+            roster: BTreeSet::new(),
+            digests: [0; MEMBER_BUCKETS],
+            ring: Vec::new(),
+            turn: 0,
+        };
+        members.set(now, me);
+        members
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Member> {
+        self.known.values().map(|known| &known.member)
+    }
+
+    pub(super) fn get(&self, id: NodeId) -> Option<&Known> {
+        self.known.get(&id)
+    }
+
+    pub(super) fn get_mut(&mut self, id: NodeId) -> Option<&mut Known> {
+        self.known.get_mut(&id)
+    }
+
+    /// This member as it tells of itself.
+    pub(super) fn own(&self) -> Member {
+        self.known[&self.me].member
+    }
+
+    pub(super) fn is_up(&self, id: NodeId) -> bool {
+        self.phase(id) == Some(Phase::Up)
+    }
+
+    pub(super) fn phase(&self, id: NodeId) -> Option<Phase> {
+        Some(self.known.get(&id)?.member.phase)
+    }
+
+    /// Whether it failed so often of late that others are better.
+    pub(super) fn is_unsteady(&self, id: NodeId, now: Instant) -> bool {
+        self.known.get(&id).is_some_and(|known| {
+            let recent = known.failures.iter().filter(|at| now - **at < REMEMBERED);
+            recent.count() >= FAILED_TOO_OFTEN
+        })
+    }
+
+    pub(super) const fn roster(&self) -> &BTreeSet<NodeId> {
+        &self.roster
+    }
+
+    pub(super) fn set_roster(&mut self, roster: BTreeSet<NodeId>) {
+        self.roster = roster;
+        let gone: Vec<NodeId> = self
+            .iter()
+            .filter(|member| self.is_forgotten(member))
+            .map(|member| member.id)
+            .collect();
+        for id in gone {
+            self.forget(id);
+        }
+    }
+
+    /// Dead, and no longer among the known speakers.
+    fn is_forgotten(&self, member: &Member) -> bool {
+        member.phase == Phase::Dead && member.id != self.me && !self.roster.contains(&member.id)
+    }
+
+    fn forget(&mut self, id: NodeId) {
+        if let Some(known) = self.known.remove(&id) {
+            self.toggle(&known.member);
+        }
+    }
+
+    /// The members that are alive, this one among them, in the order of the ring.
+    pub(super) fn alive(&self) -> &[NodeId] {
+        &self.ring
+    }
+
+    /// Whether those who are alive are more than half of the known speakers. If they are just half, `tie` decides.
+    pub(super) fn are_majority(&self, tie: bool) -> bool {
+        let alive = self.ring.iter().filter(|id| self.roster.contains(id)).count();
+        let (alive, all) = (2 * alive, self.roster.len());
+        alive > all || (alive == all && tie)
+    }
+
+    /// The first of those who are Up: it decides where new groups go.
+    pub(super) fn placer(&self) -> Option<NodeId> {
+        let mut up = self.iter().filter(|member| member.phase == Phase::Up);
+        up.next().map(|member| member.id)
+    }
+
+    /// Those who send their heartbeats here.
+    pub(super) fn watched(&self) -> Vec<NodeId> {
+        self.around(|at, step| at + self.ring.len() - step)
+    }
+
+    /// Those to whom heartbeats go.
+    pub(super) fn watchers(&self) -> Vec<NodeId> {
+        self.around(|at, step| at + step)
+    }
+
+    /// Those to whom news goes first.
+    pub(super) fn neighbours(&self) -> BTreeSet<NodeId> {
+        self.watched().into_iter().chain(self.watchers()).collect()
+    }
+
+    /// Those who watch `id`, without this one.
+    pub(super) fn watchers_of(&self, id: NodeId) -> Vec<NodeId> {
+        let Some(at) = self.ring.iter().position(|member| *member == id) else {
+            return Vec::new();
+        };
+        let many = self.many();
+        let watchers = (1..=many).map(|step| self.ring[(at + step) % self.ring.len()]);
+        watchers
+            .filter(|watcher| *watcher != self.me && *watcher != id)
+            .collect()
+    }
+
+    fn many(&self) -> usize {
+        let others = self.ring.len().saturating_sub(1);
+        if self.ring.len() <= ALL_WATCH {
+            others
+        } else {
+            WATCHERS
+        }
+    }
+
+    fn around(&self, place: impl Fn(usize, usize) -> usize) -> Vec<NodeId> {
+        let Some(at) = self.ring.iter().position(|member| *member == self.me) else {
+            return Vec::new();
+        };
+        let places = (1..=self.many()).map(|step| place(at, step) % self.ring.len());
+        places.map(|place| self.ring[place]).collect()
+    }
+
+    /// One of those from whom nothing is heard, each in its turn: if halves did not call each other, they would never
+    /// meet again.
+    pub(super) fn next_missing(&mut self) -> Option<NodeId> {
+        let missing =
+            |id: &&NodeId| **id != self.me && !matches!(self.phase(**id), Some(Phase::Joining | Phase::Up));
+        let silent = self.known.keys().filter(|id| !self.roster.contains(id));
+        let missing: Vec<NodeId> = self
+            .roster
+            .iter()
+            .chain(silent)
+            .filter(missing)
+            .copied()
+            .collect();
+        self.turn += 1;
+        (!missing.is_empty()).then(|| missing[self.turn % missing.len()])
+    }
+
+    /// Takes note of a datagram; returns whether it is newer than all that came from its sender before.
+    pub(super) fn hear(&mut self, now: Instant, from: &Member, sequence: u64) -> bool {
+        let Some(known) = self.known.get_mut(&from.id) else {
+            return false;
+        };
+        if known.member.life != from.life || known.sequence.is_some_and(|newest| newest >= sequence) {
+            return false;
+        }
+        known.sequence = Some(sequence);
+        known.heard = Some(now);
+        known.sign = now;
+        true
+    }
+
+    /// Takes in what somebody says of a member, this one included.
+    pub(super) fn merge(&mut self, now: Instant, said: Member) -> Merged {
+        let order = self.known.get(&said.id).map(|known| said.cmp(&known.member));
+        match order {
+            Some(std::cmp::Ordering::Less) => Merged::Older,
+            Some(std::cmp::Ordering::Equal) => Merged::Known,
+            None if self.is_forgotten(&said) => Merged::Known,
+            _ => {
+                self.set(now, said);
+                Merged::News
+            }
+        }
+    }
+
+    /// This is how a member is.
+    pub(super) fn set(&mut self, now: Instant, member: Member) {
+        let old = self.known.get(&member.id).map(|known| known.member);
+        if let Some(old) = &old {
+            self.toggle(old);
+        }
+        self.toggle(&member);
+        let known = self.known.entry(member.id).or_insert_with(|| Known {
+            member,
+            heard: None,
+            sign: now,
+            sequence: None,
+            since: now,
+            told: now,
+            failures: Vec::new(),
+            differs: None,
+            compared: None,
+        });
+        known.member = member;
+        known.told = now;
+        let up = |member: &Member| member.phase == Phase::Up;
+        if old.is_some_and(|old| up(&old) != up(&member)) {
+            known.since = now;
+        }
+        if old.is_some_and(|old| old.phase != Phase::Dead) && member.phase == Phase::Dead {
+            known.failures.retain(|at| now - *at < REMEMBERED);
+            known.failures.push(now);
+        }
+        if old.is_none_or(|old| old.life != member.life) {
+            known.sequence = None;
+        }
+        let is_alive = matches!(member.phase, Phase::Joining | Phase::Up);
+        let was_alive = self.ring.contains(&member.id);
+        if is_alive && !was_alive {
+            known.sign = now;
+        }
+        if is_alive != was_alive {
+            let before = self.watched();
+            if is_alive {
+                self.ring.push(member.id);
+                self.ring.sort_by_key(|id| (mix(id.get()), *id));
+            } else {
+                self.ring.retain(|id| *id != member.id);
+            }
+            self.expect(now, &before);
+        }
+        if self.is_forgotten(&member) {
+            self.forget(member.id);
+        }
+    }
+
+    /// Who comes to be watched here learns of that when it learns of what has changed in the ring, at about the same
+    /// time: it has until its second heartbeat.
+    fn expect(&mut self, now: Instant, before: &[NodeId]) {
+        let since = Instant(
+            now.0
+                .saturating_sub(super::nanoseconds(SUSPICION - 2 * HEARTBEAT)),
+        );
+        for id in self.watched() {
+            if !before.contains(&id)
+                && let Some(known) = self.known.get_mut(&id)
+            {
+                known.sign = known.sign.max(since);
+            }
+        }
+    }
+
+    /// Waits for all anew.
+    pub(super) fn expect_all(&mut self, now: Instant) {
+        for known in self.known.values_mut() {
+            known.sign = now;
+            known.heard = None;
+        }
+    }
+
+    /// Adds an entry to the digests, or takes it out.
+    fn toggle(&mut self, member: &Member) {
+        let fields = [
+            member.life.born,
+            member.life.incarnation.into(),
+            member.phase as u64,
+        ];
+        let hash = fields
+            .into_iter()
+            .fold(mix(member.id.get()), |hash, field| mix(hash ^ field));
+        self.digests[bucket(member.id)] ^= hash;
+    }
+
+    pub(super) const fn digests(&self) -> &[u64; MEMBER_BUCKETS] {
+        &self.digests
+    }
+
+    /// Of everything.
+    pub(super) fn digest(&self) -> u64 {
+        self.digests.iter().fold(0, |all, one| mix(all ^ one))
+    }
+
+    /// The entries in those buckets in which `theirs` differ.
+    pub(super) fn differing(&self, theirs: &[u64; MEMBER_BUCKETS]) -> Vec<Member> {
+        let differs = |member: &&Member| {
+            let bucket = bucket(member.id);
+            theirs[bucket] != self.digests[bucket]
+        };
+        self.iter().filter(differs).copied().collect()
+    }
+}
+
+fn bucket(id: NodeId) -> usize {
+    usize::try_from(mix(id.get()) % MEMBER_BUCKETS as u64).unwrap_or_default()
+}

@@ -1,0 +1,548 @@
+//! What this node answers for, and who takes over.
+//!
+//! While an owner is alive it alone changes its records: it gives a group away when it can no longer answer for it, and
+//! keeps the list of those who stand by. When it is gone the first of these acts from the record, without asking
+//! anybody. The placer acts where nobody else can.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::time::Duration;
+
+use cortenlb_core::time::Instant;
+use cortenlb_wire::member::{Backing, NodeId, Phase, Record};
+
+use super::members::{Merged, REMEMBERED};
+use super::{Candidates, Cause, Cluster, Output, Role};
+
+/// Who is said to be dead has this time to contradict.
+const CONTRADICTION: Duration = Duration::from_millis(30);
+
+/// A node whose speaker is away keeps its groups for so long; others answer in its name.
+pub(super) const AWAY_AT_MOST: Duration = Duration::from_secs(10);
+
+/// If neither the owner nor who stands by does what is to be done, the placer does after this time.
+const OVERDUE: Duration = Duration::from_secs(2);
+
+/// Who gives a group away answers for at most so long until the next one does.
+const HAND_OVER: Duration = Duration::from_secs(1);
+
+/// New groups wait for so long after this member's beginning for speakers that are known and not heard yet, so that
+/// the first one that is there does not take them all.
+const GATHERING: Duration = Duration::from_secs(5);
+
+/// Who stands by is chosen anew when the members have been the same for so long.
+const SETTLED: Duration = Duration::from_secs(1);
+
+/// What a minority decided counts as much as what a majority did when there is a majority for so long.
+const PROMOTION: Duration = Duration::from_secs(3);
+
+/// A preferred node gets its groups back when it has been up for so long.
+const HEALTHY: Duration = Duration::from_secs(60);
+
+/// A group moves so often within [`REMEMBERED`] without need.
+const BUDGET: usize = 4;
+
+/// Before the first use of an address the segment is asked so often.
+const QUESTIONS: u32 = 3;
+
+/// The time from one of them to the next one, and from the last one to the first answer.
+const QUESTION: Duration = Duration::from_millis(100);
+
+/// Somebody else answers: it is asked again after this time.
+const VETO: Duration = Duration::from_secs(2);
+
+/// Nothing that is known of a group without candidates is forgotten before.
+const FORGOTTEN: Duration = Duration::from_secs(180);
+
+/// What this node does, and what it will have to look at.
+#[derive(Debug, Default)]
+pub(super) struct Duty {
+    pub(super) draining: bool,
+    serving: BTreeMap<IpAddr, Role>,
+    /// The segment is asked for these before they are served.
+    doubtful: BTreeMap<IpAddr, Question>,
+    /// Given away, and answered for until then.
+    handing: BTreeMap<IpAddr, Instant>,
+    /// Their owners cannot answer for them, and do not seem to know.
+    overdue: BTreeMap<IpAddr, Instant>,
+    /// When to look at a group again.
+    agenda: BTreeSet<(Instant, IpAddr)>,
+    /// When to look at all groups.
+    all: Option<Instant>,
+    /// When groups moved.
+    moves: BTreeMap<IpAddr, Vec<Instant>>,
+    /// Since when a record has no group.
+    orphans: BTreeMap<IpAddr, Instant>,
+}
+
+/// How far the asking is.
+#[derive(Clone, Copy, Debug, Default)]
+struct Question {
+    asked: u32,
+    /// When to ask again, or to serve.
+    next: Option<Instant>,
+}
+
+impl Duty {
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        let first = self.agenda.first().map(|(at, _)| *at);
+        first.into_iter().chain(self.all).min()
+    }
+
+    pub(super) fn all_due(&mut self, at: Instant) {
+        self.all = Some(self.all.map_or(at, |all| all.min(at)));
+    }
+
+    fn due(&mut self, at: Instant, group: IpAddr) {
+        self.agenda.insert((at, group));
+    }
+}
+
+impl Cluster {
+    pub(super) fn set_candidates(&mut self, now: Instant, group: IpAddr, candidates: Option<Candidates>) {
+        match candidates {
+            Some(candidates) => {
+                self.duty.orphans.remove(&group);
+                self.groups.insert(group, candidates);
+            }
+            None => {
+                self.groups.remove(&group);
+                if self.records.get(group).is_some() {
+                    self.duty.orphans.insert(group, now);
+                }
+            }
+        }
+        self.duty.due(now, group);
+    }
+
+    pub(super) fn members_at_work_changed(&mut self, now: Instant) {
+        self.duty.all_due(now);
+        // Those who were said to be dead a moment ago may contradict.
+        let told = self.members.iter().filter(|member| member.phase == Phase::Dead);
+        let told = told
+            .filter_map(|member| self.members.get(member.id))
+            .map(|known| known.told);
+        if let Some(latest) = told.max().filter(|told| *told + CONTRADICTION > now) {
+            self.life.contradiction = Some(latest + CONTRADICTION);
+        }
+    }
+
+    /// Takes in a record from a member.
+    pub(super) fn merge_record(&mut self, now: Instant, said: Record) -> Merged {
+        let old = self.records.get(said.group).copied();
+        let merged = self.records.merge(said, self.life.backing);
+        if merged == Merged::News {
+            self.record_changed(now, old, said);
+        }
+        merged
+    }
+
+    /// Decides: from now on this is the record.
+    fn write(&mut self, now: Instant, record: Record) {
+        let old = self.records.get(record.group).copied();
+        let record = Record {
+            backing: self.life.backing,
+            ..record
+        };
+        self.records.set(record);
+        self.is_news_of(record);
+        self.record_changed(now, old, record);
+    }
+
+    fn record_changed(&mut self, now: Instant, old: Option<Record>, new: Record) {
+        let group = new.group;
+        if !self.groups.contains_key(&group) {
+            self.duty.orphans.entry(group).or_insert(now);
+        }
+        match old {
+            Some(old) if old.owner != new.owner => {
+                let moves = self.duty.moves.entry(group).or_default();
+                moves.retain(|at| now - *at < REMEMBERED);
+                moves.push(now);
+                self.duty.doubtful.remove(&group);
+            }
+            // Nobody has used it before, as far as is known.
+            None if new.owner == self.me() && new.epoch == 1 && self.is_up() => {
+                self.duty.doubtful.insert(group, Question::default());
+            }
+            _ => {}
+        }
+        self.duty.due(now, group);
+    }
+
+    /// The segment is asked for whatever this node has before it answers for it.
+    pub(super) fn doubt_everything(&mut self) {
+        let owned = self.records.of(self.me());
+        let owned: Vec<IpAddr> = owned.collect();
+        self.duty
+            .doubtful
+            .extend(owned.into_iter().map(|group| (group, Question::default())));
+    }
+
+    /// Looks at all groups whose time has come.
+    pub(super) fn settle_due(&mut self, now: Instant) {
+        if self.life.contradiction.is_some_and(|at| at <= now) {
+            self.life.contradiction = None;
+            self.duty.all_due(now);
+        }
+        if self.duty.all.is_some_and(|at| at <= now) {
+            self.duty.all = None;
+            let known = self.groups.keys().chain(self.duty.serving.keys());
+            let groups: BTreeSet<IpAddr> = known.copied().collect();
+            groups.into_iter().for_each(|group| self.settle(now, group));
+        }
+        // What is due at once because of that is looked at in the same turn, but not without end.
+        for _ in 0..2 {
+            let later = self
+                .duty
+                .agenda
+                .split_off(&(now + Duration::from_nanos(1), IpAddr::from([0; 4])));
+            let due: BTreeSet<IpAddr> = std::mem::replace(&mut self.duty.agenda, later)
+                .into_iter()
+                .map(|(_, group)| group)
+                .collect();
+            due.into_iter().for_each(|group| self.settle(now, group));
+        }
+    }
+
+    /// Does what is this node's to do for one group.
+    fn settle(&mut self, now: Instant, group: IpAddr) {
+        if self.life.is_leaving {
+            return;
+        }
+        let Some(candidates) = self.groups.get(&group).cloned() else {
+            return self.release(group, Cause::Gone);
+        };
+        if !self.is_up() {
+            return self.release(group, Cause::Silent);
+        }
+        let Some(record) = self.records.get(group).copied() else {
+            self.release(group, Cause::Gone);
+            return self.place_new(now, group, &candidates);
+        };
+        if record.owner == self.me() {
+            self.as_owner(now, record, &candidates);
+        } else if self.members.is_up(record.owner) {
+            self.beside_owner(now, record, &candidates);
+        } else {
+            self.without_owner(now, record, &candidates);
+        }
+    }
+
+    /// Whether this node can answer for a group with these candidates.
+    fn is_able(&self, candidates: &Candidates) -> bool {
+        candidates.contains_key(&self.me()) && !self.duty.draining
+    }
+
+    /// Whether a node that is Up can answer for a group with these candidates.
+    pub(super) fn can_own(&self, candidates: &Candidates, id: NodeId) -> bool {
+        let able = candidates.contains_key(&id) && self.members.is_up(id);
+        able && (id != self.me() || !self.duty.draining)
+    }
+
+    fn place_new(&mut self, now: Instant, group: IpAddr, candidates: &Candidates) {
+        if self.members.placer() != Some(self.me()) {
+            return;
+        }
+        let gathered = self.life.since + GATHERING;
+        let missing = candidates
+            .keys()
+            .any(|id| !self.members.is_up(*id) && self.members.phase(*id) != Some(Phase::Dead));
+        if missing && now < gathered {
+            return self.duty.due(gathered, group);
+        }
+        self.place(now, group, candidates, 0, None);
+    }
+
+    /// Gives a group to the best that can have it.
+    fn place(
+        &mut self,
+        now: Instant,
+        group: IpAddr,
+        candidates: &Candidates,
+        epoch: u32,
+        except: Option<NodeId>,
+    ) {
+        let Some(owner) = self.best(now, group, candidates, except) else {
+            return;
+        };
+        self.write(
+            now,
+            Record {
+                group,
+                backing: Backing::Minority,
+                epoch: epoch.saturating_add(1),
+                revision: 0,
+                owner,
+                from: None,
+                standbys: self.standbys(now, group, candidates, owner),
+            },
+        );
+    }
+
+    fn as_owner(&mut self, now: Instant, record: Record, candidates: &Candidates) {
+        let group = record.group;
+        if !self.is_able(candidates) {
+            let next = record.standbys.into_iter().flatten();
+            let next = next.filter(|id| self.can_own(candidates, *id)).next();
+            return match next.or_else(|| self.best(now, group, candidates, Some(self.me()))) {
+                Some(next) => self.hand_over(now, record, candidates, next),
+                None => self.release(group, Cause::Ineligible),
+            };
+        }
+        self.serve(now, group, Role::Owner, self.cause_of(&record));
+        if record.from.is_some() && self.duty.serving.contains_key(&group) {
+            self.write(
+                now,
+                Record {
+                    from: None,
+                    revision: record.revision.saturating_add(1),
+                    ..record
+                },
+            );
+        }
+    }
+
+    fn cause_of(&self, record: &Record) -> Cause {
+        match (record.epoch, record.from) {
+            (_, Some(_)) => Cause::HandedOver,
+            (1, None) => Cause::Placed,
+            _ => Cause::Confirmed,
+        }
+    }
+
+    /// Gives a group to another node, and answers for it until that one does.
+    fn hand_over(&mut self, now: Instant, record: Record, candidates: &Candidates, next: NodeId) {
+        let group = record.group;
+        let serves = self.duty.serving.contains_key(&group);
+        if serves {
+            self.duty.handing.insert(group, now + HAND_OVER);
+        }
+        self.write(
+            now,
+            Record {
+                epoch: record.epoch.saturating_add(1),
+                revision: 0,
+                owner: next,
+                from: serves.then(|| self.me()),
+                standbys: self.standbys(now, group, candidates, next),
+                ..record
+            },
+        );
+    }
+
+    fn beside_owner(&mut self, now: Instant, record: Record, candidates: &Candidates) {
+        let group = record.group;
+        let until = self.duty.handing.get(&group).copied();
+        match until {
+            Some(until) if record.from == Some(self.me()) && now < until => self.duty.due(until, group),
+            _ => {
+                self.duty.handing.remove(&group);
+                let cause = match self.duty.serving.get(&group) {
+                    Some(Role::StandIn(owner)) if *owner == record.owner => Cause::OwnerBack(*owner),
+                    _ if until.is_some() => Cause::HandedOver,
+                    _ => Cause::Conflict(record.owner),
+                };
+                self.release(group, cause);
+            }
+        }
+        // The owner sees it as well, unless it has not heard of it from the API server.
+        if !candidates.contains_key(&record.owner) && self.members.placer() == Some(self.me()) {
+            let overdue = *self.duty.overdue.entry(group).or_insert(now + OVERDUE);
+            if now >= overdue {
+                self.duty.overdue.remove(&group);
+                self.place(now, group, candidates, record.epoch, Some(record.owner));
+            } else {
+                self.duty.due(overdue, group);
+            }
+        } else {
+            self.duty.overdue.remove(&group);
+        }
+    }
+
+    fn without_owner(&mut self, now: Instant, record: Record, candidates: &Candidates) {
+        let (group, owner) = (record.group, record.owner);
+        let (phase, since, told) = match self.members.get(owner) {
+            Some(known) => (known.member.phase, known.since, known.told),
+            // It was there in the life of an earlier process.
+            None => (Phase::Away, self.life.since, self.life.since),
+        };
+        let standbys = record.standbys.into_iter().flatten();
+        let standby = standbys.filter(|id| self.can_own(candidates, *id)).next();
+        let is_placer = self.members.placer() == Some(self.me());
+        let is_next = standby == Some(self.me());
+        let lost = match phase {
+            Phase::Dead => told + CONTRADICTION,
+            _ => since + AWAY_AT_MOST,
+        };
+        if now < lost {
+            self.duty.due(lost, group);
+            if phase != Phase::Dead
+                && (is_next || (standby.is_none() && is_placer && self.is_able(candidates)))
+            {
+                self.serve(now, group, Role::StandIn(owner), Cause::OwnerAway(owner));
+            } else if self.duty.serving.get(&group) != Some(&Role::Owner)
+                || !self.duty.handing.contains_key(&group)
+            {
+                self.release(group, Cause::Conflict(owner));
+            }
+            return;
+        }
+        if is_next {
+            let standbys = self.standbys(now, group, candidates, self.me());
+            self.write(
+                now,
+                Record {
+                    epoch: record.epoch.saturating_add(1),
+                    revision: 0,
+                    owner: self.me(),
+                    from: None,
+                    standbys,
+                    ..record
+                },
+            );
+            return self.serve(now, group, Role::Owner, Cause::OwnerDead(owner));
+        }
+        self.release(group, Cause::Conflict(owner));
+        if is_placer && (standby.is_none() || now >= lost + OVERDUE) {
+            self.place(now, group, candidates, record.epoch, Some(owner));
+        } else if is_placer {
+            self.duty.due(lost + OVERDUE, group);
+        }
+    }
+
+    /// Answers for a group, after asking the segment if there is doubt.
+    fn serve(&mut self, now: Instant, group: IpAddr, role: Role, cause: Cause) {
+        if self.duty.serving.get(&group) == Some(&role) {
+            return;
+        }
+        if role == Role::Owner
+            && let Some(mut question) = self.duty.doubtful.get(&group).copied()
+        {
+            if question.next.is_some_and(|next| now < next) {
+                return;
+            }
+            if question.asked < QUESTIONS {
+                question.asked += 1;
+                let next = now + QUESTION;
+                question.next = Some(next);
+                self.duty.doubtful.insert(group, question);
+                self.duty.due(next, group);
+                self.outputs.push_back(Output::Ask { group });
+                return;
+            }
+            self.duty.doubtful.remove(&group);
+        }
+        self.duty.serving.insert(group, role);
+        self.outputs.push_back(Output::Serve { group, role, cause });
+    }
+
+    fn release(&mut self, group: IpAddr, cause: Cause) {
+        self.duty.handing.remove(&group);
+        if self.duty.serving.remove(&group).is_some() {
+            self.outputs.push_back(Output::Release { group, cause });
+        }
+    }
+
+    pub(super) fn release_all(&mut self, cause: Cause) {
+        let served: Vec<IpAddr> = self.duty.serving.keys().copied().collect();
+        served.into_iter().for_each(|group| self.release(group, cause));
+        self.duty.doubtful.clear();
+    }
+
+    /// Somebody answers on the segment for a group.
+    pub(super) fn answered(&mut self, now: Instant, group: IpAddr, by: Option<NodeId>) {
+        if let Some(by) = by {
+            self.answered_by(now, by);
+        }
+        if by != Some(self.me())
+            && let Some(question) = self.duty.doubtful.get_mut(&group)
+        {
+            let next = now + VETO;
+            *question = Question {
+                asked: 0,
+                next: Some(next),
+            };
+            self.duty.due(next, group);
+        }
+    }
+
+    /// Looks at what changes slowly: who stands by, what a minority decided, preferences, and what is forgotten.
+    pub(super) fn review(&mut self, now: Instant) {
+        let forgotten: Vec<IpAddr> = self
+            .duty
+            .orphans
+            .iter()
+            .filter(|(_, since)| now - **since >= FORGOTTEN)
+            .map(|(group, _)| *group)
+            .collect();
+        for group in forgotten {
+            self.duty.orphans.remove(&group);
+            self.duty.moves.remove(&group);
+            self.records.remove(group);
+        }
+        if !self.is_up() || self.life.is_leaving || self.calm(now) < SETTLED {
+            return;
+        }
+        let owned: Vec<IpAddr> = self.records.of(self.me()).collect();
+        for group in owned {
+            let Some(candidates) = self.groups.get(&group).cloned() else {
+                continue;
+            };
+            self.review_group(now, group, &candidates);
+        }
+    }
+
+    fn review_group(&mut self, now: Instant, group: IpAddr, candidates: &Candidates) {
+        let Some(record) = self.records.get(group).copied() else {
+            return;
+        };
+        if let Some(better) = self.preferred(now, group, candidates) {
+            return self.hand_over(now, record, candidates, better);
+        }
+        let stands_by = |id: &NodeId| self.can_own(candidates, *id);
+        let missing = record
+            .standbys
+            .iter()
+            .any(|id| !id.as_ref().is_some_and(stands_by));
+        let standbys = if missing {
+            self.standbys(now, group, candidates, self.me())
+        } else {
+            record.standbys
+        };
+        let promotes = record.backing < self.life.backing && self.calm(now) >= PROMOTION;
+        if standbys != record.standbys || promotes {
+            self.write(
+                now,
+                Record {
+                    standbys,
+                    revision: record.revision.saturating_add(1),
+                    ..record
+                },
+            );
+        }
+    }
+
+    /// A node that is preferred to this one, has been up for long enough, and may be moved to.
+    fn preferred(&self, now: Instant, group: IpAddr, candidates: &Candidates) -> Option<NodeId> {
+        let own = candidates.get(&self.me()).copied()?;
+        if candidates.values().all(|preference| *preference <= own) {
+            return None;
+        }
+        let recent = self.duty.moves.get(&group).into_iter().flatten();
+        if recent.filter(|at| now - **at < REMEMBERED).count() >= BUDGET {
+            return None;
+        }
+        let better = candidates.iter().filter(|(id, preference)| {
+            let known = self.members.get(**id);
+            let healthy = known.is_some_and(|known| now - known.since >= HEALTHY);
+            **preference > own
+                && healthy
+                && self.can_own(candidates, **id)
+                && !self.members.is_unsteady(**id, now)
+        });
+        better
+            .max_by_key(|(id, preference)| (**preference, std::cmp::Reverse(self.records.count(**id))))
+            .map(|(id, _)| *id)
+    }
+}

@@ -1,0 +1,181 @@
+//! Who has not been heard, and what becomes of it.
+//!
+//! Silence is a question, not a verdict. Whoever misses a member asks it, and those who watch it as well, three times
+//! since any datagram may be lost, and asks on the segment for an address that the member answers for and for the node's
+//! own. One who has heard it, or an answer for the address from it, ends the matter: the network between two is broken,
+//! or the port is blocked, and nothing must move. An answer from the node itself says that only its speaker is away.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use cortenlb_core::time::Instant;
+use cortenlb_wire::member::{Body, Life, Member, NodeId, Phase};
+
+use super::{Cluster, HEARTBEAT, Output};
+
+/// A member of whom there was no sign for so long is suspected: three heartbeats.
+pub(super) const SUSPICION: Duration = Duration::from_millis(300);
+
+/// So long those who are asked have time.
+const CONFIRMATION: Duration = Duration::from_millis(100);
+
+/// The time between asking.
+const AGAIN: Duration = Duration::from_millis(33);
+
+/// Who has heard a member within this time vouches for it.
+const VOUCHES: Duration = Duration::from_millis(250);
+
+/// A member that answers on the segment although it is not heard is asked for again after this time.
+const VETO: Duration = Duration::from_secs(1);
+
+/// An open question.
+#[derive(Debug)]
+pub(super) struct Inquiry {
+    life: Life,
+    again: Instant,
+    until: Instant,
+    /// The node itself has answered.
+    node_runs: bool,
+}
+
+/// The open questions.
+#[derive(Debug, Default)]
+pub(super) struct Inquiries(BTreeMap<NodeId, Inquiry>);
+
+impl Inquiries {
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        self.0
+            .values()
+            .map(|inquiry| inquiry.again.min(inquiry.until))
+            .min()
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+}
+
+impl Cluster {
+    /// When somebody comes to be suspected.
+    pub(super) fn next_suspicion(&self) -> Option<Instant> {
+        let watched = self.members.watched().into_iter();
+        let open = |id: &NodeId| !self.inquiries.0.contains_key(id);
+        let signs = watched.filter(open).filter_map(|id| self.members.get(id));
+        signs.map(|known| known.sign + SUSPICION).min()
+    }
+
+    /// Opens the questions whose time has come, asks again, and closes those whose time is over.
+    pub(super) fn inquire(&mut self, now: Instant) {
+        let silent = |this: &Self, id: &NodeId| {
+            this.members
+                .get(*id)
+                .is_some_and(|known| now >= known.sign + SUSPICION)
+        };
+        let watched = self.members.watched();
+        let missed: Vec<NodeId> = watched.into_iter().filter(|id| silent(self, id)).collect();
+        // If one is missed, it has gone. If several are, the network is divided: it would take long to find by and by
+        // who is on the other side.
+        let missed = if missed.len() > 1 {
+            let alive = self.members.alive().iter().copied();
+            let unheard = |id: &NodeId| {
+                *id != self.members.me
+                    && self.members.get(*id).is_some_and(|known| {
+                        known.heard.is_none_or(|heard| now - heard > VOUCHES) && now - known.sign > VOUCHES
+                    })
+            };
+            alive.filter(unheard).collect()
+        } else {
+            missed
+        };
+        for id in missed {
+            if self.inquiries.0.contains_key(&id) {
+                continue;
+            }
+            let Some(known) = self.members.get(id) else {
+                continue;
+            };
+            let life = known.member.life;
+            self.inquiries.0.insert(
+                id,
+                Inquiry {
+                    life,
+                    again: now,
+                    until: now + CONFIRMATION,
+                    node_runs: false,
+                },
+            );
+            if let Some(group) = self.records.of(id).next() {
+                self.outputs.push_back(Output::Ask { group });
+            }
+            self.outputs.push_back(Output::AskNode(id));
+        }
+        let open: Vec<NodeId> = self.inquiries.0.keys().copied().collect();
+        for id in open {
+            self.pursue(now, id);
+        }
+    }
+
+    fn pursue(&mut self, now: Instant, id: NodeId) {
+        let (Some(inquiry), Some(known)) = (self.inquiries.0.get_mut(&id), self.members.get(id)) else {
+            self.inquiries.0.remove(&id);
+            return;
+        };
+        let member = known.member;
+        if inquiry.life != member.life
+            || now < known.sign + HEARTBEAT
+            || !matches!(member.phase, Phase::Joining | Phase::Up)
+        {
+            self.inquiries.0.remove(&id);
+            return;
+        }
+        if now >= inquiry.until {
+            let phase = if inquiry.node_runs {
+                Phase::Away
+            } else {
+                Phase::Dead
+            };
+            self.inquiries.0.remove(&id);
+            self.learn(now, Member { phase, ..member });
+            return;
+        }
+        if now >= inquiry.again {
+            inquiry.again = now + AGAIN;
+            self.send(id, Body::Suspect(member));
+            for watcher in self.members.watchers_of(id) {
+                self.send(watcher, Body::Suspect(member));
+            }
+        }
+    }
+
+    /// Somebody asks about a member.
+    pub(super) fn asked_about(&mut self, now: Instant, by: NodeId, member: Member) {
+        let heard = member.id == self.members.me
+            || self.members.get(member.id).is_some_and(|known| {
+                known.member.life >= member.life && known.heard.is_some_and(|heard| now - heard <= VOUCHES)
+            });
+        self.send(by, Body::Opinion { member, heard });
+    }
+
+    /// Somebody says whether it has heard a member.
+    pub(super) fn told_about(&mut self, now: Instant, member: &Member, heard: bool) {
+        if heard && let Some(known) = self.members.get_mut(member.id) {
+            known.sign = now;
+        }
+    }
+
+    /// A member answers on the segment for what it owns: it lives, whether it is heard or not.
+    pub(super) fn answered_by(&mut self, now: Instant, id: NodeId) {
+        if self.inquiries.0.remove(&id).is_some()
+            && let Some(known) = self.members.get_mut(id)
+        {
+            known.sign = now + VETO;
+        }
+    }
+
+    /// A node's kernel answers.
+    pub(super) fn node_runs(&mut self, id: NodeId) {
+        if let Some(inquiry) = self.inquiries.0.get_mut(&id) {
+            inquiry.node_runs = true;
+        }
+    }
+}

@@ -1,0 +1,288 @@
+use std::collections::BTreeSet;
+
+use super::*;
+
+const MILLISECOND: Duration = Duration::from_millis(1);
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Nodes on a network that delivers everything after a millisecond, unless a node is cut off or off.
+struct Lan {
+    now: Instant,
+    nodes: BTreeMap<NodeId, Node>,
+    sent: VecDeque<(Instant, NodeId, NodeId, Vec<u8>)>,
+    candidates: Candidates,
+}
+
+struct Node {
+    cluster: Cluster,
+    serves: BTreeMap<IpAddr, Role>,
+    bytes: usize,
+    is_on: bool,
+    is_cut_off: bool,
+}
+
+fn id(number: usize) -> NodeId {
+    NodeId::of(&format!("n{number}"))
+}
+
+fn group(number: u8) -> IpAddr {
+    IpAddr::from([172, 21, 5, number])
+}
+
+impl Lan {
+    fn new(nodes: usize, groups: u8) -> Self {
+        let now = Instant(1_000_000_000);
+        let roster: BTreeSet<NodeId> = (0..nodes).map(id).collect();
+        let candidates: Candidates = Arc::new(roster.iter().map(|id| (*id, 0)).collect());
+        let mut lan = Self {
+            now,
+            nodes: BTreeMap::new(),
+            sent: VecDeque::new(),
+            candidates,
+        };
+        (0..nodes).for_each(|number| lan.start(number));
+        for number in 0..groups {
+            lan.add(group(number));
+        }
+        lan
+    }
+
+    fn start(&mut self, number: usize) {
+        let born = self.now.0;
+        let mut cluster = Cluster::new(self.now, id(number), born, number as u64);
+        cluster.handle_input(self.now, Input::Roster(self.candidates.keys().copied().collect()));
+        cluster.handle_input(self.now, Input::Forwards(true));
+        let node = Node {
+            cluster,
+            serves: BTreeMap::new(),
+            bytes: 0,
+            is_on: true,
+            is_cut_off: false,
+        };
+        let groups = self.nodes.values().next().map(|node| node.cluster.groups.clone());
+        self.nodes.insert(id(number), node);
+        for group in groups.unwrap_or_default().into_keys() {
+            self.input(
+                id(number),
+                Input::Group {
+                    group,
+                    candidates: Some(self.candidates.clone()),
+                },
+            );
+        }
+    }
+
+    fn add(&mut self, group: IpAddr) {
+        let candidates = Some(self.candidates.clone());
+        for id in self.candidates.clone().keys() {
+            self.input(
+                *id,
+                Input::Group {
+                    group,
+                    candidates: candidates.clone(),
+                },
+            );
+        }
+    }
+
+    fn input(&mut self, id: NodeId, input: Input<'_>) {
+        let now = self.now;
+        let Some(node) = self.nodes.get_mut(&id).filter(|node| node.is_on) else {
+            return;
+        };
+        node.cluster.handle_input(now, input);
+        let mut questions = Vec::new();
+        while let Some(output) = node.cluster.poll_output() {
+            match output {
+                Output::Send { to, bytes } => {
+                    node.bytes += bytes.len() + 68;
+                    if !node.is_cut_off {
+                        self.sent.push_back((now + MILLISECOND, id, to, bytes));
+                    }
+                }
+                Output::Serve { group, role, .. } => drop(node.serves.insert(group, role)),
+                Output::Release { group, .. } => drop(node.serves.remove(&group)),
+                other => questions.push(other),
+            }
+        }
+        for question in questions {
+            let reach = |node: &Node| node.is_on && !node.is_cut_off;
+            if !reach(&self.nodes[&id]) {
+                continue;
+            }
+            match question {
+                Output::Ask { group } => {
+                    let by = self.nodes.iter().find(|(other, node)| {
+                        **other != id && reach(node) && node.serves.contains_key(&group)
+                    });
+                    if let Some((by, node)) = by {
+                        let by = match node.serves[&group] {
+                            Role::StandIn(owner) => owner,
+                            Role::Owner => *by,
+                        };
+                        self.input(id, Input::Answered { group, by: Some(by) });
+                    }
+                }
+                Output::AskNode(other) if reach(&self.nodes[&other]) => {
+                    self.input(id, Input::NodeAnswered(other))
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn run(&mut self, duration: Duration) {
+        let end = self.now + duration;
+        loop {
+            let timeout = self.nodes.iter().filter(|(_, node)| node.is_on);
+            let timeout = timeout.map(|(id, node)| (node.cluster.poll_timeout(), *id)).min();
+            let arrival = self.sent.front().map(|sent| sent.0);
+            match (timeout, arrival) {
+                (_, Some(at)) if at <= end && timeout.is_none_or(|(timeout, _)| at <= timeout) => {
+                    self.now = self.now.max(at);
+                    let (_, _, to, bytes) = self.sent.pop_front().unwrap();
+                    if !self.nodes[&to].is_cut_off {
+                        self.input(to, Input::Datagram(&bytes));
+                    }
+                }
+                (Some((at, id)), _) if at <= end => {
+                    self.now = self.now.max(at);
+                    self.input(id, Input::Timeout);
+                }
+                _ => break,
+            }
+        }
+        self.now = end;
+    }
+
+    /// Who answers for each group.
+    fn answerers(&self, group: IpAddr) -> Vec<(NodeId, Role)> {
+        let on = self.nodes.iter().filter(|(_, node)| node.is_on);
+        on.filter_map(|(id, node)| Some((*id, *node.serves.get(&group)?)))
+            .collect()
+    }
+
+    fn owner(&self, group: IpAddr) -> NodeId {
+        let answerers = self.answerers(group);
+        assert_eq!(answerers.len(), 1, "{group}: {answerers:?}");
+        assert_eq!(answerers[0].1, Role::Owner);
+        answerers[0].0
+    }
+
+    fn node(&mut self, id: NodeId) -> &mut Node {
+        self.nodes.get_mut(&id).unwrap()
+    }
+}
+
+#[test]
+fn groups_are_shared_out_evenly() {
+    let mut lan = Lan::new(3, 30);
+    lan.run(3 * SECOND);
+    for number in 0..3 {
+        let owned = (0..30).filter(|at| lan.owner(group(*at)) == id(number));
+        assert_eq!(owned.count(), 10);
+    }
+}
+
+#[test]
+fn one_node_needs_nobody() {
+    let mut lan = Lan::new(1, 1);
+    lan.run(SECOND);
+    assert_eq!(lan.owner(group(0)), id(0));
+}
+
+#[test]
+fn a_dead_owner_is_replaced_and_gets_nothing_back() {
+    let mut lan = Lan::new(3, 30);
+    lan.run(5 * SECOND);
+    let before: Vec<NodeId> = (0..30).map(|at| lan.owner(group(at))).collect();
+    lan.node(id(0)).is_on = false;
+    lan.run(550 * MILLISECOND);
+    let after: Vec<NodeId> = (0..30).map(|at| lan.owner(group(at))).collect();
+    for (before, after) in before.iter().zip(&after) {
+        assert!(after == before || *before == id(0));
+        assert_ne!(*after, id(0));
+    }
+    lan.run(5 * SECOND);
+    lan.start(0);
+    lan.run(5 * SECOND);
+    assert_eq!((0..30).map(|at| lan.owner(group(at))).collect::<Vec<_>>(), after);
+}
+
+#[test]
+fn who_was_cut_off_gains_nothing() {
+    let mut lan = Lan::new(3, 30);
+    lan.run(5 * SECOND);
+    lan.node(id(1)).is_cut_off = true;
+    lan.run(SECOND);
+    for at in 0..30 {
+        assert_eq!(lan.answerers(group(at)).len(), 2, "one on each side");
+    }
+    lan.node(id(1)).is_cut_off = false;
+    lan.run(SECOND);
+    for at in 0..30 {
+        assert_ne!(lan.owner(group(at)), id(1));
+    }
+}
+
+#[test]
+fn a_speaker_that_is_restarted_keeps_its_groups_and_its_address_answers_meanwhile() {
+    let mut lan = Lan::new(3, 9);
+    lan.run(5 * SECOND);
+    let before: Vec<NodeId> = (0..9).map(|at| lan.owner(group(at))).collect();
+    let old = id(2);
+    lan.node(old).is_on = false;
+    let others: Vec<NodeId> = lan.nodes.keys().copied().filter(|id| *id != old).collect();
+    // Its kernel answers.
+    for _ in 0..600 {
+        lan.run(MILLISECOND);
+        for id in &others {
+            if lan.nodes[id].cluster.inquiries.poll_timeout().is_some() {
+                lan.input(*id, Input::NodeAnswered(old));
+            }
+        }
+    }
+    for (at, owner) in before.iter().enumerate() {
+        let answerers = lan.answerers(group(at as u8));
+        assert_eq!(answerers.len(), 1);
+        let role = if *owner == old {
+            Role::StandIn(old)
+        } else {
+            Role::Owner
+        };
+        assert_eq!(answerers[0].1, role);
+    }
+    lan.start(2);
+    lan.run(2 * SECOND);
+    assert_eq!((0..9).map(|at| lan.owner(group(at))).collect::<Vec<_>>(), before);
+}
+
+#[test]
+fn draining_hands_over_before_it_stops() {
+    let mut lan = Lan::new(3, 9);
+    lan.run(5 * SECOND);
+    lan.input(id(0), Input::Drain(true));
+    for _ in 0..100 {
+        lan.run(MILLISECOND);
+        for at in 0..9 {
+            assert!(!lan.answerers(group(at)).is_empty());
+        }
+    }
+    for at in 0..9 {
+        assert_ne!(lan.owner(group(at)), id(0));
+    }
+}
+
+#[test]
+fn traffic_does_not_grow_with_the_cluster() {
+    let rate = |nodes: usize| {
+        let mut lan = Lan::new(nodes, 20);
+        lan.run(10 * SECOND);
+        lan.nodes.values_mut().for_each(|node| node.bytes = 0);
+        lan.run(10 * SECOND);
+        lan.nodes.values().map(|node| node.bytes / 10).max().unwrap()
+    };
+    let (few, many) = (rate(3), rate(50));
+    assert!(few < 3_000, "{few} bytes a second");
+    assert!(many < 5_000, "{many} bytes a second");
+}
