@@ -8,7 +8,7 @@
 //! the Service's list of conditions writes them.
 
 use crate::index::{Verdict, View};
-use cortenlb_core::announce::{Decision, Fact, Kind, Refusal, World};
+use cortenlb_core::announce::{Decision, Fact, Group, Kind, Reason, Refusal, World};
 use cortenlb_core::name::ServiceKey;
 use cortenlb_crds::translate::announce as translate;
 use cortenlb_crds::{IPAddressPool, L2Advertisement, ServiceL2Status};
@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 /// A node announces the address.
 const ANNOUNCED: &str = "Announced";
-/// A node was chosen, and its speaker has not recorded yet that it announces.
+/// Nodes can announce it, and none has recorded yet that it does.
 const WAITING_FOR_SPEAKER: &str = "WaitingForSpeaker";
 
 /// A change of a kind that nobody but this index watches.
@@ -145,35 +145,45 @@ impl Announced {
         if decision.refusal == Some(Refusal::NoAddress) {
             return None;
         }
-        let owner = match decision.summary() {
-            Ok(owner) => owner,
-            Err(summary) => {
-                return Some(Verdict {
-                    status: false,
-                    reason: summary.reason.to_owned(),
-                    message: summary.message,
-                });
-            }
-        };
-        let mut announcers = self.announcers.get(key).into_iter().flatten();
-        Some(if announcers.any(|(node, _)| node == owner) {
-            let message = format!("announcing from node {owner:?} with protocol \"layer2\"");
-            Verdict {
+        if let Some(obstacle) = decision.obstacle() {
+            return Some(Verdict {
+                status: false,
+                reason: obstacle.reason.to_owned(),
+                message: obstacle.message,
+            });
+        }
+        Some(match self.announcer(key, decision) {
+            Some(node) => Verdict {
                 status: true,
                 reason: ANNOUNCED.to_owned(),
-                message,
-            }
-        } else {
-            let message = format!(
-                "node {owner:?} is to announce the address; its speaker has not confirmed it yet (if this lasts, see \
-                 the Service's events and the log of the speaker there)"
-            );
-            Verdict {
-                status: false,
-                reason: WAITING_FOR_SPEAKER.to_owned(),
-                message,
+                message: format!("announcing from node {node:?} with protocol \"layer2\""),
+            },
+            None => {
+                let candidates = decision.group.as_ref().map(Group::names).unwrap_or_default();
+                let message = format!(
+                    "one of these nodes is to announce the address, and none has said so yet: {candidates} (if this \
+                     lasts, see the Service's events and the logs of the speakers there)"
+                );
+                Verdict {
+                    status: false,
+                    reason: WAITING_FOR_SPEAKER.to_owned(),
+                    message,
+                }
             }
         })
+    }
+
+    /// The node that says that it announces the Service. While its speaker restarts, others answer in its name, or they
+    /// take the address and say so.
+    fn announcer(&self, key: &ServiceKey, decision: &Decision) -> Option<&str> {
+        let announcers = self.announcers.get(key).into_iter().flatten();
+        let nodes = announcers.map(|(node, _)| node.as_str());
+        let able = |node: &&str| decision.interfaces_on(node).is_some();
+        let restarts = |node: &&str| {
+            let verdict = decision.verdicts.get(*node);
+            matches!(verdict, Some(Err(Reason::SpeakerNotReady | Reason::NoSpeaker)))
+        };
+        nodes.clone().find(able).or_else(|| nodes.clone().find(restarts))
     }
 
     fn feed<K>(&mut self, kind: Kind, change: &Change<K>, fact: impl Fn(&K) -> Fact) {

@@ -15,7 +15,7 @@ pub mod decision;
 pub mod facts;
 pub mod world;
 
-pub use decision::{Decision, Interfaces, Reason, Refusal, Summary};
+pub use decision::{Decision, Group, Interfaces, Reason, Refusal, Summary};
 pub use facts::{Advertisement, Fact, Kind, Node, Pool, Preference, Service, Slice, Speaker};
 pub use world::World;
 

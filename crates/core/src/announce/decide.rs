@@ -1,6 +1,6 @@
 //! The rules, from the facts to a decision.
 
-use super::decision::{Candidate, Decision, Interfaces, Reason, Refusal};
+use super::decision::{Candidate, Decision, Group, Interfaces, Reason, Refusal};
 use super::facts::{Advertisement, Node, Service};
 use super::{EXCLUDE_LABEL, World};
 use crate::name::ServiceKey;
@@ -19,13 +19,15 @@ impl World {
             pool: self.pool_of(service).map(str::to_owned),
             refusal: None,
             verdicts: Verdicts::new(),
+            group: None,
             owner: None,
         };
         match self.verdicts(key, service) {
             Err(refusal) => decision.refusal = Some(refusal),
             Ok(verdicts) => decision.verdicts = verdicts,
         }
-        if let Some(owner) = self.owner_for(key, &decision.verdicts) {
+        decision.group = self.group_of(key, &decision.verdicts);
+        if let Some(owner) = decision.group.as_ref().and_then(Group::owner) {
             if decision.verdicts.get(&owner).is_some_and(Result::is_ok) {
                 decision.owner = Some(owner);
             } else {
@@ -143,7 +145,7 @@ impl World {
         if self.speakers_on(name).next().is_none() {
             return Err(Reason::NoSpeaker);
         }
-        if !self.speakers_on(name).any(|speaker| speaker.ready) {
+        if !self.hears_speakers && !self.speakers_on(name).any(|speaker| speaker.ready) {
             return Err(Reason::SpeakerNotReady);
         }
         if !is_local {
@@ -172,10 +174,8 @@ impl World {
         })
     }
 
-    /// The node that announces the group of `key`, whose own verdicts are `own`: one that can announce all of
-    /// its Services that can be announced at all, or else one for the first of them by name. All members come
-    /// to the same answer.
-    fn owner_for(&self, key: &ServiceKey, own: &Verdicts) -> Option<NodeName> {
+    /// The group of `key`, whose own verdicts are `own`. All members come to the same answer.
+    fn group_of(&self, key: &ServiceKey, own: &Verdicts) -> Option<Group> {
         let group = self.group(key);
         let others = group.iter().filter_map(|member| {
             let service = self.services.get(member)?;
@@ -196,16 +196,28 @@ impl World {
                 *preference += member[node];
             }
         }
-        let candidates = if common.is_empty() { first } else { &common };
-        let most = candidates.values().max()?;
-        let favoured = candidates.iter().filter(|(_, preference)| *preference == most);
-        let favoured: BTreeSet<NodeName> = favoured.map(|(node, _)| node.clone()).collect();
-
+        let candidates = if common.is_empty() { first.clone() } else { common };
         let addresses = group
             .iter()
             .filter_map(|member| self.services.get(member))
             .flat_map(|one| &one.addresses);
-        placement::owner(*addresses.min()?, &favoured).cloned()
+        Some(Group {
+            lowest: *addresses.min()?,
+            candidates,
+        })
+    }
+}
+
+impl Group {
+    /// One of the most preferred candidates, the same for all who know the same candidates.
+    fn owner(&self) -> Option<NodeName> {
+        let most = self.candidates.values().max()?;
+        let favoured = self
+            .candidates
+            .iter()
+            .filter(|(_, preference)| *preference == most);
+        let favoured: BTreeSet<NodeName> = favoured.map(|(node, _)| node.clone()).collect();
+        placement::owner(self.lowest, &favoured).cloned()
     }
 }
 

@@ -17,8 +17,21 @@ pub struct Decision {
     pub refusal: Option<Refusal>,
     /// For every node: how it may announce the Service, or why it may not.
     pub verdicts: BTreeMap<NodeName, Result<Candidate, Reason>>,
-    /// The one candidate that does announce it.
+    /// With whom it is announced together, and by whom that can be done; none if nobody can.
+    pub group: Option<Group>,
+    /// The one candidate that announces it where the speakers do not know of each other: it comes from the candidates
+    /// alone. Speakers that do know keep [records](../../../../docs/adr/0005-ownership-is-state.md) instead.
     pub owner: Option<NodeName>,
+}
+
+/// All Services that share an address, directly or through others: one node announces them all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// The lowest address of all of them.
+    pub lowest: IpAddr,
+    /// The nodes that can announce all of its Services that can be announced at all, or else the first of them by name;
+    /// with how much each is preferred.
+    pub candidates: BTreeMap<NodeName, i64>,
 }
 
 /// A node that may announce a Service.
@@ -116,29 +129,28 @@ pub struct Summary {
 }
 
 impl Decision {
-    /// How `node` announces the Service; `None` unless it is the owner.
-    pub fn role_of(&self, node: &str) -> Option<&Interfaces> {
-        let candidate = self
-            .verdicts
-            .get(node)
-            .filter(|_| self.owner.as_deref() == Some(node));
-        Some(&candidate?.as_ref().ok()?.interfaces)
+    /// How `node` announces the Service if it announces the group; `None` if it cannot.
+    pub fn interfaces_on(&self, node: &str) -> Option<&Interfaces> {
+        let candidates = &self.group.as_ref()?.candidates;
+        let verdict = self.verdicts.get(node).filter(|_| candidates.contains_key(node));
+        Some(&verdict?.as_ref().ok()?.interfaces)
     }
 
-    /// The owner, or why there is none.
-    pub fn summary(&self) -> Result<&NodeName, Summary> {
-        if let Some(owner) = &self.owner {
-            return Ok(owner);
-        }
+    /// Why no node can announce it, if none can.
+    pub fn obstacle(&self) -> Option<Summary> {
+        self.owner.is_none().then(|| self.summary())
+    }
+
+    fn summary(&self) -> Summary {
         if let Some(refusal) = &self.refusal {
             let advice = match refusal {
                 Refusal::NoEndpoints => "; it is announced as soon as one is",
                 _ => "",
             };
-            return Err(Summary {
+            return Summary {
                 reason: refusal.condition_reason(),
                 message: format!("{refusal}{advice}"),
-            });
+            };
         }
         let selected = || {
             let refused = self
@@ -149,7 +161,7 @@ impl Decision {
         };
         if selected().count() > 0 && selected().all(|(_, reason)| *reason == Reason::Excluded) {
             let nodes: Vec<_> = selected().map(|(node, _)| node).collect();
-            return Err(Summary {
+            return Summary {
                 reason: "AllNodesExcluded",
                 message: format!(
                     "every node that could announce the address has the label {EXCLUDE_LABEL}: {}; to let a node \
@@ -157,12 +169,12 @@ impl Decision {
                     list(nodes.iter()),
                     nodes[0],
                 ),
-            });
+            };
         }
-        Err(Summary {
+        Summary {
             reason: "NoEligibleNode",
             message: self.no_eligible_node(),
-        })
+        }
     }
 
     /// The nodes grouped by what speaks against them.
@@ -181,6 +193,13 @@ impl Decision {
             .map(|(reason, nodes)| format!("{reason}: {}", list(nodes.iter())))
             .collect();
         format!("no node can announce the address; {}", parts.join("; "))
+    }
+}
+
+impl Group {
+    /// The candidates, for a message.
+    pub fn names(&self) -> String {
+        list(self.candidates.keys())
     }
 }
 

@@ -101,7 +101,10 @@ fn speaker(node: &str, ready: bool) -> Fact {
 /// Pool `pool`, advertisement `all`, nodes n1 to n3 with Ready speakers, and Service `web` with [`VIP`] and
 /// endpoints on n1 and n2.
 fn cluster() -> World {
-    let mut world = World::default();
+    fill(World::default())
+}
+
+fn fill(mut world: World) -> World {
     world.reset(
         Kind::Pool,
         vec![pool("pool", mk_pool("172.21.5.240-172.21.5.250"))],

@@ -20,6 +20,8 @@ pub struct World {
     pub(super) advertisements: BTreeMap<String, Advertisement>,
     pub(super) nodes: BTreeMap<NodeName, Node>,
     pub(super) speakers: BTreeMap<String, Speaker>,
+    /// Whether it is known otherwise which speakers live.
+    pub(super) hears_speakers: bool,
     by_address: Relation<IpAddr, ServiceKey>,
     by_pool: Relation<Option<Arc<str>>, ServiceKey>,
     by_service: Relation<ServiceKey, SliceKey>,
@@ -39,6 +41,7 @@ impl Default for World {
             advertisements: BTreeMap::new(),
             nodes: BTreeMap::new(),
             speakers: BTreeMap::new(),
+            hears_speakers: false,
             by_address: Relation::default(),
             by_pool: Relation::default(),
             by_service: Relation::default(),
@@ -49,6 +52,20 @@ impl Default for World {
 }
 
 impl World {
+    /// A world in which a speaker need not be Ready to be a candidate: whoever asks hears for himself which ones live, and
+    /// sooner than the API server does.
+    pub fn of_heard_speakers() -> Self {
+        Self {
+            hears_speakers: true,
+            ..Self::default()
+        }
+    }
+
+    /// The nodes on which a speaker pod runs, Ready or not.
+    pub fn nodes_with_speaker(&self) -> impl Iterator<Item = &NodeName> {
+        self.by_node.keys()
+    }
+
     /// Takes in one fact. A fact that is known already affects nobody.
     pub fn apply(&mut self, fact: Fact) -> Affected {
         match fact {

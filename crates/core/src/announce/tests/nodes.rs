@@ -194,3 +194,14 @@ fn a_service_whose_nodes_cannot_announce_its_sharers_gives_way() {
     world.apply(slice("dns-1", mk_slice("dns", &[])));
     assert!(decide(&world, "web").owner.is_some());
 }
+
+/// Who hears the speakers knows better than the API server which ones live.
+#[test]
+fn a_speaker_that_is_heard_need_not_be_ready() {
+    let mut world = fill(World::of_heard_speakers());
+    world.apply(speaker("n1", false));
+    let decision = decide(&world, "web");
+    assert_eq!(candidates(&decision), ["n1", "n2", "n3"]);
+    assert_eq!(decision.group.unwrap().candidates.len(), 3);
+    assert_eq!(world.nodes_with_speaker().collect::<Vec<_>>(), ["n1", "n2", "n3"]);
+}

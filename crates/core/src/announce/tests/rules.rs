@@ -12,14 +12,15 @@ fn a_plain_service_has_one_owner_of_three_candidates() {
     assert_eq!(decision.refusal, None);
     assert_eq!(decision.pool.as_deref(), Some("pool"));
     assert_eq!(candidates(&decision), ["n1", "n2", "n3"]);
-    let owner = decision.summary().unwrap().clone();
-    assert_eq!(decision.role_of(&owner), Some(&Interfaces::All));
-    let others: Vec<_> = ["n1", "n2", "n3", "n4"]
-        .into_iter()
-        .filter(|node| *node != owner)
-        .collect();
-    assert_eq!(others.len(), 3);
-    assert!(others.iter().all(|node| decision.role_of(node).is_none()));
+    assert_eq!(decision.obstacle(), None);
+    assert!(decision.verdicts[decision.owner.as_ref().unwrap()].is_ok());
+    for node in ["n1", "n2", "n3"] {
+        assert_eq!(decision.interfaces_on(node), Some(&Interfaces::All));
+    }
+    assert_eq!(decision.interfaces_on("n4"), None);
+    let group = decision.group.unwrap();
+    assert_eq!(group.lowest, VIP.parse::<IpAddr>().unwrap());
+    assert_eq!(group.candidates.len(), 3);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::*;
 
 fn summary(facts: impl IntoIterator<Item = Fact>) -> (&'static str, String) {
-    let summary = after(facts).summary().unwrap_err();
+    let summary = after(facts).obstacle().unwrap();
     (summary.reason, summary.message)
 }
 
