@@ -196,7 +196,7 @@ impl Cluster {
             Input::Group { group, candidates } => self.set_candidates(now, group, candidates),
             Input::Datagram(bytes) => self.receive(now, bytes),
             Input::Answered { group, by } => self.answered(now, group, by),
-            Input::NodeAnswered(id) => self.node_runs(id),
+            Input::NodeAnswered(id) => self.node_runs(now, id),
             Input::Gateway(answers) => {
                 self.life.gateway = answers;
                 self.weigh(now);

@@ -139,6 +139,7 @@ impl Cluster {
                 self.send_heartbeat(to);
             }
             self.join(now);
+            self.attend(now);
         }
         if !self.life.is_leaving {
             self.inquire(now);

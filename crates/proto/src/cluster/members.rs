@@ -32,6 +32,8 @@ pub(super) struct Known {
     pub(super) heard: Option<Instant>,
     /// When there was a sign of life last, or reason to wait for one since.
     pub(super) sign: Instant,
+    /// When its node's kernel answered last, since its speaker has been away.
+    pub(super) node_seen: Option<Instant>,
     /// The number of its newest datagram in this life.
     sequence: Option<u64>,
     /// Since when it is Up, or is not.
@@ -262,6 +264,7 @@ impl Members {
             member,
             heard: None,
             sign: now,
+            node_seen: None,
             sequence: None,
             since: now,
             told: now,
@@ -281,6 +284,9 @@ impl Members {
         }
         if old.is_none_or(|old| old.life != member.life) {
             known.sequence = None;
+        }
+        if old.is_none_or(|old| old.phase != member.phase) {
+            known.node_seen = None;
         }
         let is_alive = matches!(member.phase, Phase::Joining | Phase::Up);
         let was_alive = self.ring.contains(&member.id);

@@ -283,8 +283,8 @@ impl Cluster {
     fn as_owner(&mut self, now: Instant, record: Record, candidates: &Candidates) {
         let group = record.group;
         if !self.is_able(candidates) {
-            let next = record.standbys.into_iter().flatten();
-            let next = next.filter(|id| self.can_own(candidates, *id)).next();
+            let mut standbys = record.standbys.into_iter().flatten();
+            let next = standbys.find(|id| self.can_own(candidates, *id));
             return match next.or_else(|| self.best(now, group, candidates, Some(self.me()))) {
                 Some(next) => self.hand_over(now, record, candidates, next),
                 None => self.release(group, Cause::Ineligible),
@@ -367,8 +367,8 @@ impl Cluster {
             // It was there in the life of an earlier process.
             None => (Phase::Away, self.life.since, self.life.since),
         };
-        let standbys = record.standbys.into_iter().flatten();
-        let standby = standbys.filter(|id| self.can_own(candidates, *id)).next();
+        let mut standbys = record.standbys.into_iter().flatten();
+        let standby = standbys.find(|id| self.can_own(candidates, *id));
         let is_placer = self.members.placer() == Some(self.me());
         let is_next = standby == Some(self.me());
         let lost = match phase {
@@ -442,6 +442,16 @@ impl Cluster {
         if self.duty.serving.remove(&group).is_some() {
             self.outputs.push_back(Output::Release { group, cause });
         }
+    }
+
+    /// The nodes in whose name groups are answered for here.
+    pub(super) fn stands_in_for(&self) -> BTreeSet<NodeId> {
+        let roles = self.duty.serving.values();
+        let owner = |role: &Role| match role {
+            Role::StandIn(owner) => Some(*owner),
+            Role::Owner => None,
+        };
+        roles.filter_map(owner).collect()
     }
 
     pub(super) fn release_all(&mut self, cause: Cause) {

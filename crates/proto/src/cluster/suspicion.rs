@@ -28,6 +28,9 @@ const VOUCHES: Duration = Duration::from_millis(250);
 /// A member that answers on the segment although it is not heard is asked for again after this time.
 const VETO: Duration = Duration::from_secs(1);
 
+/// A node that has not answered for its own address for so long is gone.
+const NODE_SILENT: Duration = Duration::from_millis(500);
+
 /// An open question.
 #[derive(Debug)]
 pub(super) struct Inquiry {
@@ -172,8 +175,35 @@ impl Cluster {
         }
     }
 
+    /// Asks for the nodes in whose name this one answers: with their kernels goes what they forward to.
+    pub(super) fn attend(&mut self, now: Instant) {
+        for id in self.stands_in_for() {
+            let Some(known) = self.members.get_mut(id) else {
+                continue;
+            };
+            let member = known.member;
+            if member.phase != Phase::Away {
+                continue;
+            }
+            if now - *known.node_seen.get_or_insert(now) > NODE_SILENT {
+                self.learn(
+                    now,
+                    Member {
+                        phase: Phase::Dead,
+                        ..member
+                    },
+                );
+            } else {
+                self.outputs.push_back(Output::AskNode(id));
+            }
+        }
+    }
+
     /// A node's kernel answers.
-    pub(super) fn node_runs(&mut self, id: NodeId) {
+    pub(super) fn node_runs(&mut self, now: Instant, id: NodeId) {
+        if let Some(known) = self.members.get_mut(id) {
+            known.node_seen = Some(now);
+        }
         if let Some(inquiry) = self.inquiries.0.get_mut(&id) {
             inquiry.node_runs = true;
         }
