@@ -3,6 +3,7 @@
 //! | module | owns |
 //! | --- | --- |
 //! | [`l2`] | answering ARP and neighbour solicitations, and gratuitous frames on taking over |
+//! | [`seal`] | who of those who send datagrams is a speaker, and which datagrams are recordings |
 //!
 //! Never imports a clock, a socket or tokio.
 //!
@@ -12,3 +13,4 @@
 
 pub mod cluster;
 pub mod l2;
+pub mod seal;
