@@ -15,7 +15,7 @@ use cortenlb_crds::translate::announce as translate;
 use cortenlb_kit::events::{Note, Severity};
 use cortenlb_kit::watch::Change;
 use cortenlb_kit::write::Write;
-use cortenlb_proto::l2::Table;
+use cortenlb_proto::l2::{Announcement, Table};
 use k8s_openapi::api::core::v1::{ObjectReference, Pod, Service};
 use kube::ResourceExt;
 use std::collections::{BTreeMap, BTreeSet};
@@ -249,7 +249,7 @@ impl Index {
 
     /// Services that share an address are announced where any of them is.
     fn table(&self) -> Table {
-        let mut table = Table::new();
+        let mut table: BTreeMap<_, Interfaces> = BTreeMap::new();
         for role in self.roles.values().filter(|role| !role.blind) {
             for address in &role.addresses {
                 let merged = match (table.remove(address), &role.interfaces) {
@@ -260,7 +260,8 @@ impl Index {
                 table.insert(*address, merged);
             }
         }
-        table
+        let own = |(address, interfaces)| (address, Announcement::own(interfaces));
+        table.into_iter().map(own).collect()
     }
 
     fn services(&mut self, change: &Change<Service>) -> BTreeSet<ServiceKey> {

@@ -8,9 +8,12 @@
 //! served no more, nothing is sent, not even a goodbye: the next owner's frames say it all.
 //!
 //! The [default gateway](Gateway) is asked besides, until it answers. Somebody else's claim is
-//! [defended](DEFEND_INTERVAL).
+//! [defended](DEFEND_INTERVAL), unless it is another node's of this cluster ([`Input::Friends`]).
+//!
+//! An address can also be served in another node's name, without a word that nobody asked for: see [`Announcement`].
+//! And the segment can be [asked](Input::Ask) who answers for an address, served or not.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
@@ -18,27 +21,35 @@ use cortenlb_core::announce::Interfaces as Scope;
 use cortenlb_core::time::Instant;
 use cortenlb_wire::ethernet::EtherType;
 use cortenlb_wire::mac::MacAddr;
-use cortenlb_wire::{arp, ndp};
 
 mod claim;
 mod frame;
 mod gateway;
 mod gratuitous;
+mod output;
 mod pace;
+mod question;
+mod stand_in;
 
 pub use claim::{DEFEND_INTERVAL, LET_PASS, Response};
 pub use gateway::{ASK_AGAIN, ASK_AGAIN_AT_MOST, Gateway, Gateways};
 pub use gratuitous::ROUNDS;
 use gratuitous::Served;
+pub use output::{DropReason, Output, Purpose};
 use pace::Lines;
-pub use pace::{FIRST_AT_ONCE, LATER_AT_ONCE, PACE};
+pub use pace::{FIRST_AT_ONCE, LATER_AT_ONCE, PACE, QUESTIONS_AT_ONCE};
+pub use question::LISTEN;
+use question::Question;
+pub use stand_in::Announcement;
+use stand_in::Name;
 
 /// Frames that waited longer are not answered: by then the address may have been given to another node, and the
 /// asker has asked again or given up.
 pub const OLDEST: Duration = Duration::from_millis(100);
 
-/// Addresses to answer for, and where: what [`cortenlb_core::announce`] decides for one node.
-pub type Table = BTreeMap<IpAddr, Scope>;
+/// Addresses to answer for, where, and in whose name: what [`cortenlb_core::announce`] and the
+/// [ownership](crate::cluster) decide for one node.
+pub type Table = BTreeMap<IpAddr, Announcement>;
 
 /// Interfaces that can announce, by index.
 pub type Interfaces = BTreeMap<u32, Interface>;
@@ -65,6 +76,16 @@ pub enum Input<'a> {
     Interfaces(Interfaces),
     /// All default gateways, in place of the earlier ones.
     Gateways(Gateways),
+    /// All MACs of the cluster's other nodes, in place of the earlier ones: their claims are not defended against.
+    Friends(BTreeSet<MacAddr>),
+    /// Ask once who answers for this address, on each interface that can carry it; [`Output::Answered`] tells who did
+    /// until [`LISTEN`] after the question. Nobody else learns anything from it.
+    Ask {
+        /// The address; it need not be served.
+        address: IpAddr,
+        /// On which interfaces.
+        scope: Scope,
+    },
     /// A frame has come in.
     Frame {
         /// Index of the interface.
@@ -87,119 +108,20 @@ pub enum Input<'a> {
     Timeout,
 }
 
-/// What the responder wants done or known.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Output {
-    /// Send this frame.
-    Send {
-        /// Index of the interface.
-        interface: u32,
-        /// What the frame carries.
-        protocol: EtherType,
-        /// The address that it is about.
-        address: IpAddr,
-        /// Why it is sent.
-        purpose: Purpose,
-        /// The whole frame.
-        frame: Vec<u8>,
-    },
-    /// Somebody has asked for a served address; the answer follows.
-    Asked {
-        /// The address asked for.
-        address: IpAddr,
-    },
-    /// The default gateway has answered a served address for the first time: it knows where that is.
-    GatewayLearned {
-        /// Index of the interface.
-        interface: u32,
-        /// The served address.
-        address: IpAddr,
-        /// The gateway's address.
-        gateway: IpAddr,
-        /// The time from the take-over to the answer.
-        after: Duration,
-    },
-    /// Somebody else says that a served address is theirs.
-    Claimed {
-        /// Index of the interface.
-        interface: u32,
-        /// The address that both have.
-        address: IpAddr,
-        /// Where they say that it is.
-        by: MacAddr,
-        /// What is done about it.
-        response: Response,
-    },
-    /// A frame was not answered.
-    Ignored {
-        /// Index of the interface.
-        interface: u32,
-        /// Why not.
-        reason: DropReason,
-    },
-}
-
-/// Why a frame is sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
-    /// Somebody has asked.
-    Answer,
-    /// To tell everybody.
-    Gratuitous,
-    /// To tell everybody that somebody else is wrong.
-    Defence,
-    /// To ask the gateway, and thereby tell it.
-    Probe,
-}
-
-/// Why a frame was not answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DropReason {
-    /// It waited longer than [`OLDEST`].
-    Stale,
-    /// The interface is not one of ours (any more).
-    UnknownInterface,
-    /// It is not an ARP packet for IPv4 over Ethernet.
-    Arp(arp::Error),
-    /// It is not a valid solicitation or advertisement.
-    Ndp(ndp::Error),
-    /// This machine has sent it.
-    Own,
-    /// It is for another station.
-    OtherStation,
-    /// It neither asks for anything nor claims a served address.
-    NotARequest,
-    /// The address is not served on the interface.
-    NotServed,
-}
-
-impl DropReason {
-    /// The value of a metric's label.
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::Stale => "stale",
-            Self::UnknownInterface => "unknown_interface",
-            Self::Arp(_) | Self::Ndp(_) => "malformed",
-            Self::Own => "own",
-            Self::OtherStation => "other_station",
-            Self::NotARequest => "not_a_request",
-            Self::NotServed => "not_served",
-        }
-    }
-}
-
 /// An address on an interface.
 type Key = (IpAddr, u32);
 
-/// The machine. Its state is a function of the last table, the last interfaces and gateways, the times of take-over,
-/// and who has answered since.
+/// The machine. Its state is a function of the last table, the last interfaces, gateways and friends, the times of
+/// take-over, the questions of the last second, and who has answered since.
 #[derive(Debug, Default)]
 pub struct Responder {
     table: Table,
     interfaces: Interfaces,
     gateways: Gateways,
+    friends: BTreeSet<MacAddr>,
     served: BTreeMap<Key, Served>,
-    /// What is due, by interface; only about what is served there.
+    questions: BTreeMap<Key, Question>,
+    /// What is due, by interface; only about what is served or asked for there.
     lines: BTreeMap<u32, Lines>,
     refresh: Option<Duration>,
     outputs: VecDeque<Output>,
@@ -227,6 +149,8 @@ impl Responder {
                 self.reconcile(now);
             }
             Input::Gateways(gateways) => self.replace_gateways(now, gateways),
+            Input::Friends(friends) => self.friends = friends,
+            Input::Ask { address, scope } => self.ask(now, address, &scope),
             Input::Frame {
                 interface,
                 protocol,
@@ -243,7 +167,10 @@ impl Responder {
                 }
             }
             Input::Reopened { interface, protocol } => self.tell_anew(now, interface, protocol),
-            Input::Timeout => self.send_due(now),
+            Input::Timeout => {
+                self.end_questions(now);
+                self.send_due(now);
+            }
         }
     }
 
@@ -254,7 +181,8 @@ impl Responder {
 
     /// When to hand in [`Input::Timeout`]; none: not before another input.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.lines.values().filter_map(Lines::poll_timeout).min()
+        let due = self.lines.values().filter_map(Lines::poll_timeout);
+        due.chain(self.questions_end()).min()
     }
 
     /// The interfaces handed in last.
@@ -262,39 +190,58 @@ impl Responder {
         &self.interfaces
     }
 
-    /// The addresses that are served, each with the index of an interface: what sockets and filters are needed.
+    /// The addresses that are served, each with the index of an interface: the solicited-node groups to be in.
     pub fn served(&self) -> impl Iterator<Item = (IpAddr, u32)> + '_ {
         self.served.keys().copied()
+    }
+
+    /// The addresses that are served or asked for: what sockets and filters are needed. Changes with a table, with the
+    /// interfaces, with a question, and when the time of a question is over; before the first frame about one of them
+    /// is handed out it must be let through.
+    pub fn heard(&self) -> impl Iterator<Item = (IpAddr, u32)> + '_ {
+        let asked = self
+            .asked()
+            .filter(|(address, index)| !self.serves(*address, *index));
+        self.served().chain(asked)
     }
 
     /// Makes `served` follow the table and the interfaces, and starts telling of what is new.
     fn reconcile(&mut self, now: Instant) {
         let mut before = std::mem::take(&mut self.served);
         let mut new = Vec::new();
-        for (&address, scope) in &self.table {
+        for (&address, announcement) in &self.table {
             for (&index, interface) in &self.interfaces {
-                if !(interface.is_in(scope) && interface.carries(address)) {
+                let Some(name) = announcement
+                    .name_on(index, interface)
+                    .filter(|_| interface.has(address, &announcement.scope))
+                else {
                     continue;
-                }
+                };
                 let key = (address, index);
                 match before.remove(&key) {
-                    Some(served) if served.mac == interface.mac => drop(self.served.insert(key, served)),
-                    _ => new.push((key, interface.mac)),
+                    Some(served) if served.name == name => drop(self.served.insert(key, served)),
+                    _ => new.push((key, name)),
                 }
             }
         }
         for (address, index) in before.into_keys() {
             self.lines.entry(index).or_default().disarm(address);
         }
-        for (key, mac) in new {
-            self.begin(now, key, mac);
+        for (key, name) in new {
+            self.begin(now, key, name);
         }
+        self.forget_questions();
         self.lines.retain(|index, _| self.interfaces.contains_key(index));
         self.send_due(now);
     }
 }
 
 impl Interface {
+    /// Whether frames about this address, meant for these interfaces, go out here.
+    fn has(&self, address: IpAddr, scope: &Scope) -> bool {
+        self.is_in(scope) && self.carries(address)
+    }
+
     fn is_in(&self, scope: &Scope) -> bool {
         match scope {
             Scope::All => true,

@@ -131,10 +131,12 @@ fn after(index: &mut Index, input: impl Into<Input>) -> Vec<String> {
 fn told(effects: Vec<Effect>) -> Vec<String> {
     let tell = |effect| match effect {
         Effect::Table(table) => {
-            let entries = table.into_iter().map(|(address, interfaces)| match interfaces {
-                Interfaces::All => format!("{address}"),
-                Interfaces::Listed(names) => format!("{address} on {names:?}"),
-            });
+            let entries = table
+                .into_iter()
+                .map(|(address, announcement)| match announcement.scope {
+                    Interfaces::All => format!("{address}"),
+                    Interfaces::Listed(names) => format!("{address} on {names:?}"),
+                });
             format!("table [{}]", entries.collect::<Vec<_>>().join(", "))
         }
         Effect::Announced { service, address } => format!("announced {service} {address}"),

@@ -257,7 +257,7 @@ impl Driver {
                         match purpose {
                             Purpose::Answer => self.metrics.answered(address),
                             Purpose::Gratuitous | Purpose::Defence => self.metrics.told(address),
-                            Purpose::Probe => {}
+                            Purpose::Probe | Purpose::Question => {}
                         }
                     }
                 }
@@ -271,6 +271,25 @@ impl Driver {
                     let name = self.name(interface);
                     debug!(name, interface, %address, %gateway, ?after, "the gateway knows where the address is");
                     self.metrics.gateway_learned.observe(after.as_secs_f64());
+                }
+                Output::Answered {
+                    interface,
+                    address,
+                    by,
+                    source,
+                } => {
+                    let name = self.name(interface);
+                    debug!(name, interface, %address, %by, %source, "somebody answers for the address");
+                }
+                Output::Claimed {
+                    interface,
+                    address,
+                    by,
+                    response: Response::Friend,
+                } => {
+                    let name = self.name(interface);
+                    self.metrics.claimed_by_friend(address, name);
+                    debug!(name, interface, %address, %by, "another node claims an address that is announced here");
                 }
                 Output::Claimed {
                     interface,

@@ -25,6 +25,7 @@ pub(super) struct Metrics {
     responses: Rising,
     gratuitous: Rising,
     claims: Family<Claim, Counter>,
+    friends_claims: Family<Claim, Counter>,
     ignored: Family<Reason, Counter>,
     /// Frames that the kernel had no room for in a socket's queue.
     pub(super) overflowed: Counter,
@@ -58,6 +59,7 @@ impl Metrics {
             responses: Rising::default(),
             gratuitous: Rising::default(),
             claims: Family::default(),
+            friends_claims: Family::default(),
             ignored: Family::default(),
             overflowed: Counter::default(),
             unsent: Counter::default(),
@@ -82,6 +84,11 @@ impl Metrics {
             "cortenlb_layer2_foreign_claims",
             "Number of frames in which another station claimed an IP that this node owns",
             metrics.claims.clone(),
+        );
+        registry.register(
+            "cortenlb_layer2_node_claims",
+            "Number of frames in which another node of the cluster claimed an IP that this node answers for",
+            metrics.friends_claims.clone(),
         );
         registry.register(
             "cortenlb_layer2_ignored",
@@ -120,11 +127,14 @@ impl Metrics {
 
     /// Somebody else has claimed this address on the interface with this name.
     pub(super) fn claimed(&self, address: IpAddr, interface: &str) {
-        let claim = Claim {
-            ip: address.to_string(),
-            interface: interface.to_owned(),
-        };
+        let claim = Claim::of(address, interface);
         self.claims.get_or_create(&claim).inc();
+    }
+
+    /// As [`claimed`](Self::claimed), by another node of the cluster.
+    pub(super) fn claimed_by_friend(&self, address: IpAddr, interface: &str) {
+        let claim = Claim::of(address, interface);
+        self.friends_claims.get_or_create(&claim).inc();
     }
 
     pub(super) fn ignored(&self, reason: DropReason) {
@@ -133,6 +143,15 @@ impl Metrics {
                 reason: reason.label(),
             })
             .inc();
+    }
+}
+
+impl Claim {
+    fn of(address: IpAddr, interface: &str) -> Self {
+        Self {
+            ip: address.to_string(),
+            interface: interface.to_owned(),
+        }
     }
 }
 

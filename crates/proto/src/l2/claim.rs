@@ -3,6 +3,10 @@
 //! The address is kept and defended, as by RFC 5227 §2.4 (c): one announcement, and none for ten seconds after it,
 //! so that two stations which both insist do not shout for ever. Neighbour discovery has no such rule; it is given the
 //! same one, with an advertisement that overrides what neighbours have cached (RFC 4861 §7.2.6).
+//!
+//! Two claims are of another kind. One by another node of the cluster is for those to settle who decide which node has
+//! the address: in a hand-over both answer for a moment, and a defence would undo it. And who stands in for another
+//! node answers, and says nothing unasked: the owner defends when it is back.
 
 use std::time::Duration;
 
@@ -20,6 +24,10 @@ pub const LET_PASS: Duration = Duration::from_secs(1);
 /// What was done about a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Response {
+    /// Nothing: it is another node of this cluster.
+    Friend,
+    /// Nothing: the address is served in another node's name.
+    StandingIn,
     /// Nothing yet: the address was taken over within [`LET_PASS`].
     LetPass,
     /// The address is defended, for the first time within [`DEFEND_INTERVAL`].
@@ -29,14 +37,19 @@ pub enum Response {
 }
 
 impl Responder {
-    /// Judges the claim that `by` has made of a served address.
-    pub(super) fn judge(&mut self, now: Instant, key: Key, by: MacAddr) {
+    /// Judges what `by` says, if that is a claim of a served address: the one in whose name it is served claims nothing.
+    pub(super) fn judge(&mut self, now: Instant, key: Key, by: MacAddr) -> bool {
         let (address, index) = key;
         let Some(served) = self.served.get_mut(&key) else {
-            return;
+            return false;
         };
+        if served.name.mac() == by {
+            return false;
+        }
         let settled = served.told.is_some_and(|told| now - told >= LET_PASS);
         let response = match served.defended {
+            _ if self.friends.contains(&by) => Response::Friend,
+            _ if !served.name.is_own() => Response::StandingIn,
             _ if !settled => Response::LetPass,
             Some(defended) if now - defended < DEFEND_INTERVAL => Response::DefendedBefore,
             _ => Response::Defended,
@@ -53,5 +66,6 @@ impl Responder {
             lines.arm(now, address, Task::Defend);
             self.send_due(now);
         }
+        true
     }
 }

@@ -7,12 +7,11 @@ use std::time::Duration;
 use cortenlb_core::time::Instant;
 use cortenlb_wire::arp;
 use cortenlb_wire::ethernet::EtherType;
-use cortenlb_wire::mac::MacAddr;
 use cortenlb_wire::ndp::Advertisement;
 
 use super::gateway::Lesson;
 use super::pace::Task;
-use super::{Key, Output, Purpose, Responder};
+use super::{Key, Name, Output, Purpose, Responder};
 
 /// When the segment is told again, counted from the first frame: three rounds within 300 ms, because one frame is
 /// easily lost while switches learn, then one a second.
@@ -29,10 +28,10 @@ pub const ROUNDS: [Duration; 7] = [
 /// How an address is served.
 #[derive(Debug)]
 pub(super) struct Served {
-    pub(super) mac: MacAddr,
+    pub(super) name: Name,
     /// When it began to be.
     pub(super) since: Instant,
-    /// When the segment was told first, if it was.
+    /// When the segment was told first, if it was; never, while it is served in another's name.
     pub(super) told: Option<Instant>,
     /// Whether the gateway has learned of it.
     pub(super) lesson: Lesson,
@@ -41,10 +40,11 @@ pub(super) struct Served {
 }
 
 impl Responder {
-    /// Serves the address from `now` on, in place of what was before: the first frame is due.
-    pub(super) fn begin(&mut self, now: Instant, (address, index): Key, mac: MacAddr) {
+    /// Serves the address from `now` on, in place of what was before: the first frame is due, or none at all in
+    /// another's name.
+    pub(super) fn begin(&mut self, now: Instant, (address, index): Key, name: Name) {
         let served = Served {
-            mac,
+            name,
             since: now,
             told: None,
             lesson: Lesson::NotAsked,
@@ -53,7 +53,9 @@ impl Responder {
         self.served.insert((address, index), served);
         let lines = self.lines.entry(index).or_default();
         lines.disarm(address);
-        lines.arm(now, address, Task::First);
+        if name.is_own() {
+            lines.arm(now, address, Task::First);
+        }
     }
 
     /// Sends what is due, as far as the turns allow.
@@ -73,6 +75,7 @@ impl Responder {
                 self.told_first(now, key);
                 self.arm_round(now, key);
             }
+            Task::Question => self.send_question(now, key),
             Task::Probe => self.ask_gateway(now, key),
             Task::Defend => self.tell(key, 0..1, Purpose::Defence),
             Task::Reply => self.tell(key, 1..2, Purpose::Gratuitous),
@@ -111,9 +114,9 @@ impl Responder {
         let anew =
             |(address, index): &Key| *index == interface && address.is_ipv4() == (protocol == EtherType::Arp);
         let served = self.served.iter().filter(|(key, _)| anew(key));
-        let served: Vec<_> = served.map(|(key, served)| (*key, served.mac)).collect();
-        for (key, mac) in served {
-            self.begin(now, key, mac);
+        let served: Vec<_> = served.map(|(key, served)| (*key, served.name)).collect();
+        for (key, name) in served {
+            self.begin(now, key, name);
         }
         self.send_due(now);
     }

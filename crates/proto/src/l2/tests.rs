@@ -1,15 +1,17 @@
-use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 use cortenlb_wire::arp::Operation;
 use cortenlb_wire::ndp::{Advertisement, Solicitation};
+use cortenlb_wire::{arp, ndp};
 
 use super::*;
 
 mod claim;
 mod gateway;
 mod gratuitous;
+mod question;
 mod sequences;
+mod stand_in;
 
 const CLIENT_MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 0x64]);
 const CLIENT: Ipv4Addr = Ipv4Addr::new(172, 21, 5, 100);
@@ -44,12 +46,12 @@ fn mk_interfaces(indexes: impl IntoIterator<Item = u32>) -> Interfaces {
 fn mk_table<A: Into<IpAddr>>(addresses: impl IntoIterator<Item = A>) -> Table {
     addresses
         .into_iter()
-        .map(|address| (address.into(), Scope::All))
+        .map(|address| (address.into(), Announcement::own(Scope::All)))
         .collect()
 }
 
-fn only(name: &str) -> Scope {
-    Scope::Listed(BTreeSet::from([name.to_owned()]))
+fn only(name: &str) -> Announcement {
+    Announcement::own(Scope::Listed(BTreeSet::from([name.to_owned()])))
 }
 
 /// Hands in the input and takes everything that comes out.
@@ -374,7 +376,7 @@ fn scopes_and_families_are_kept() {
     interfaces.get_mut(&2).unwrap().ndp = None;
     interfaces.get_mut(&3).unwrap().arp = false;
     step(&mut responder, T0, Input::Interfaces(interfaces));
-    let table = Table::from([(VIP.into(), only("eth1")), (vip6, Scope::All)]);
+    let table = Table::from([(VIP.into(), only("eth1")), (vip6, Announcement::own(Scope::All))]);
     step(&mut responder, T0, Input::Table(table));
     assert_eq!(
         responder.served().collect::<Vec<_>>(),

@@ -136,3 +136,39 @@ fn defences_keep_the_pace() {
     }
     assert_eq!(at_once + later, 100);
 }
+
+#[test]
+fn another_nodes_claim_is_never_defended() {
+    let (mut responder, vips, now) = mk_settled();
+    step(
+        &mut responder,
+        now,
+        Input::Friends(BTreeSet::from([CLIENT_MAC, mac(0x65)])),
+    );
+    for vip in vips {
+        for at in [now, now + DEFEND_INTERVAL] {
+            assert_eq!(claim(&mut responder, at, vip), [claimed(vip, Response::Friend)]);
+        }
+    }
+    assert_eq!(responder.poll_timeout(), None);
+    // Those of others are, and it does not count as a defence that there was none.
+    let later = now + DEFEND_INTERVAL;
+    step(&mut responder, later, Input::Friends(BTreeSet::from([mac(0x65)])));
+    for vip in vips {
+        assert_eq!(
+            claim(&mut responder, later, vip),
+            [claimed(vip, Response::Defended), defence(vip)]
+        );
+    }
+}
+
+#[test]
+fn another_node_is_answered_like_everybody() {
+    let mut responder = mk_serving([VIP]);
+    step(&mut responder, T0, Input::Friends(BTreeSet::from([CLIENT_MAC])));
+    let request = arp::Repr::request(CLIENT_MAC, CLIENT, VIP);
+    assert_eq!(
+        arp_frame(&mut responder, request),
+        answered(VIP, EtherType::Arp, request.answer(mac(1)).emit())
+    );
+}

@@ -1,5 +1,5 @@
 //! Sequences of operations against a model that knows no timers: what is in the table and on an interface is
-//! answered, what is not is not, and every burst is bounded.
+//! answered in the right name, what is not is not, what is asked for is heard for a second, and every burst is bounded.
 
 use proptest::prelude::*;
 
@@ -7,17 +7,28 @@ use super::*;
 
 #[derive(Clone, Debug)]
 enum Op {
-    Table(Vec<(u8, Option<u32>)>),
+    Table(Vec<(u8, Option<u32>, Option<u8>)>),
     Interfaces(Vec<(u32, u8)>),
+    Friends(bool),
+    Ask { address: u8 },
     Request { address: u8, interface: u32 },
+    Statement { address: u8, interface: u32, by: u8 },
     Reopened { interface: u32, protocol: EtherType },
     Wait(u16),
 }
 
 fn op() -> impl Strategy<Value = Op> {
     let scope = prop::option::weighted(0.3, 1_u32..4);
+    let name = prop::option::weighted(0.3, 0_u8..2);
     prop_oneof![
-        prop::collection::vec((0_u8..6, scope), 0..5).prop_map(Op::Table),
+        prop::collection::vec((0_u8..6, scope, name), 0..5).prop_map(Op::Table),
+        any::<bool>().prop_map(Op::Friends),
+        (0_u8..6).prop_map(|address| Op::Ask { address }),
+        (0_u8..6, 1_u32..4, 0_u8..3).prop_map(|(address, interface, by)| Op::Statement {
+            address,
+            interface,
+            by
+        }),
         prop::collection::vec((1_u32..4, 0_u8..2), 0..4).prop_map(Op::Interfaces),
         (0_u8..6, 1_u32..4).prop_map(|(address, interface)| Op::Request { address, interface }),
         (
@@ -47,6 +58,39 @@ fn request(address: IpAddr) -> (EtherType, Vec<u8>) {
     }
 }
 
+/// The MACs of other nodes, and somebody else's.
+const OTHERS: [MacAddr; 3] = [
+    MacAddr([2, 0, 0, 0, 0, 0x80]),
+    MacAddr([2, 0, 0, 0, 0, 0x81]),
+    CLIENT_MAC,
+];
+
+/// On `eth3` the other nodes have no name.
+fn announcement(only_on: Option<u32>, name: Option<u8>) -> Announcement {
+    let own = only_on.map_or_else(
+        || Announcement::own(Scope::All),
+        |index| only(&format!("eth{index}")),
+    );
+    let macs = |name| [1, 2].map(|index| (index, OTHERS[usize::from(name)]));
+    Announcement {
+        in_name_of: name.map(|name| macs(name).into()),
+        ..own
+    }
+}
+
+fn statement(address: IpAddr, by: MacAddr) -> (EtherType, Vec<u8>) {
+    match address {
+        IpAddr::V4(vip) => {
+            let reply = arp::Repr::request(mac(1), CLIENT, vip).answer(by);
+            (EtherType::Arp, reply.emit())
+        }
+        IpAddr::V6(vip) => (
+            EtherType::Ipv6,
+            Advertisement::unsolicited(by, v6("fe80::64"), vip).emit(),
+        ),
+    }
+}
+
 /// The sender's MAC that an ARP packet or advertisement carries for its address.
 fn carried(frame: &[u8]) -> MacAddr {
     match arp::Repr::parse(frame) {
@@ -56,6 +100,22 @@ fn carried(frame: &[u8]) -> MacAddr {
             other @ ndp::Repr::Solicitation(_) => panic!("{other:?}"),
         },
     }
+}
+
+/// What is served, and in whose name.
+fn model(table: &Table, interfaces: &Interfaces) -> impl Iterator<Item = (Key, Name)> {
+    table.iter().flat_map(|(vip, announcement)| {
+        let on = interfaces
+            .iter()
+            .filter(|(_, interface)| interface.is_in(&announcement.scope));
+        on.filter_map(|(index, interface)| {
+            let name = match &announcement.in_name_of {
+                None => Name::Own(interface.mac),
+                Some(macs) => Name::Other(*macs.get(index)?),
+            };
+            Some(((*vip, *index), name))
+        })
+    })
 }
 
 fn at(now: Instant, outputs: Vec<Output>) -> Vec<(Instant, Output)> {
@@ -69,6 +129,9 @@ proptest! {
         let mut responder = Responder::new(None);
         let (mut table, mut interfaces) = (Table::new(), Interfaces::new());
         let mut now = T0;
+        let mut friend = None;
+        // What is asked for, until when, and who has answered.
+        let mut heard_until: BTreeMap<Key, (Instant, BTreeSet<MacAddr>)> = BTreeMap::new();
         // When each address began to be served on an interface with a MAC.
         let mut since: BTreeMap<(Key, MacAddr), Instant> = BTreeMap::new();
         // Each change has a turn of its own, so that what it begins is told of at once.
@@ -77,8 +140,8 @@ proptest! {
             let mut outputs = vec![];
             match op {
                 Op::Table(entries) => {
-                    let scope = |only_on: Option<u32>| only_on.map_or(Scope::All, |index| only(&format!("eth{index}")));
-                    table = entries.into_iter().map(|(number, on)| (address(number), scope(on))).collect();
+                    let entry = |(number, on, name)| (address(number), announcement(on, name));
+                    table = entries.into_iter().map(entry).collect();
                     outputs = at(now, step(&mut responder, now, Input::Table(table.clone())));
                 }
                 Op::Interfaces(entries) => {
@@ -104,31 +167,75 @@ proptest! {
                     }
                     now = end;
                 }
+                Op::Friends(friends) => {
+                    friend = Some(OTHERS[1]).filter(|_| friends);
+                    outputs = at(now, step(&mut responder, now, Input::Friends(friend.into_iter().collect())));
+                }
+                Op::Ask { address: number } => {
+                    let asked = address(number);
+                    let questions = step(&mut responder, now, Input::Ask { address: asked, scope: Scope::All });
+                    let sent: Vec<_> = questions
+                        .iter()
+                        .map(|output| match output {
+                            Output::Send { interface, address, purpose: Purpose::Question, .. } => (*address, *interface),
+                            other => panic!("{other:?}"),
+                        })
+                        .collect();
+                    let expected: Vec<Key> = interfaces.keys().map(|index| (asked, *index)).collect();
+                    prop_assert_eq!(&sent, &expected);
+                    heard_until.extend(expected.into_iter().map(|key| (key, (now + LISTEN, BTreeSet::new()))));
+                }
+                Op::Statement { address: number, interface, by } => {
+                    let (said, by) = (address(number), OTHERS[usize::from(by)]);
+                    let key = (said, interface);
+                    let (protocol, bytes) = statement(said, by);
+                    let found = step(&mut responder, now, Input::Frame { interface, protocol, received: now, bytes: &bytes });
+                    let answers = found.iter().filter(|output| matches!(output, Output::Answered { .. })).count();
+                    let new = heard_until.get_mut(&key).is_some_and(|(until, known)| now < *until && known.insert(by));
+                    prop_assert_eq!(answers, usize::from(new), "{:?}", found);
+                    let response = found.iter().find_map(|output| match output {
+                        Output::Claimed { response, .. } => Some(*response),
+                        _ => None,
+                    });
+                    let name = model(&table, &interfaces).find_map(|(served, name)| (served == key).then_some(name));
+                    match name.filter(|name| name.mac() != by) {
+                        None => prop_assert_eq!(response, None),
+                        Some(_) if friend == Some(by) => prop_assert_eq!(response, Some(Response::Friend)),
+                        Some(Name::Other(_)) => prop_assert_eq!(response, Some(Response::StandingIn)),
+                        Some(Name::Own(_)) => prop_assert!(matches!(
+                            response,
+                            Some(Response::LetPass | Response::Defended | Response::DefendedBefore)
+                        )),
+                    }
+                    let defended = found.iter().any(|output| matches!(output, Output::Send { .. }));
+                    prop_assert_eq!(defended, response == Some(Response::Defended));
+                }
                 Op::Request { address: number, interface } => {
                     let vip = address(number);
                     let (protocol, bytes) = request(vip);
                     let answers = step(&mut responder, now, Input::Frame { interface, protocol, received: now, bytes: &bytes });
-                    let owned = interfaces
-                        .get(&interface)
-                        .filter(|found| table.get(&vip).is_some_and(|scope| found.is_in(scope)));
-                    match (owned, answers.as_slice()) {
+                    let name = model(&table, &interfaces)
+                        .find_map(|(key, name)| (key == (vip, interface)).then_some(name));
+                    match (name, answers.as_slice()) {
                         (None, [Output::Ignored { .. }]) => {}
-                        (Some(found), [Output::Asked { .. }, Output::Send { interface: on, purpose: Purpose::Answer, frame, .. }]) => {
-                            prop_assert_eq!((*on, carried(frame)), (interface, found.mac));
+                        (Some(name), [Output::Asked { .. }, Output::Send { interface: on, purpose: Purpose::Answer, frame, .. }]) => {
+                            prop_assert_eq!((*on, carried(frame)), (interface, name.mac()));
+                            let source = MacAddr(*frame[6..].first_chunk().unwrap());
+                            prop_assert_eq!(source, interfaces[&interface].mac);
                         }
                         other => prop_assert!(false, "{:?}", other),
                     }
                 }
             }
-            let model = || {
-                table.iter().flat_map(|(vip, scope)| {
-                    let on = interfaces.iter().filter(|(_, interface)| interface.is_in(scope));
-                    on.map(|(index, interface)| ((*vip, *index), interface.mac))
-                })
+            heard_until.retain(|(_, index), (until, _)| now < *until && interfaces.contains_key(index));
+            prop_assert!(responder.asked().eq(heard_until.keys().copied()));
+            prop_assert!(responder.served().eq(model(&table, &interfaces).map(|(key, _)| key)));
+            let owned = || {
+                let own = model(&table, &interfaces).filter(|(_, name)| name.is_own());
+                own.map(|(key, name)| (key, name.mac()))
             };
-            prop_assert!(responder.served().eq(model().map(|(key, _)| key)));
-            since.retain(|served, _| model().any(|now| now == *served));
-            for served in model() {
+            since.retain(|served, _| owned().any(|now| now == *served));
+            for served in owned() {
                 let new = !since.contains_key(&served);
                 since.entry(served).or_insert(now);
                 let at_once = outputs.iter().any(|(_, output)| matches!(output,
@@ -149,6 +256,7 @@ proptest! {
             for (index, lines) in &responder.lines {
                 lines.addresses().for_each(|address| *pending.entry((address, *index)).or_default() += 1);
             }
+            prop_assert!(responder.lines.values().all(|lines| lines.questions().count() == 0));
             prop_assert!(pending.iter().all(|(key, tasks)| responder.served.contains_key(key) && *tasks <= 2));
         }
     }
