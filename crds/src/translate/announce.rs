@@ -10,6 +10,7 @@ use k8s_openapi::api::core::v1 as core_v1;
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointSlice};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1;
 use kube::ResourceExt;
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 /// The speaker's flag that makes its node a candidate in spite of the exclusion label.
@@ -185,11 +186,18 @@ pub fn speaker(pod: &core_v1::Pod) -> Fact {
         .into_iter()
         .flatten()
         .any(|condition| condition.type_ == "Ready" && condition.status == "True");
+    let ips = pod.status.as_ref().and_then(|status| status.pod_ips.as_ref());
+    let addresses: BTreeSet<IpAddr> = ips
+        .into_iter()
+        .flatten()
+        .filter_map(|ip| parse_address(&ip.ip))
+        .collect();
     let spec = pod.spec.as_ref();
     let fact = spec.and_then(|spec| spec.node_name.clone()).map(|node| Speaker {
         node,
         ready: is_ready && pod.metadata.deletion_timestamp.is_none(),
         ignores_exclusion: spec.is_some_and(|spec| spec.containers.iter().any(ignores_exclusion)),
+        addresses: addresses.clone(),
     });
     Fact::Speaker(pod.name_any(), fact)
 }

@@ -84,7 +84,7 @@ pub struct Slice {
 }
 
 /// A speaker pod.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Speaker {
     /// `spec.nodeName`.
     pub node: NodeName,
@@ -92,6 +92,8 @@ pub struct Speaker {
     pub ready: bool,
     /// The pod runs with `--ignore-exclude-lb`. Read from the pod, so that all who decide know it alike.
     pub ignores_exclusion: bool,
+    /// `status.podIPs`: the node's own, since the pod is in the node's network.
+    pub addresses: BTreeSet<IpAddr>,
 }
 
 /// One fact that the cluster told: an object by its name, or that there is no such object (`None`).

@@ -64,7 +64,8 @@ fn mk_speaker(node: &str, ready: bool) -> Speaker {
     Speaker {
         node: node.to_owned(),
         ready,
-        ignores_exclusion: false,
+        addresses: BTreeSet::from([IpAddr::from([172, 21, 5, 11])]),
+        ..Speaker::default()
     }
 }
 

@@ -61,9 +61,14 @@ impl World {
         }
     }
 
-    /// The nodes on which a speaker pod runs, Ready or not.
-    pub fn nodes_with_speaker(&self) -> impl Iterator<Item = &NodeName> {
-        self.by_node.keys()
+    /// The nodes on which a speaker pod runs, Ready or not, and the pods' addresses.
+    pub fn speakers(&self) -> BTreeMap<&NodeName, BTreeSet<IpAddr>> {
+        let mut speakers = BTreeMap::<_, BTreeSet<IpAddr>>::new();
+        for speaker in self.speakers.values() {
+            let addresses = speakers.entry(&speaker.node).or_default();
+            addresses.extend(&speaker.addresses);
+        }
+        speakers
     }
 
     /// Takes in one fact. A fact that is known already affects nobody.

@@ -148,6 +148,17 @@ fn an_answer_passes_only_if_it_is_for_a_vip() {
 }
 
 #[test]
+fn the_answer_to_a_question_without_a_sender_passes() {
+    let probe = arp::Repr::request(MAC, Ipv4Addr::UNSPECIFIED, v4("172.21.5.240"));
+    let program = arp([v4("172.21.5.240")]);
+    assert!(accepts(&program, &probe.answer(MAC).emit()));
+    let detection = Solicitation::multicast(MAC, Ipv6Addr::UNSPECIFIED, v6("fd00:5::240"));
+    let answer = detection.answer(MAC, v6("fe80::1")).emit();
+    let program = ndp([v6("fd00:5::240")]);
+    assert!(accepts_as(&program, &answer, PACKET_MULTICAST), "to all nodes");
+}
+
+#[test]
 fn without_addresses_nothing_passes() {
     assert!(!accepts(
         &arp([]),

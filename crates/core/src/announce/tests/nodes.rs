@@ -203,5 +203,8 @@ fn a_speaker_that_is_heard_need_not_be_ready() {
     let decision = decide(&world, "web");
     assert_eq!(candidates(&decision), ["n1", "n2", "n3"]);
     assert_eq!(decision.group.unwrap().candidates.len(), 3);
-    assert_eq!(world.nodes_with_speaker().collect::<Vec<_>>(), ["n1", "n2", "n3"]);
+    assert_eq!(
+        world.speakers().into_keys().collect::<Vec<_>>(),
+        ["n1", "n2", "n3"]
+    );
 }

@@ -1,0 +1,242 @@
+//! Which addresses this node answers for: the machine that all speakers run together, and what it needs from the segment.
+//!
+//! Pure: it turns groups into addresses and nodes into link-layer addresses, so that [`Cluster`] need not know either.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::IpAddr;
+use std::time::Duration;
+
+use cortenlb_core::announce::Interfaces as Scope;
+use cortenlb_core::time::Instant;
+use cortenlb_proto::cluster::{Candidates, Cluster, Input, NodeId, Output, Role};
+use cortenlb_proto::l2::{Announcement, Table};
+use cortenlb_wire::mac::MacAddr;
+
+/// The link-layer addresses of the other nodes are asked for again after this time.
+const MACS: Duration = Duration::from_secs(60);
+
+/// What is to be announced, and by whom it can be.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// All speakers, this one among them.
+    pub speakers: BTreeMap<NodeId, Speaker>,
+    /// By the lowest address of each group.
+    pub groups: BTreeMap<IpAddr, Group>,
+}
+
+/// A speaker of the cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Speaker {
+    /// The name of its node.
+    pub node: String,
+    /// The addresses of its pod, which are the node's.
+    pub addresses: Vec<IpAddr>,
+}
+
+/// Addresses that one node announces together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// The nodes that can.
+    pub candidates: Candidates,
+    /// The addresses that this node can announce, and where.
+    pub addresses: BTreeMap<IpAddr, Scope>,
+}
+
+/// What is to be done.
+#[derive(Debug)]
+pub(super) enum Action {
+    /// Send this to the speaker of a node.
+    Send { to: NodeId, bytes: Vec<u8> },
+    /// Answer for these addresses and no others.
+    Table(Table),
+    /// Ask on the segment.
+    Ask { address: IpAddr, scope: Scope },
+    /// These are the link-layer addresses of the cluster's other nodes.
+    Friends(BTreeSet<MacAddr>),
+}
+
+/// The machine, and what it is told about the segment.
+#[derive(Debug)]
+pub(super) struct Ownership {
+    me: NodeId,
+    cluster: Cluster,
+    plan: Plan,
+    /// What this node answers for.
+    roles: BTreeMap<IpAddr, Role>,
+    /// The link-layer addresses of the other nodes, by interface of this one.
+    macs: BTreeMap<NodeId, BTreeMap<u32, MacAddr>>,
+    /// When to ask for them again.
+    ask_macs: Instant,
+    actions: VecDeque<Action>,
+    /// The table has to be made anew.
+    is_stale: bool,
+}
+
+impl Ownership {
+    /// Owns nothing yet. `born` and `seed` as in [`Cluster::new`].
+    pub(super) fn new(now: Instant, me: NodeId, born: u64, seed: u64) -> Self {
+        Self {
+            me,
+            cluster: Cluster::new(now, me, born, seed),
+            plan: Plan::default(),
+            roles: BTreeMap::new(),
+            macs: BTreeMap::new(),
+            ask_macs: now,
+            actions: VecDeque::new(),
+            is_stale: false,
+        }
+    }
+
+    /// The groups that this node owns.
+    pub(super) fn owned(&self) -> BTreeSet<IpAddr> {
+        let owned = self.roles.iter().filter(|(_, role)| **role == Role::Owner);
+        owned.map(|(group, _)| *group).collect()
+    }
+
+    /// The addresses of a node's speaker.
+    pub(super) fn addresses_of(&self, id: NodeId) -> &[IpAddr] {
+        self.plan.speakers.get(&id).map_or(&[], |speaker| &speaker.addresses)
+    }
+
+    pub(super) fn serves_until(&self) -> Instant {
+        self.cluster.serves_until()
+    }
+
+    pub(super) fn poll_timeout(&self) -> Instant {
+        self.cluster.poll_timeout()
+    }
+
+    /// The next thing to do.
+    pub(super) fn poll_action(&mut self) -> Option<Action> {
+        if std::mem::take(&mut self.is_stale) {
+            let table = self.table();
+            self.actions.push_back(Action::Table(table));
+        }
+        self.actions.pop_front()
+    }
+
+    /// Takes in a new plan.
+    pub(super) fn set_plan(&mut self, now: Instant, plan: Plan) {
+        let before = std::mem::replace(&mut self.plan, plan);
+        if before.speakers != self.plan.speakers {
+            let roster = self.plan.speakers.keys().copied().collect();
+            self.handle(now, Input::Roster(roster));
+            self.macs.retain(|id, _| self.plan.speakers.contains_key(id));
+            self.ask_macs = now;
+        }
+        let changed = self.plan.groups.iter().filter(|(lowest, group)| {
+            before
+                .groups
+                .get(lowest)
+                .is_none_or(|before| before.candidates != group.candidates)
+        });
+        let changed: Vec<(IpAddr, Candidates)> = changed
+            .map(|(lowest, group)| (*lowest, group.candidates.clone()))
+            .collect();
+        let gone = before.groups.keys().filter(|lowest| !self.plan.groups.contains_key(lowest));
+        let gone: Vec<IpAddr> = gone.copied().collect();
+        for (group, candidates) in changed {
+            let candidates = Some(candidates);
+            self.handle(now, Input::Group { group, candidates });
+        }
+        for group in gone {
+            let candidates = None;
+            self.handle(now, Input::Group { group, candidates });
+        }
+        self.is_stale = true;
+    }
+
+    /// Takes in what concerns the machine alone.
+    pub(super) fn handle(&mut self, now: Instant, input: Input<'_>) {
+        self.cluster.handle_input(now, input);
+        while let Some(output) = self.cluster.poll_output() {
+            match output {
+                Output::Send { to, bytes } => self.actions.push_back(Action::Send { to, bytes }),
+                Output::Serve { group, role, cause } => {
+                    tracing::info!(%group, ?role, ?cause, "answering for the group");
+                    self.roles.insert(group, role);
+                    self.is_stale = true;
+                    if let Role::StandIn(owner) = role
+                        && !self.macs.contains_key(&owner)
+                    {
+                        self.ask_node(owner);
+                    }
+                }
+                Output::Release { group, cause } => {
+                    tracing::info!(%group, ?cause, "no longer answering for the group");
+                    self.roles.remove(&group);
+                    self.is_stale = true;
+                }
+                Output::Ask { group } => {
+                    let plan = self.plan.groups.get(&group);
+                    let scope = plan.and_then(|plan| plan.addresses.get(&group));
+                    let scope = scope.cloned().unwrap_or(Scope::All);
+                    self.actions.push_back(Action::Ask { address: group, scope });
+                }
+                Output::AskNode(id) => self.ask_node(id),
+            }
+        }
+    }
+
+    /// The time of a timeout may have come.
+    pub(super) fn tick(&mut self, now: Instant) {
+        self.handle(now, Input::Timeout);
+        if now >= self.ask_macs {
+            self.ask_macs = now + MACS;
+            let others: Vec<NodeId> = self.plan.speakers.keys().copied().filter(|id| *id != self.me).collect();
+            others.into_iter().for_each(|id| self.ask_node(id));
+        }
+    }
+
+    /// Somebody (`source`) says on the segment where an address is (`by`).
+    pub(super) fn answered(
+        &mut self,
+        now: Instant,
+        interface: u32,
+        address: IpAddr,
+        by: MacAddr,
+        source: MacAddr,
+    ) {
+        let node = self.plan.speakers.iter().find(|(_, speaker)| speaker.addresses.contains(&address));
+        if let Some((&id, _)) = node {
+            if self.macs.entry(id).or_default().insert(interface, by) != Some(by) {
+                let friends = self.macs.values().flat_map(BTreeMap::values).copied().collect();
+                self.actions.push_back(Action::Friends(friends));
+                self.is_stale |= self.roles.values().any(|role| *role == Role::StandIn(id));
+            }
+            self.handle(now, Input::NodeAnswered(id));
+        }
+        if self.plan.groups.contains_key(&address) {
+            let mut known = self.macs.iter();
+            let by = known.find(|(_, macs)| macs.get(&interface) == Some(&source));
+            let by = by.map(|(id, _)| *id);
+            self.handle(now, Input::Answered { group: address, by });
+        }
+    }
+
+    fn ask_node(&mut self, id: NodeId) {
+        let addresses = self.addresses_of(id).to_vec();
+        for address in addresses {
+            let scope = Scope::All;
+            self.actions.push_back(Action::Ask { address, scope });
+        }
+    }
+
+    fn table(&self) -> Table {
+        let groups = self.roles.iter().filter_map(|(group, role)| Some((self.plan.groups.get(group)?, role)));
+        let addresses = groups.flat_map(|(group, role)| {
+            let in_name_of = match role {
+                Role::Owner => None,
+                Role::StandIn(owner) => Some(self.macs.get(owner).cloned().unwrap_or_default()),
+            };
+            group.addresses.iter().map(move |(address, scope)| {
+                let announcement = Announcement {
+                    scope: scope.clone(),
+                    in_name_of: in_name_of.clone(),
+                };
+                (*address, announcement)
+            })
+        });
+        addresses.collect()
+    }
+}
