@@ -349,11 +349,47 @@ fn what_is_served_and_asked_for_is_heard_once() {
 #[test]
 fn a_question_ends_with_its_interface() {
     let mut responder = mk_idle();
+    // More than one turn can ask.
+    let vips = (0..2 * QUESTIONS_AT_ONCE as u32).map(|number| Ipv4Addr::from(0xac15_0000 + number));
+    for vip in vips {
+        step(&mut responder, T0, ask(vip));
+    }
     step(&mut responder, T0, ask(vip6()));
-    let mut without = mk_interfaces([1]);
-    without.get_mut(&1).unwrap().ndp = None;
-    step(&mut responder, T0, Input::Interfaces(without));
+    let mut neither = mk_interfaces([1]);
+    neither.get_mut(&1).unwrap().ndp = None;
+    step(&mut responder, T0, Input::Interfaces(neither.clone()));
+    assert_eq!(responder.heard().count(), 2 * QUESTIONS_AT_ONCE);
+    neither.get_mut(&1).unwrap().arp = false;
+    step(&mut responder, T0, Input::Interfaces(neither));
     assert_eq!((responder.heard().count(), responder.poll_timeout()), (0, None));
+}
+
+/// What a node's own kernel (Linux 6) says to both questions, as it is on the wire.
+#[test]
+#[rustfmt::skip]
+fn a_kernels_answers() {
+    let reply = [
+        0xf2, 0xf6, 0x96, 0x2b, 0xf0, 0x81, 0x22, 0x75, 0x5f, 0x98, 0xa2, 0xc7, 0x08, 0x06, // to the asker
+        0x00, 0x01, 0x08, 0x00, 0x06, 0x04, 0x00, 0x02,
+        0x22, 0x75, 0x5f, 0x98, 0xa2, 0xc7, 10, 9, 9, 2,
+        0xf2, 0xf6, 0x96, 0x2b, 0xf0, 0x81, 0, 0, 0, 0, // target address zero, as it was asked
+    ];
+    let advertisement = [
+        0x33, 0x33, 0x00, 0x00, 0x00, 0x01, 0x22, 0x75, 0x5f, 0x98, 0xa2, 0xc7, 0x86, 0xdd, // to all nodes
+        0x60, 0x00, 0x00, 0x00, 0x00, 0x20, 58, 255,
+        0xfd, 0x09, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x02,
+        0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x01,
+        136, 0, 0x37, 0xb3, 0x20, 0, 0, 0, // not solicited, overrides
+        0xfd, 0x09, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x02,
+        2, 1, 0x22, 0x75, 0x5f, 0x98, 0xa2, 0xc7,
+    ];
+    let node = MacAddr([0x22, 0x75, 0x5f, 0x98, 0xa2, 0xc7]);
+    let mut responder = mk_idle();
+    let address = Ipv4Addr::new(10, 9, 9, 2);
+    step(&mut responder, T0, ask(address));
+    assert_eq!(hear(&mut responder, T0, &reply), [said(address, node, node)]);
+    step(&mut responder, T0, ask(v6("fd09::2")));
+    assert_eq!(hear(&mut responder, T0, &advertisement), [said(v6("fd09::2"), node, node)]);
 }
 
 #[test]
