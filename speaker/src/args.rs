@@ -90,6 +90,12 @@ impl Args {
                 ml_labels
             },
             refresh: refresh(gratuitous_arp_interval),
+            bind: None,
+            keys: crate::keys::Source {
+                folder: None,
+                namespace: String::new(),
+                name: String::new(),
+            },
             class: common.class,
             kubeconfig: common.kubeconfig,
             admin: admin_addresses(host, common.health_probe_port, common.metrics_port),

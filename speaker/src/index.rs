@@ -1,11 +1,17 @@
-//! What this node announces: watches and links in, effects out. Pure, and silent until it knows everything.
+//! What is to be announced, and what this node announces: watches and links in, effects out. Pure, and silent until it
+//! knows everything.
+//!
+//! Who can announce a group follows from the API server's objects; which of those does is decided by the speakers among
+//! themselves, or, where they do not hear each other ([`Liveness::Readiness`]), from the candidates alone.
 //!
 //! [`Index::handle`] takes in one input and only notes which Services it concerns; [`Index::settle`] decides
 //! them. The task calls it once for all inputs that were waiting, so that a burst is decided once.
 
 mod input;
+mod plan;
 mod state;
 
+use crate::l2::Plan;
 use crate::statuses::{Me, Statuses};
 use cortenlb_core::announce::{Decision, Fact, Interfaces, Kind, World};
 use cortenlb_core::name::ServiceKey;
@@ -15,19 +21,20 @@ use cortenlb_crds::translate::announce as translate;
 use cortenlb_kit::events::{Note, Severity};
 use cortenlb_kit::watch::Change;
 use cortenlb_kit::write::Write;
-use cortenlb_proto::l2::{Announcement, Table};
 use k8s_openapi::api::core::v1::{ObjectReference, Pod, Service};
 use kube::ResourceExt;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 pub use input::{Input, Key};
+pub use plan::Liveness;
+use plan::Planned;
 
 /// What is to be done, in this order.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
-    /// From now on answer for these addresses and no others.
-    Table(Table),
+    /// From now on this is to be announced, and no more.
+    Plan(Plan),
     /// An address of a Service is announced from here.
     Announced {
         /// The Service.
@@ -65,6 +72,12 @@ pub struct Index {
     /// Why L2Advertisements cannot be used, by their names.
     ignored: BTreeMap<String, String>,
     state: Report,
+    liveness: Liveness,
+    planned: BTreeMap<ServiceKey, Planned>,
+    /// The plan that was handed out last.
+    plan: Plan,
+    /// The groups that this node owns.
+    owned: BTreeSet<IpAddr>,
     roles: BTreeMap<ServiceKey, Role>,
     pending: BTreeSet<ServiceKey>,
     settled_before: bool,
@@ -81,13 +94,20 @@ struct Role {
 
 impl Index {
     /// Knows nothing yet. `class` is `--lb-class`.
-    pub fn new(me: Me, class: Option<String>) -> Self {
+    pub fn new(me: Me, class: Option<String>, liveness: Liveness) -> Self {
         Self {
+            liveness,
+            planned: BTreeMap::new(),
+            plan: Plan::default(),
+            owned: BTreeSet::new(),
             state: Report::of_speaker(&me.namespace, &me.node),
             statuses: Statuses::new(me.clone()),
             me,
             class,
-            world: World::default(),
+            world: match liveness {
+                Liveness::Heard => World::of_heard_speakers(),
+                Liveness::Readiness => World::default(),
+            },
             statuses_listed: false,
             links: None,
             uids: BTreeMap::new(),
@@ -123,11 +143,21 @@ impl Index {
             }
             Input::Links(names) => {
                 self.links = Some(names);
-                let listed = self
-                    .roles
+                let listed = |planned: &Planned| {
+                    let role = planned.role.as_ref();
+                    role.is_some_and(|role| role.interfaces != Interfaces::All)
+                };
+                let concerned = self.planned.iter().filter(|(_, planned)| listed(planned));
+                concerned.map(|(key, _)| key.clone()).collect()
+            }
+            Input::Owned(owned) => {
+                let changed = &self.owned ^ &owned;
+                self.owned = owned;
+                let concerned = self
+                    .planned
                     .iter()
-                    .filter(|(_, role)| role.interfaces != Interfaces::All);
-                listed.map(|(key, _)| key.clone()).collect()
+                    .filter(|(_, planned)| changed.contains(&planned.lowest));
+                concerned.map(|(key, _)| key.clone()).collect()
             }
             Input::Written(outcome) => self.written(outcome),
             Input::States(change) => {
@@ -143,23 +173,30 @@ impl Index {
         if !self.is_ready() {
             return Vec::new();
         }
-        let before = self.table();
         let mut effects = Vec::new();
         for key in std::mem::take(&mut self.pending) {
             self.decide(&key, &mut effects);
         }
         self.settled_before = true;
-        let table = self.table();
-        if table != before {
-            // Answers and silence come before the talk about them.
-            effects.insert(0, Effect::Table(table));
+        let plan = self.make_plan();
+        if plan != self.plan {
+            self.plan = plan.clone();
+            effects.insert(0, Effect::Plan(plan));
         }
         effects
     }
 
     fn decide(&mut self, key: &ServiceKey, effects: &mut Vec<Effect>) {
         let decision = self.world.decide(key);
-        let new = decision.as_ref().and_then(|decision| self.role(decision));
+        let planned = decision.as_ref().and_then(|decision| self.planned(decision));
+        let new = planned
+            .as_ref()
+            .filter(|planned| self.owned.contains(&planned.lowest));
+        let new = new.and_then(|planned| planned.role.clone());
+        match planned {
+            Some(planned) => drop(self.planned.insert(key.clone(), planned)),
+            None => drop(self.planned.remove(key)),
+        }
         let old = match &new {
             Some(role) => self.roles.insert(key.clone(), role.clone()),
             None => self.roles.remove(key),
@@ -204,19 +241,6 @@ impl Index {
         );
     }
 
-    fn role(&self, decision: &Decision) -> Option<Role> {
-        let interfaces = decision.role_of(&self.me.node)?.clone();
-        let blind = match (&interfaces, &self.links) {
-            (Interfaces::Listed(names), Some(links)) => names.is_disjoint(links),
-            _ => false,
-        };
-        Some(Role {
-            addresses: decision.addresses.iter().copied().collect(),
-            interfaces,
-            blind,
-        })
-    }
-
     /// The texts are MetalLB's.
     fn notes(&self, key: &ServiceKey, role: &Role) -> Vec<Note> {
         let note = |severity, reason: &str, message| Note {
@@ -245,23 +269,6 @@ impl Index {
             note(Severity::Warning, "announceFailed", message)
         });
         failed.collect()
-    }
-
-    /// Services that share an address are announced where any of them is.
-    fn table(&self) -> Table {
-        let mut table: BTreeMap<_, Interfaces> = BTreeMap::new();
-        for role in self.roles.values().filter(|role| !role.blind) {
-            for address in &role.addresses {
-                let merged = match (table.remove(address), &role.interfaces) {
-                    (None, interfaces) => interfaces.clone(),
-                    (Some(Interfaces::Listed(a)), Interfaces::Listed(b)) => Interfaces::Listed(&a | b),
-                    (Some(_), _) => Interfaces::All,
-                };
-                table.insert(*address, merged);
-            }
-        }
-        let own = |(address, interfaces)| (address, Announcement::own(interfaces));
-        table.into_iter().map(own).collect()
     }
 
     fn services(&mut self, change: &Change<Service>) -> BTreeSet<ServiceKey> {
@@ -338,12 +345,12 @@ impl Index {
 
 /// Why an address is no longer announced, although perhaps its Service is; MetalLB's words where it has one.
 fn withdrawal(decision: Option<&Decision>, role: Option<&Role>) -> &'static str {
-    match (role, decision.map(Decision::summary)) {
+    match (role, decision.map(Decision::obstacle)) {
         (Some(role), _) if role.blind => "noInterface",
         (Some(_), _) => "loadBalancerIPChanged",
         (None, None) => "serviceDeleted",
-        (None, Some(Ok(_))) => "notOwner",
-        (None, Some(Err(summary))) => summary.reason,
+        (None, Some(None)) => "notOwner",
+        (None, Some(Some(obstacle))) => obstacle.reason,
     }
 }
 

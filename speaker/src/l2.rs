@@ -3,33 +3,62 @@
 //! | module | owns |
 //! | --- | --- |
 //! | [`eligible`] | which interfaces announce, and which family; which gateways are asked |
-//! | [`driver`] | the thread: sockets, filters and group memberships around [`cortenlb_proto::l2::Responder`] |
+//! | [`ownership`] | which addresses are answered for: [`cortenlb_proto::cluster`] with addresses and interfaces around it |
+//! | [`transport`] | datagrams to and from the other speakers |
+//! | [`driver`] | the thread: sockets, filters and group memberships around both machines |
 //! | [`metrics`] | `metallb_layer2_*`, and what was not answered |
 //!
-//! The outside says what to announce by [`Handle::set_table`], which never blocks: the thread takes the newest
-//! table when it wakes, a moment later. Nothing is queued, so nothing can overflow. Interfaces reach the thread the
+//! The outside says what is to be announced by [`Handle::set_plan`], which never blocks: the thread takes the newest
+//! plan when it wakes, a moment later. Nothing is queued, so nothing can overflow. Interfaces reach the thread the
 //! same way, from netlink notifications.
 
 use std::collections::BTreeSet;
 use std::io;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use cortenlb_core::time::Instant;
 use cortenlb_kit::logs::chain;
+use cortenlb_netio::clock;
 use cortenlb_netio::gateway::GatewayWatch;
 use cortenlb_netio::limits;
 use cortenlb_netio::link::{self, LinkWatch};
 use cortenlb_netio::poll::{Poller, Waker};
-use cortenlb_proto::l2::{Gateways, Interfaces, Table};
+use cortenlb_proto::cluster::{self, NodeId};
+use cortenlb_proto::l2::{Gateways, Interfaces, Responder};
+use cortenlb_proto::seal::Keys;
 use prometheus_client::registry::Registry;
 use tokio::sync::{mpsc, watch};
 
 mod driver;
 mod eligible;
 mod metrics;
+mod ownership;
+mod transport;
 
 pub use eligible::{Exclusions, LoadError};
+use ownership::Ownership;
+pub use ownership::{Group, Plan, Speaker};
+pub use transport::Bind;
+use transport::Transport;
+
+/// The groups that this node owns, by their lowest addresses.
+type Owned = watch::Sender<BTreeSet<IpAddr>>;
+
+/// What the responder is told once.
+#[derive(Debug)]
+pub struct Settings {
+    /// `metadata.name` of this node.
+    pub node: String,
+    /// Interfaces that announce nothing.
+    pub exclusions: Exclusions,
+    /// How often each address is told of again, if at all.
+    pub refresh: Option<Duration>,
+    /// Where this speaker hears the others; none: it hears none.
+    pub bind: Option<Bind>,
+}
 
 /// Why nothing is, or soon nothing will be, announced on layer 2: the process is of no use any more.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +66,18 @@ pub enum Failure {
     /// The interfaces are not known, or no longer followed.
     #[error("cannot follow the node's interfaces")]
     Links(#[source] link::Error),
+    /// The other speakers cannot be heard.
+    #[error(
+        "cannot listen for the other speakers on UDP port {} of {} (--ml-bindaddr, --ml-bindport); does another process \
+         have it, the speaker of a MetalLB that still runs?", bind.port, bind.address
+    )]
+    Bind {
+        /// Where.
+        bind: Bind,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
     /// The thread could not be started.
     #[error("cannot start the thread that answers on layer 2")]
     Start(#[source] io::Error),
@@ -51,19 +92,22 @@ pub struct Handle {
     mailbox: Arc<Mailbox>,
     thread: Option<JoinHandle<()>>,
     names: watch::Receiver<BTreeSet<String>>,
+    owned: watch::Receiver<BTreeSet<IpAddr>>,
     failures: mpsc::Receiver<Failure>,
 }
 
-/// Starts to follow the interfaces and to answer. It announces nothing until it has a table, and tells of each address
-/// again once in `refresh`, if at all. Needs a tokio runtime and the capability `NET_RAW`.
+/// Starts to follow the interfaces and to answer. It announces nothing until it has a plan. Needs a tokio runtime and the
+/// capability `NET_RAW`.
 ///
 /// # Errors
 /// [`Failure`]; nothing is left running.
-pub async fn spawn(
-    registry: &mut Registry,
-    exclusions: Exclusions,
-    refresh: Option<Duration>,
-) -> Result<Handle, Failure> {
+pub async fn spawn(registry: &mut Registry, settings: Settings) -> Result<Handle, Failure> {
+    let Settings {
+        node,
+        exclusions,
+        refresh,
+        bind,
+    } = settings;
     match limits::raise_descriptors() {
         Ok(descriptors) => tracing::debug!(descriptors, "limit raised"),
         Err(error) => {
@@ -80,7 +124,20 @@ pub async fn spawn(
     let (failures, told) = mpsc::channel(2);
 
     let metrics = metrics::Metrics::register(registry);
-    let driver = driver::Driver::new(poller, Arc::clone(&mailbox), metrics, refresh);
+    let me = NodeId::of(&node);
+    let transport = bind.map(|bind| {
+        let opened = Transport::open(bind, me, rand::random(), rand::random());
+        opened.map_err(|source| Failure::Bind { bind, source })
+    });
+    let now = Instant(clock::now());
+    let born = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let born = u64::try_from(born.as_nanos()).unwrap_or(u64::MAX);
+    let mut ownership = Ownership::new(now, me, born, rand::random());
+    ownership.handle(now, cluster::Input::Forwards(true));
+    let machines = (Responder::new(refresh), ownership, transport.transpose()?);
+    let owned = Owned::default();
+    let following = owned.subscribe();
+    let driver = driver::Driver::new(poller, Arc::clone(&mailbox), metrics, machines, owned);
     let failed = failures.clone();
     let thread = thread::Builder::new()
         .name("layer2".into())
@@ -96,6 +153,7 @@ pub async fn spawn(
     let names = watch::Sender::new(exclusions.names(&changes.borrow_and_update()));
     let handle = Handle {
         names: names.subscribe(),
+        owned: following,
         mailbox: Arc::clone(&mailbox),
         thread: Some(thread),
         failures: told,
@@ -156,10 +214,20 @@ async fn follow_gateways(mailbox: Arc<Mailbox>) {
 }
 
 impl Handle {
-    /// From now on answers for these addresses and no others. What is new is announced at once, what is gone is
-    /// answered no more.
-    pub fn set_table(&self, table: Table) {
-        self.mailbox.post(|desired| desired.table = Some(table));
+    /// From now on this is to be announced, and no more: by this node what it owns of it.
+    pub fn set_plan(&self, plan: Plan) {
+        self.mailbox.post(|desired| desired.plan = Some(plan));
+    }
+
+    /// Says which keys the speakers have. Until there are any, a speaker that has others is silent.
+    pub fn key_setter(&self) -> impl Fn(Keys) + use<> {
+        let mailbox = Arc::clone(&self.mailbox);
+        move |keys| mailbox.post(|desired| desired.keys = Some(keys))
+    }
+
+    /// The groups that this node owns, by their lowest addresses.
+    pub fn owned(&self) -> watch::Receiver<BTreeSet<IpAddr>> {
+        self.owned.clone()
     }
 
     /// The names that an L2Advertisement's `interfaces` can mean: all interfaces of the node, down ones too, apart
@@ -176,7 +244,8 @@ impl Handle {
         }
     }
 
-    /// Falls silent: when this returns, no frame goes out any more.
+    /// Tells the others that this speaker ends, and falls silent when they have had the time to stand in: when this
+    /// returns, no frame goes out any more.
     pub fn stop(mut self) {
         self.end();
         if let Some(thread) = self.thread.take() {
@@ -205,7 +274,8 @@ struct Mailbox {
 
 #[derive(Debug, Default)]
 struct Desired {
-    table: Option<Table>,
+    plan: Option<Plan>,
+    keys: Option<Keys>,
     interfaces: Option<Interfaces>,
     gateways: Option<Gateways>,
     stop: bool,

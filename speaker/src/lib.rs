@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | [`args`] | flags and environment, and what MetalLB's mean here |
 //! | [`index`] | what this node announces, as values: pure |
+//! | [`keys`] | the key that the speakers share |
 //! | [`statuses`] | the `ServiceL2Status` objects, and the writes that make them right: pure |
 //! | [`metrics`] | `metallb_speaker_announced` and its company |
 //! | [`run`] | the watches, the task that owns the index, and the end of it all |
@@ -14,6 +15,7 @@
 
 pub mod args;
 pub mod index;
+pub mod keys;
 pub mod l2;
 pub mod metrics;
 pub mod run;

@@ -4,10 +4,10 @@
 //! end with the runtime, which ends with [`run`]. `Speaker::run` waits in one `select!` on receivers only, all
 //! of them cancel safe (`recv`, `recv_many`, `changed`), and holds no other state across an await.
 
-use crate::index::{Effect, Index, Input, Key};
-use crate::l2;
+use crate::index::{Effect, Index, Input, Key, Liveness};
 use crate::metrics::Metrics;
 use crate::statuses::Me;
+use crate::{keys, l2};
 use anyhow::Context;
 use cortenlb_crds::{ConfigurationState, IPAddressPool, L2Advertisement, ServiceL2Status};
 use cortenlb_kit::admin::{Admin, Readiness, ReadyHandle};
@@ -25,7 +25,7 @@ use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 use std::collections::BTreeSet;
 use std::fmt::Debug;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,6 +52,10 @@ pub struct Settings {
     pub speaker_labels: String,
     /// `--gratuitous-arp-interval`; none: addresses are told of only on taking over.
     pub refresh: Option<Duration>,
+    /// Where this speaker hears the others; none: it hears none, and goes by the readiness of their pods.
+    pub bind: Option<l2::Bind>,
+    /// Where the key is that they share.
+    pub keys: keys::Source,
     /// `--lb-class`.
     pub class: Option<String>,
     /// A kubeconfig, in place of the pod's service account.
@@ -69,6 +73,8 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         me,
         speaker_labels,
         refresh,
+        bind,
+        keys: key_source,
         class,
         kubeconfig,
         admin,
@@ -84,12 +90,29 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
 
     let mut registry = metrics::registry();
     let metrics = Metrics::register(&mut registry);
-    let layer2 = l2::spawn(
-        &mut registry,
-        l2::Exclusions::load(Path::new(EXCLUDED_INTERFACES))?,
+    let settings = l2::Settings {
+        node: me.node.clone(),
+        exclusions: l2::Exclusions::load(Path::new(EXCLUDED_INTERFACES))?,
         refresh,
-    )
-    .await?;
+        bind,
+    };
+    let layer2 = l2::spawn(&mut registry, settings).await?;
+    let liveness = if bind.is_some() {
+        let mut unknown = Some(readiness.handle("the key of the speakers is known"));
+        let set = layer2.key_setter();
+        let tell = move |keys| {
+            set(keys);
+            unknown.take().map(ReadyHandle::ready);
+        };
+        tokio::spawn(keys::follow(client.clone(), key_source, tell));
+        Liveness::Heard
+    } else {
+        tracing::warn!(
+            "no address to hear other speakers on (--ml-bindaddr): an address whose node is lost is taken over only when \
+             Kubernetes notices, after some 40 s"
+        );
+        Liveness::Readiness
+    };
     let (events, recorder) = Recorder::new(client.clone(), COMPONENT, &mut registry);
     // Each speaker writes only what is its own: there is nothing to elect.
     let (_, claim) = state::channel(Claim::unconditional());
@@ -102,10 +125,11 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     watch_all(&client, &me, &speaker_labels, &inputs);
     Speaker {
         node: me.node.clone(),
-        index: Index::new(me, class),
+        index: Index::new(me, class, liveness),
         inputs: received,
         outcomes,
         links: layer2.interface_names(),
+        owned: layer2.owned(),
         layer2,
         events,
         writes,
@@ -174,6 +198,7 @@ struct Speaker {
     inputs: mpsc::Receiver<Input>,
     outcomes: mpsc::UnboundedReceiver<Outcome<Key>>,
     links: state::Receiver<BTreeSet<String>>,
+    owned: state::Receiver<BTreeSet<IpAddr>>,
     layer2: l2::Handle,
     events: EventHandle,
     writes: WriteHandle<Key>,
@@ -197,6 +222,9 @@ impl Speaker {
                 failure = self.layer2.failure() => return Err(failure.into()),
                 _ = self.inputs.recv_many(&mut batch, INPUTS) => {}
                 Some(outcome) = self.outcomes.recv() => batch.push(Input::Written(outcome)),
+                Ok(()) = self.owned.changed() => {
+                    batch.push(Input::Owned(self.owned.borrow_and_update().clone()));
+                }
                 Ok(()) = self.links.changed() => {
                     batch.push(Input::Links(self.links.borrow_and_update().clone()));
                 }
@@ -212,7 +240,7 @@ impl Speaker {
     fn settle(&mut self) {
         for effect in self.index.settle() {
             match effect {
-                Effect::Table(table) => self.layer2.set_table(table),
+                Effect::Plan(plan) => self.layer2.set_plan(plan),
                 Effect::Announced { service, address } => {
                     tracing::info!(
                         event = "serviceAnnounced",

@@ -7,6 +7,7 @@ use cortenlb_kit::write::Outcome;
 use k8s_openapi::api::core::v1::{Node, Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 /// One thing that happened. The large kinds are boxed: most inputs are one changed object.
 #[derive(Debug)]
@@ -27,6 +28,8 @@ pub enum Input {
     Statuses(Change<ServiceL2Status>),
     /// The names of this node's interfaces, excluded ones left out.
     Links(BTreeSet<String>),
+    /// The groups that this node owns now, by their lowest addresses.
+    Owned(BTreeSet<IpAddr>),
     /// What became of a write.
     Written(Outcome<Key>),
     /// The watch of this speaker's ConfigurationState.

@@ -1,8 +1,11 @@
-//! The thread: hands frames, tables and time to the responder, and does what it says.
+//! The thread: hands frames, datagrams, plans and time to the machines, and does what they say.
 //!
 //! It alone touches sockets, filters and memberships, and makes them follow what the responder serves after each
 //! change. What cannot be opened now (an interface that is just going, no descriptor left) is tried again every
 //! second.
+//!
+//! One thread for both machines: if it is stuck, it sends no heartbeats, and others take what it does not answer for;
+//! and it looks at the time before it answers anything, so that after a pause it is silent before it can be wrong.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,13 +21,16 @@ use cortenlb_netio::clock;
 use cortenlb_netio::multicast::Membership;
 use cortenlb_netio::packet::PacketSocket;
 use cortenlb_netio::poll::Poller;
+use cortenlb_proto::cluster;
 use cortenlb_proto::l2::{Input, Output, Purpose, Responder, Response};
 use cortenlb_wire::ethernet::EtherType;
 use cortenlb_wire::filter::{self, Instruction};
 use tracing::{debug, error, info, warn};
 
 use super::metrics::Metrics;
-use super::{Desired, Mailbox};
+use super::ownership::{Action, Ownership, Plan};
+use super::transport::{Received, Transport};
+use super::{Desired, Mailbox, Owned};
 
 /// Longer than any frame that counts: of a longer one the beginning is enough to refuse it.
 const FRAME: usize = 1_522;
@@ -35,6 +41,8 @@ const RETRY: Duration = Duration::from_secs(1);
 /// The time until a socket that failed is opened anew. Longer than a notification takes that its interface is down,
 /// which makes the attempt needless.
 const REOPEN: Duration = Duration::from_millis(50);
+/// So long an ending speaker still answers, until others stand in for it.
+const LEAVE: Duration = Duration::from_millis(200);
 /// The least time between looks at the sockets' statistics.
 const STATISTICS: Duration = Duration::from_secs(10);
 
@@ -47,6 +55,18 @@ pub(super) struct Driver {
     mailbox: Arc<Mailbox>,
     metrics: Metrics,
     responder: Responder,
+    ownership: Ownership,
+    /// None: this speaker hears no others.
+    transport: Option<Transport>,
+    /// What waits for the keys: without them nobody could be heard, and everybody would take everything.
+    waiting: Option<Plan>,
+    owned: Owned,
+    /// The responder has come to need other sockets or filters.
+    is_stale: bool,
+    /// How many questions are open.
+    asked: usize,
+    /// When this thread ends.
+    end: Option<Instant>,
     ports: BTreeMap<Port, Socket>,
     memberships: BTreeMap<(u32, Ipv6Addr), Membership>,
     /// Ports that are wanted and were not open for a while: frames were lost.
@@ -67,13 +87,22 @@ impl Driver {
         poller: Poller,
         mailbox: Arc<Mailbox>,
         metrics: Metrics,
-        refresh: Option<Duration>,
+        machines: (Responder, Ownership, Option<Transport>),
+        owned: Owned,
     ) -> Self {
+        let (responder, ownership, transport) = machines;
         Self {
             poller,
             mailbox,
             metrics,
-            responder: Responder::new(refresh),
+            responder,
+            ownership,
+            transport,
+            waiting: None,
+            owned,
+            is_stale: false,
+            asked: 0,
+            end: None,
             ports: BTreeMap::new(),
             memberships: BTreeMap::new(),
             late: BTreeSet::new(),
@@ -85,44 +114,144 @@ impl Driver {
     /// Runs until the mailbox says stop, or waiting fails.
     pub(super) fn run(mut self) -> io::Result<()> {
         loop {
-            let due = self.responder.poll_timeout().into_iter().chain(self.retry).min();
-            let timeout = due.map(|due| due - now());
-            let ready = self
-                .poller
-                .wait(self.ports.values().map(|port| port.socket.as_fd()), timeout)?;
+            let due = [
+                Some(self.ownership.poll_timeout()),
+                self.responder.poll_timeout(),
+                self.retry,
+                self.end,
+            ];
+            let timeout = due.into_iter().flatten().min().map(|due| due - now());
+            let sockets = self.ports.values().map(|port| port.socket.as_fd());
+            let sources = sockets.chain(self.transport.iter().map(Transport::as_fd));
+            let ready = self.poller.wait(sources, timeout)?;
             // The positions are those of the ports before the mailbox changes them.
+            let datagrams = ready.contains(&self.ports.len());
             let ready: Vec<Port> = ready
                 .into_iter()
                 .filter_map(|at| self.ports.keys().nth(at).copied())
                 .collect();
 
-            let Desired {
-                table,
-                interfaces,
-                gateways,
-                stop,
-            } = self.mailbox.take();
-            if stop {
+            // Time first: after a pause nothing is answered that others have meanwhile.
+            self.ownership.tick(now());
+            self.work();
+            if self.end.is_some_and(|end| end <= now()) {
                 return Ok(());
             }
-            let retry = self.retry.is_some_and(|at| at <= now());
-            let changed = table.is_some() || interfaces.is_some();
-            // Interfaces first: a table that comes with them is then told of once, on the right ones.
-            let inputs = interfaces
-                .map(Input::Interfaces)
-                .into_iter()
-                .chain(gateways.map(Input::Gateways))
-                .chain(table.map(Input::Table));
-            inputs.for_each(|input| self.responder.handle_input(now(), input));
-            if changed || retry {
-                self.reconcile();
+            self.take_mail();
+            if datagrams {
+                self.receive_datagrams();
             }
-            self.perform();
-
             ready.into_iter().for_each(|port| self.receive(port));
             self.responder.handle_input(now(), Input::Timeout);
-            self.perform();
+            self.is_stale |= self.retry.is_some_and(|at| at <= now());
+            self.work();
             self.look_at_statistics();
+        }
+    }
+
+    fn take_mail(&mut self) {
+        let Desired {
+            plan,
+            keys,
+            interfaces,
+            gateways,
+            stop,
+        } = self.mailbox.take();
+        // Interfaces first: a table that comes with them is then told of once, on the right ones.
+        if let Some(interfaces) = interfaces {
+            self.responder.handle_input(now(), Input::Interfaces(interfaces));
+            self.is_stale = true;
+        }
+        if let Some(gateways) = gateways {
+            self.responder.handle_input(now(), Input::Gateways(gateways));
+        }
+        if let (Some(transport), Some(keys)) = (&mut self.transport, keys) {
+            transport.set_keys(keys);
+        }
+        self.waiting = plan.or(self.waiting.take());
+        let hears = self.transport.as_ref().is_none_or(Transport::has_keys);
+        if let Some(plan) = self.waiting.take_if(|plan| hears || plan.speakers.len() == 1) {
+            self.ownership.set_plan(now(), plan);
+        }
+        if stop && self.end.is_none() {
+            self.ownership.handle(now(), cluster::Input::Restarting);
+            let has_others = self.transport.is_some() && !self.ownership.is_only();
+            self.end = Some(now() + if has_others { LEAVE } else { Duration::ZERO });
+        }
+        self.work();
+    }
+
+    /// Does what the machines say, until they say nothing more.
+    fn work(&mut self) {
+        loop {
+            let acted = self.act();
+            let asked = self.responder.asked().count();
+            if std::mem::take(&mut self.is_stale) || asked != self.asked {
+                self.asked = asked;
+                // A question leaves when its answer is let through.
+                self.reconcile();
+            }
+            if !(self.perform() || acted) {
+                break;
+            }
+        }
+        let owned = self.ownership.owned();
+        self.owned.send_if_modified(|known| {
+            let changed = *known != owned;
+            *known = owned;
+            changed
+        });
+    }
+
+    /// Does what the ownership machine says; returns whether that was anything.
+    fn act(&mut self) -> bool {
+        let mut acted = false;
+        while let Some(action) = self.ownership.poll_action() {
+            acted = true;
+            match action {
+                Action::Send { to, bytes } => {
+                    let addresses = self.ownership.addresses_of(to);
+                    let sent = self
+                        .transport
+                        .as_mut()
+                        .is_some_and(|transport| transport.send(to, addresses, &bytes));
+                    if !sent {
+                        self.metrics.unsent.inc();
+                    }
+                }
+                Action::Table(table) => {
+                    self.responder.handle_input(now(), Input::Table(table));
+                    self.is_stale = true;
+                }
+                Action::Ask { address, scope } => {
+                    self.responder.handle_input(now(), Input::Ask { address, scope });
+                }
+                Action::Friends(friends) => self.responder.handle_input(now(), Input::Friends(friends)),
+            }
+        }
+        acted
+    }
+
+    /// Takes the datagrams that are waiting, up to a batch.
+    fn receive_datagrams(&mut self) {
+        for _ in 0..BATCH {
+            let Some(transport) = &mut self.transport else {
+                return;
+            };
+            match transport.receive() {
+                Ok(Received::Datagram(bytes)) => {
+                    self.ownership.handle(now(), cluster::Input::Datagram(&bytes));
+                    self.work();
+                }
+                Ok(Received::Nothing) => {}
+                Ok(Received::Refused(refused)) => self.metrics.refused(refused),
+                Err(error) => {
+                    if error.kind() != io::ErrorKind::WouldBlock {
+                        debug!(%error, "cannot receive from the other speakers");
+                    }
+                    return;
+                }
+            }
         }
     }
 
@@ -130,15 +259,17 @@ impl Driver {
     fn reconcile(&mut self) {
         let mut wanted: BTreeMap<Port, BTreeSet<IpAddr>> = BTreeMap::new();
         let mut groups: BTreeSet<(u32, Ipv6Addr)> = BTreeSet::new();
-        for (address, interface) in self.responder.served() {
+        for (address, interface) in self.responder.heard() {
             let protocol = match address {
                 IpAddr::V4(_) => EtherType::Arp,
-                IpAddr::V6(address) => {
-                    groups.insert((interface, address));
-                    EtherType::Ipv6
-                }
+                IpAddr::V6(_) => EtherType::Ipv6,
             };
             wanted.entry((interface, protocol)).or_default().insert(address);
+        }
+        for (address, interface) in self.responder.served() {
+            if let IpAddr::V6(address) = address {
+                groups.insert((interface, address));
+            }
         }
         self.retry = None;
         self.ports.retain(|port, _| wanted.contains_key(port));
@@ -210,6 +341,10 @@ impl Driver {
             let Some(Socket { socket, .. }) = self.ports.get(&port) else {
                 return;
             };
+            if now() > self.ownership.serves_until() {
+                // This process was stopped a moment ago: the machine is told first.
+                return;
+            }
             let received = match socket.receive(&mut buffer) {
                 Ok(received) => received,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
@@ -223,7 +358,7 @@ impl Driver {
                 bytes,
             };
             self.responder.handle_input(now(), frame);
-            self.perform();
+            self.work();
         }
     }
 
@@ -242,9 +377,11 @@ impl Driver {
         self.retry = Some(self.retry.map_or(at, |retry| retry.min(at)));
     }
 
-    /// Does what the responder says.
-    fn perform(&mut self) {
+    /// Does what the responder says; returns whether that was anything.
+    fn perform(&mut self) -> bool {
+        let mut performed = false;
         while let Some(output) = self.responder.poll_output() {
+            performed = true;
             match output {
                 Output::Send {
                     interface,
@@ -280,6 +417,7 @@ impl Driver {
                 } => {
                     let name = self.name(interface);
                     debug!(name, interface, %address, %by, %source, "somebody answers for the address");
+                    self.ownership.answered(now(), interface, address, by, source);
                 }
                 Output::Claimed {
                     interface,
@@ -312,6 +450,7 @@ impl Driver {
                 }
             }
         }
+        performed
     }
 
     /// Whether the interface took the frame. What it did not take is not sent later: by then it may be wrong.

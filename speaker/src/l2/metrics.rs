@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::atomic::AtomicU64;
 
 use cortenlb_proto::l2::DropReason;
+use cortenlb_proto::seal::Refused;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -31,6 +32,8 @@ pub(super) struct Metrics {
     pub(super) overflowed: Counter,
     /// Frames that could not be sent.
     pub(super) unsent: Counter,
+    /// Datagrams of other speakers that were not taken.
+    refused: Family<Reason, Counter>,
     /// Seconds from a take-over to the gateway's answer.
     pub(super) gateway_learned: Histogram,
 }
@@ -63,6 +66,7 @@ impl Metrics {
             ignored: Family::default(),
             overflowed: Counter::default(),
             unsent: Counter::default(),
+            refused: Family::default(),
             gateway_learned: Histogram::new(GATEWAY_LEARNED),
         };
         registry.register(
@@ -106,6 +110,11 @@ impl Metrics {
             metrics.unsent.clone(),
         );
         registry.register(
+            "cortenlb_membership_refused",
+            "Number of datagrams on the speakers' port that were not taken",
+            metrics.refused.clone(),
+        );
+        registry.register(
             "cortenlb_gateway_learned_seconds",
             "Time from the take-over of an IP to the default gateway's answer that proves that it knows the new MAC",
             metrics.gateway_learned.clone(),
@@ -135,6 +144,11 @@ impl Metrics {
     pub(super) fn claimed_by_friend(&self, address: IpAddr, interface: &str) {
         let claim = Claim::of(address, interface);
         self.friends_claims.get_or_create(&claim).inc();
+    }
+
+    pub(super) fn refused(&self, refused: Refused) {
+        let reason = refused.label();
+        self.refused.get_or_create(&Reason { reason }).inc();
     }
 
     pub(super) fn ignored(&self, reason: DropReason) {

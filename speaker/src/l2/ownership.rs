@@ -95,7 +95,15 @@ impl Ownership {
 
     /// The addresses of a node's speaker.
     pub(super) fn addresses_of(&self, id: NodeId) -> &[IpAddr] {
-        self.plan.speakers.get(&id).map_or(&[], |speaker| &speaker.addresses)
+        self.plan
+            .speakers
+            .get(&id)
+            .map_or(&[], |speaker| &speaker.addresses)
+    }
+
+    /// Whether there are no other speakers.
+    pub(super) fn is_only(&self) -> bool {
+        self.plan.speakers.keys().all(|id| *id == self.me)
     }
 
     pub(super) fn serves_until(&self) -> Instant {
@@ -133,7 +141,10 @@ impl Ownership {
         let changed: Vec<(IpAddr, Candidates)> = changed
             .map(|(lowest, group)| (*lowest, group.candidates.clone()))
             .collect();
-        let gone = before.groups.keys().filter(|lowest| !self.plan.groups.contains_key(lowest));
+        let gone = before
+            .groups
+            .keys()
+            .filter(|lowest| !self.plan.groups.contains_key(lowest));
         let gone: Vec<IpAddr> = gone.copied().collect();
         for (group, candidates) in changed {
             let candidates = Some(candidates);
@@ -171,7 +182,10 @@ impl Ownership {
                     let plan = self.plan.groups.get(&group);
                     let scope = plan.and_then(|plan| plan.addresses.get(&group));
                     let scope = scope.cloned().unwrap_or(Scope::All);
-                    self.actions.push_back(Action::Ask { address: group, scope });
+                    self.actions.push_back(Action::Ask {
+                        address: group,
+                        scope,
+                    });
                 }
                 Output::AskNode(id) => self.ask_node(id),
             }
@@ -183,7 +197,13 @@ impl Ownership {
         self.handle(now, Input::Timeout);
         if now >= self.ask_macs {
             self.ask_macs = now + MACS;
-            let others: Vec<NodeId> = self.plan.speakers.keys().copied().filter(|id| *id != self.me).collect();
+            let others: Vec<NodeId> = self
+                .plan
+                .speakers
+                .keys()
+                .copied()
+                .filter(|id| *id != self.me)
+                .collect();
             others.into_iter().for_each(|id| self.ask_node(id));
         }
     }
@@ -197,7 +217,11 @@ impl Ownership {
         by: MacAddr,
         source: MacAddr,
     ) {
-        let node = self.plan.speakers.iter().find(|(_, speaker)| speaker.addresses.contains(&address));
+        let node = self
+            .plan
+            .speakers
+            .iter()
+            .find(|(_, speaker)| speaker.addresses.contains(&address));
         if let Some((&id, _)) = node {
             if self.macs.entry(id).or_default().insert(interface, by) != Some(by) {
                 let friends = self.macs.values().flat_map(BTreeMap::values).copied().collect();
@@ -223,7 +247,10 @@ impl Ownership {
     }
 
     fn table(&self) -> Table {
-        let groups = self.roles.iter().filter_map(|(group, role)| Some((self.plan.groups.get(group)?, role)));
+        let groups = self
+            .roles
+            .iter()
+            .filter_map(|(group, role)| Some((self.plan.groups.get(group)?, role)));
         let addresses = groups.flat_map(|(group, role)| {
             let in_name_of = match role {
                 Role::Owner => None,

@@ -299,7 +299,10 @@ fn a_speaker_is_ready_until_it_is_being_deleted() {
         let mut object = json!({
             "metadata": { "namespace": "metallb-system", "name": "speaker-1" },
             "spec": { "nodeName": "n1", "containers": [{ "name": "speaker", "command": ["/speaker"] }] },
-            "status": { "conditions": [{ "type": "Ready", "status": "True" }] },
+            "status": {
+                "conditions": [{ "type": "Ready", "status": "True" }],
+                "podIPs": [{ "ip": "172.21.5.11" }, { "ip": "fd00:5::11" }],
+            },
         });
         change(&mut object);
         mk(object)
@@ -308,10 +311,15 @@ fn a_speaker_is_ready_until_it_is_being_deleted() {
         node: "n1".to_owned(),
         ready: true,
         ignores_exclusion: false,
+        addresses: ["172.21.5.11", "fd00:5::11"].map(|ip| ip.parse().unwrap()).into(),
     };
     let unready = Speaker {
         ready: false,
         ..ready.clone()
+    };
+    let starting = Speaker {
+        node: "n1".to_owned(),
+        ..Speaker::default()
     };
     let ignoring = Speaker {
         ignores_exclusion: true,
@@ -326,7 +334,7 @@ fn a_speaker_is_ready_until_it_is_being_deleted() {
             &|object| object["status"]["conditions"][0]["status"] = "False".into(),
             Some(&unready),
         ),
-        (&|object| object["status"] = json!({}), Some(&unready)),
+        (&|object| object["status"] = json!({}), Some(&starting)),
         (
             &|object| object["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z".into(),
             Some(&unready),

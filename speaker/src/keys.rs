@@ -1,0 +1,114 @@
+//! The key that all speakers share: from the mounted Secret, or from the API server while that is not mounted yet.
+//!
+//! The mount is optional, so that a speaker starts before the controller has made the Secret; the kubelet fills it about
+//! a minute later, and the API server is asked until then. With the mount a speaker starts while the API server is away.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use cortenlb_kit::logs::chain;
+use cortenlb_proto::seal::Keys;
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::Secret;
+use kube::{Api, Client};
+use tokio::time::sleep;
+
+/// The key that seals; MetalLB's name for it.
+const KEY: &str = "secretkey";
+
+/// A key that is opened with as well, while one is replaced by another.
+const OTHER_KEY: &str = "secretkey-other";
+
+/// Until there is a key it is looked for this often.
+const SEARCH: Duration = Duration::from_secs(1);
+
+/// Then it is looked at this often: it may be replaced.
+const LOOK: Duration = Duration::from_secs(10);
+
+/// Where the key is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// The folder in which the Secret is mounted, if it is.
+    pub folder: Option<PathBuf>,
+    /// The namespace of the Secret.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+type Found = [Option<Vec<u8>>; 2];
+
+/// Hands on the keys, and every change of them.
+pub async fn follow(client: Client, source: Source, mut tell: impl FnMut(Keys)) {
+    let secrets = Api::<Secret>::namespaced(client, &source.namespace);
+    let mut known = Found::default();
+    let mut is_searching = false;
+    loop {
+        let found = match mounted(source.folder.as_deref()) {
+            Ok(found) if found[0].is_some() => Some(found),
+            Ok(_) => None,
+            Err(error) => {
+                tracing::error!(%error, folder = ?source.folder, "cannot read the key of the speakers");
+                None
+            }
+        };
+        let found = match found {
+            Some(found) => Some(found),
+            // What is known stays valid while the Secret is away.
+            None if known[0].is_some() => None,
+            None => match secrets.get(&source.name).await {
+                Ok(secret) => Some(of(&secret)),
+                Err(error) => {
+                    if !is_searching {
+                        let error = chain(&error);
+                        tracing::info!(
+                            error,
+                            "waiting for the key of the speakers, Secret {}/{}, which the controller makes; nothing is announced until then",
+                            source.namespace,
+                            source.name
+                        );
+                    }
+                    is_searching = true;
+                    None
+                }
+            },
+        };
+        if let Some(found) = found.filter(|found| *found != known) {
+            let keys: Vec<&[u8]> = found.iter().flatten().map(Vec::as_slice).collect();
+            match Keys::new(&keys) {
+                Ok(keys) => {
+                    tracing::info!("the key of the speakers is known");
+                    tell(keys);
+                }
+                Err(error) => {
+                    let (namespace, name) = (&source.namespace, &source.name);
+                    tracing::error!(%error, "Secret {namespace}/{name} has no usable key under {KEY}, {OTHER_KEY}");
+                }
+            }
+            known = found;
+        }
+        sleep(if known[0].is_some() { LOOK } else { SEARCH }).await;
+    }
+}
+
+fn mounted(folder: Option<&Path>) -> io::Result<Found> {
+    let Some(folder) = folder else {
+        return Ok(Found::default());
+    };
+    let read = |name: &str| match std::fs::read(folder.join(name)) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    };
+    Ok([read(KEY)?, read(OTHER_KEY)?])
+}
+
+fn of(secret: &Secret) -> Found {
+    let data = secret.data.as_ref();
+    let get = |name: &str| {
+        data.and_then(|data| data.get(name))
+            .map(|ByteString(bytes)| bytes.clone())
+    };
+    [get(KEY), get(OTHER_KEY)]
+}
