@@ -13,6 +13,7 @@ use cortenlb_kit::lease::Timing;
 use crate::index;
 use crate::replica::Replica;
 use crate::run::{self, Settings};
+use crate::secret::Wanted;
 
 /// Gives addresses to Services of type LoadBalancer.
 #[derive(Clone, Debug, Parser)]
@@ -36,18 +37,21 @@ pub struct Args {
     /// Take an address away from its Service when no pool would give it any more, as MetalLB does; by default it stays
     #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true")]
     reassign_on_pool_change: bool,
+    /// Name of the Secret with the key by which the speakers know one another: it is made when it is missing. Empty: it is
+    /// left to you
+    #[arg(long, env = "METALLB_ML_SECRET_NAME", default_value = "")]
+    ml_secret_name: String,
+    /// Name of the controller's Deployment, which that Secret is deleted with
+    #[arg(long, env = "METALLB_DEPLOYMENT", default_value = "")]
+    deployment: String,
     #[command(flatten)]
     without_effect: WithoutEffect,
 }
 
-/// Flags of MetalLB's controller that are accepted, and do nothing: there is no webhook, and no gossip key yet.
+/// Flags of MetalLB's controller that are accepted, and do nothing: there is no webhook.
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Accepted for compatibility, without effect in this version")]
 struct WithoutEffect {
-    #[arg(long, env = "METALLB_ML_SECRET_NAME", default_value = "")]
-    ml_secret_name: String,
-    #[arg(long, env = "METALLB_DEPLOYMENT", default_value = "")]
-    deployment: String,
     #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true")]
     disable_cert_rotation: bool,
     #[arg(long, default_value = "")]
@@ -74,6 +78,8 @@ impl Args {
             pod_uid,
             ml_labels,
             reassign_on_pool_change,
+            ml_secret_name,
+            deployment,
             without_effect,
         } = self;
         let common = common.start("controller", env!("CARGO_PKG_VERSION"), &without_effect.given())?;
@@ -96,6 +102,7 @@ impl Args {
                 identity,
                 speaker_labels: ml_labels,
                 timing: Timing::default(),
+                secret: secret(ml_secret_name, deployment),
             },
         };
         tokio::runtime::Builder::new_multi_thread()
@@ -117,6 +124,14 @@ fn identity(flag: String) -> anyhow::Result<String> {
     Ok(name.trim().to_owned())
 }
 
+/// The Secret that is to be kept, if any.
+fn secret(name: String, deployment: String) -> Option<Wanted> {
+    (!name.is_empty()).then(|| Wanted {
+        name,
+        deployment: Some(deployment).filter(|name| !name.is_empty()),
+    })
+}
+
 /// On all addresses of the pod: probes and scrapes come from elsewhere. Where the kernel has IPv6, `[::]` takes IPv4
 /// as well.
 fn admin_addresses(probes: u16, metrics: Option<u16>) -> Vec<SocketAddr> {
@@ -135,8 +150,6 @@ impl WithoutEffect {
     /// The flags that were given.
     fn given(&self) -> Vec<&'static str> {
         let Self {
-            ml_secret_name,
-            deployment,
             disable_cert_rotation,
             cert_dir,
             cert_service_name,
@@ -145,8 +158,6 @@ impl WithoutEffect {
             webhook_http2,
         } = self;
         flags::given(&[
-            ("--ml-secret-name", !ml_secret_name.is_empty()),
-            ("--deployment", !deployment.is_empty()),
             ("--disable-cert-rotation", *disable_cert_rotation),
             ("--cert-dir", !cert_dir.is_empty()),
             ("--cert-service-name", !cert_service_name.is_empty()),

@@ -8,6 +8,7 @@
 //! | [`metrics`] | `metallb_allocator_…` and its company |
 //! | [`replica`] | the watches, the task that owns the indexes, the Lease |
 //! | [`run`] | the process |
+//! | [`secret`] | the Secret with the key by which the speakers know one another |
 //! | `webhook` | removes what an earlier MetalLB left behind |
 //!
 //! Never imports `wire`, `proto` or `netio`: what happens on the segment is the speaker's.
@@ -18,4 +19,5 @@ pub mod index;
 pub mod metrics;
 pub mod replica;
 pub mod run;
+pub mod secret;
 mod webhook;

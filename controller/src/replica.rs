@@ -1,6 +1,6 @@
 //! One controller: watches feed one task, which owns the two indexes and hands their effects on.
 //!
-//! Tasks: one for each watch, the writer, the recorder of Events, the election, and [`Controller`] itself. All end when
+//! Tasks: one for each watch, the writer, the recorder of Events, the election, [`secret`], and [`Controller`] itself. All end when
 //! [`Running::run`] returns or is dropped. [`Controller::run`] waits in one `select!` on receivers and a timer, all of
 //! them cancel safe (`recv`, `recv_many`, `changed`, `sleep_until`), and holds no other state across an await.
 
@@ -34,6 +34,7 @@ use tokio_util::sync::CancellationToken;
 use crate::announced::{self, Announced, Announcer};
 use crate::index::{COMPONENT, Effect, Index, Input, Key, Lead, Now, Settings, View};
 use crate::metrics::Metrics;
+use crate::secret;
 
 /// The queue `inputs`, and how many of them are decided at once. A list is one input, so that the first lists need 12
 /// places; the rest lets a burst of changes (an apply of some hundred Services) be decided in one go. When it is full
@@ -51,6 +52,8 @@ pub struct Replica {
     pub speaker_labels: String,
     /// The times of the election.
     pub timing: Timing,
+    /// The Secret with the speakers' key, in the namespace of the configuration; `None` leaves it to others.
+    pub secret: Option<secret::Wanted>,
 }
 
 /// A replica whose tasks run.
@@ -60,7 +63,7 @@ pub struct Running {
     election: JoinSet<()>,
     claim: state::Receiver<Claim>,
     release: CancellationToken,
-    /// The watches and the recorder of Events.
+    /// The watches, the recorder of Events, and the keeper of the Secret.
     others: JoinSet<()>,
 }
 
@@ -78,6 +81,7 @@ impl Running {
             identity,
             speaker_labels,
             timing,
+            secret,
         } = replica;
         let listed = readiness.handle("everything that decides about addresses is listed");
         let metrics = Metrics::register(registry);
@@ -98,6 +102,10 @@ impl Running {
         others.spawn(recorder.yielding_to(writer.busy()).run());
         let (inputs, received) = mpsc::channel(INPUTS);
         watch_all(&mut others, &client, &settings, &speaker_labels, &inputs);
+        if let Some(wanted) = secret {
+            let namespace = settings.namespace.clone();
+            others.spawn(secret::keep(client, namespace, wanted, claim.clone()));
+        }
         let controller = Controller {
             announced: Announced::default(),
             index: Index::new(settings),

@@ -1,11 +1,14 @@
 //! Flags and environment: MetalLB's, so that its manifests and charts start this speaker unchanged.
 
+use crate::membership::{DEFAULT_PORT, Membership};
 use crate::run::{self, Settings};
 use crate::statuses::Me;
 use anyhow::Context;
 use clap::Parser;
 use cortenlb_kit::flags::{self, Flags};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{AddrParseError, IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::num::{NonZeroU16, ParseIntError};
+use std::str::FromStr;
 use std::time::Duration;
 
 /// The labels of the speaker pods in MetalLB's plain manifests, and in ours.
@@ -37,19 +40,81 @@ pub struct Args {
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     gratuitous_arp_interval: u32,
     #[command(flatten)]
+    membership: MembershipFlags,
+    #[command(flatten)]
     without_effect: WithoutEffect,
+}
+
+/// How the speakers know one another.
+#[derive(Clone, Debug, clap::Args)]
+struct MembershipFlags {
+    /// Address at which the other speakers are heard, as a rule the pod's. Empty: they do not hear one another, and a
+    /// node that is lost is left only when Kubernetes says that its pods are not Ready
+    #[arg(
+        long,
+        env = "METALLB_ML_BIND_ADDR",
+        default_value = "",
+        value_name = "ADDRESS"
+    )]
+    ml_bindaddr: Bind,
+    /// UDP port at which the other speakers are heard, the same on all nodes; by default 7946
+    #[arg(long, env = "METALLB_ML_BIND_PORT", default_value = "", value_name = "PORT")]
+    ml_bindport: Port,
+    /// Directory at which the Secret with the speakers' key is mounted
+    #[arg(
+        long,
+        env = "METALLB_ML_SECRET_KEY_PATH",
+        default_value = "",
+        value_name = "DIRECTORY"
+    )]
+    ml_secret_key_path: String,
+    /// Name of that Secret, which is read from the API server while nothing is mounted; empty: it is waited for
+    #[arg(
+        long,
+        env = "METALLB_ML_SECRET_NAME",
+        default_value = "memberlist",
+        value_name = "NAME"
+    )]
+    ml_secret_name: String,
+}
+
+/// `--ml-bindaddr`; empty is none, as in MetalLB.
+#[derive(Clone, Copy, Debug)]
+struct Bind(Option<IpAddr>);
+
+impl FromStr for Bind {
+    type Err = AddrParseError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.is_empty() {
+            return Ok(Self(None));
+        }
+        text.parse().map(|address| Self(Some(address)))
+    }
+}
+
+/// `--ml-bindport`; empty is the default, as in MetalLB.
+#[derive(Clone, Copy, Debug)]
+struct Port(u16);
+
+impl FromStr for Port {
+    type Err = ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.is_empty() {
+            return Ok(Self(DEFAULT_PORT));
+        }
+        // Port 0 would be another one on each node.
+        text.parse().map(|port: NonZeroU16| Self(port.get()))
+    }
 }
 
 /// Flags of MetalLB's speaker that are accepted, and do nothing (yet).
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Accepted for compatibility, without effect in this version")]
 struct WithoutEffect {
-    #[arg(long, env = "METALLB_ML_BIND_ADDR", default_value = "")]
-    ml_bindaddr: String,
-    #[arg(long, env = "METALLB_ML_BIND_PORT", default_value = "")]
-    ml_bindport: String,
-    #[arg(long, env = "METALLB_ML_SECRET_KEY_PATH", default_value = "")]
-    ml_secret_key_path: String,
+    #[arg(long, env = "METALLB_ML_NAMESPACE", default_value = "")]
+    ml_namespace: String,
     #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true")]
     ml_wan_config: bool,
     #[arg(long, env = "METALLB_BGP_DEBOUNCE_TIMEOUT", default_value = "")]
@@ -75,6 +140,7 @@ impl Args {
             // Read from the pod by all speakers and the controller, so that they decide alike.
             ignore_exclude_lb: _,
             gratuitous_arp_interval,
+            membership,
             without_effect,
         } = self;
         let common = common.start("speaker", env!("CARGO_PKG_VERSION"), &without_effect.given())?;
@@ -90,12 +156,7 @@ impl Args {
                 ml_labels
             },
             refresh: refresh(gratuitous_arp_interval),
-            bind: None,
-            keys: crate::keys::Source {
-                folder: None,
-                namespace: String::new(),
-                name: String::new(),
-            },
+            membership: membership.read(),
             class: common.class,
             kubeconfig: common.kubeconfig,
             admin: admin_addresses(host, common.health_probe_port, common.metrics_port),
@@ -106,6 +167,23 @@ impl Args {
             .build()
             .context("the runtime cannot be started")?
             .block_on(run::run(settings))
+    }
+}
+
+impl MembershipFlags {
+    fn read(self) -> Membership {
+        let Self {
+            ml_bindaddr: Bind(bind),
+            ml_bindport: Port(port),
+            ml_secret_key_path,
+            ml_secret_name,
+        } = self;
+        Membership {
+            bind,
+            port,
+            secret_key_path: (!ml_secret_key_path.is_empty()).then(|| ml_secret_key_path.into()),
+            secret_name: (!ml_secret_name.is_empty()).then_some(ml_secret_name),
+        }
     }
 }
 
@@ -132,18 +210,14 @@ impl WithoutEffect {
     /// The flags that were given.
     fn given(&self) -> Vec<&'static str> {
         let Self {
-            ml_bindaddr,
-            ml_bindport,
-            ml_secret_key_path,
+            ml_namespace,
             ml_wan_config,
             bgp_debounce_timeout,
             frrk8s_namespace,
             frrk8s_secret_passthrough,
         } = self;
         flags::given(&[
-            ("--ml-bindaddr", !ml_bindaddr.is_empty()),
-            ("--ml-bindport", !ml_bindport.is_empty()),
-            ("--ml-secret-key-path", !ml_secret_key_path.is_empty()),
+            ("--ml-namespace", !ml_namespace.is_empty()),
             ("--ml-wan-config", *ml_wan_config),
             ("--bgp-debounce-timeout", !bgp_debounce_timeout.is_empty()),
             ("--frrk8s-namespace", !frrk8s_namespace.is_empty()),

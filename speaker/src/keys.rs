@@ -4,9 +4,10 @@
 //! a minute later, and the API server is asked until then. With the mount a speaker starts while the API server is away.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
+use crate::membership::{ACCEPTED_KEY, KEY, Membership};
 use cortenlb_kit::logs::chain;
 use cortenlb_proto::seal::Keys;
 use k8s_openapi::ByteString;
@@ -14,59 +15,48 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client};
 use tokio::time::sleep;
 
-/// The key that seals; MetalLB's name for it.
-const KEY: &str = "secretkey";
-
-/// A key that is opened with as well, while one is replaced by another.
-const OTHER_KEY: &str = "secretkey-other";
-
 /// Until there is a key it is looked for this often.
 const SEARCH: Duration = Duration::from_secs(1);
 
 /// Then it is looked at this often: it may be replaced.
 const LOOK: Duration = Duration::from_secs(10);
 
-/// Where the key is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Source {
-    /// The folder in which the Secret is mounted, if it is.
-    pub folder: Option<PathBuf>,
-    /// The namespace of the Secret.
-    pub namespace: String,
-    /// Its name.
-    pub name: String,
-}
-
 type Found = [Option<Vec<u8>>; 2];
 
 /// Hands on the keys, and every change of them.
-pub async fn follow(client: Client, source: Source, mut tell: impl FnMut(Keys)) {
-    let secrets = Api::<Secret>::namespaced(client, &source.namespace);
+pub async fn follow(client: Client, namespace: String, source: Membership, mut tell: impl FnMut(Keys)) {
+    let Membership {
+        secret_key_path: folder,
+        secret_name,
+        bind: _,
+        port: _,
+    } = source;
+    let name = secret_name.unwrap_or_default();
+    let secrets = Api::<Secret>::namespaced(client, &namespace);
     let mut known = Found::default();
     let mut is_searching = false;
     loop {
-        let found = match mounted(source.folder.as_deref()) {
+        let found = match mounted(folder.as_deref()) {
             Ok(found) if found[0].is_some() => Some(found),
             Ok(_) => None,
             Err(error) => {
-                tracing::error!(%error, folder = ?source.folder, "cannot read the key of the speakers");
+                tracing::error!(%error, ?folder, "cannot read the key of the speakers");
                 None
             }
         };
         let found = match found {
             Some(found) => Some(found),
             // What is known stays valid while the Secret is away.
-            None if known[0].is_some() => None,
-            None => match secrets.get(&source.name).await {
+            None if known[0].is_some() || name.is_empty() => None,
+            None => match secrets.get(&name).await {
                 Ok(secret) => Some(of(&secret)),
                 Err(error) => {
                     if !is_searching {
                         let error = chain(&error);
                         tracing::info!(
                             error,
-                            "waiting for the key of the speakers, Secret {}/{}, which the controller makes; nothing is announced until then",
-                            source.namespace,
-                            source.name
+                            "waiting for the key of the speakers, Secret {namespace}/{name}, which the controller makes; nothing is \
+                             announced until then"
                         );
                     }
                     is_searching = true;
@@ -82,8 +72,7 @@ pub async fn follow(client: Client, source: Source, mut tell: impl FnMut(Keys)) 
                     tell(keys);
                 }
                 Err(error) => {
-                    let (namespace, name) = (&source.namespace, &source.name);
-                    tracing::error!(%error, "Secret {namespace}/{name} has no usable key under {KEY}, {OTHER_KEY}");
+                    tracing::error!(%error, "Secret {namespace}/{name} has no usable key under {KEY}, {ACCEPTED_KEY}");
                 }
             }
             known = found;
@@ -101,7 +90,7 @@ fn mounted(folder: Option<&Path>) -> io::Result<Found> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     };
-    Ok([read(KEY)?, read(OTHER_KEY)?])
+    Ok([read(KEY)?, read(ACCEPTED_KEY)?])
 }
 
 fn of(secret: &Secret) -> Found {
@@ -110,5 +99,5 @@ fn of(secret: &Secret) -> Found {
         data.and_then(|data| data.get(name))
             .map(|ByteString(bytes)| bytes.clone())
     };
-    [get(KEY), get(OTHER_KEY)]
+    [get(KEY), get(ACCEPTED_KEY)]
 }

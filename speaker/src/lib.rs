@@ -6,6 +6,7 @@
 //! | [`index`] | what this node announces, as values: pure |
 //! | [`keys`] | the key that the speakers share |
 //! | [`statuses`] | the `ServiceL2Status` objects, and the writes that make them right: pure |
+//! | [`membership`] | what the flags say about how the speakers know one another |
 //! | [`metrics`] | `metallb_speaker_announced` and its company |
 //! | [`run`] | the watches, the task that owns the index, and the end of it all |
 //! | [`l2`] | the thread that answers on the wire |
@@ -17,6 +18,7 @@ pub mod args;
 pub mod index;
 pub mod keys;
 pub mod l2;
+pub mod membership;
 pub mod metrics;
 pub mod run;
 pub mod statuses;

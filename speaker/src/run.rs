@@ -5,6 +5,7 @@
 //! of them cancel safe (`recv`, `recv_many`, `changed`), and holds no other state across an await.
 
 use crate::index::{Effect, Index, Input, Key, Liveness};
+use crate::membership::Membership;
 use crate::metrics::Metrics;
 use crate::statuses::Me;
 use crate::{keys, l2};
@@ -52,10 +53,8 @@ pub struct Settings {
     pub speaker_labels: String,
     /// `--gratuitous-arp-interval`; none: addresses are told of only on taking over.
     pub refresh: Option<Duration>,
-    /// Where this speaker hears the others; none: it hears none, and goes by the readiness of their pods.
-    pub bind: Option<l2::Bind>,
-    /// Where the key is that they share.
-    pub keys: keys::Source,
+    /// How this speaker finds out which other nodes are there.
+    pub membership: Membership,
     /// `--lb-class`.
     pub class: Option<String>,
     /// A kubeconfig, in place of the pod's service account.
@@ -73,8 +72,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         me,
         speaker_labels,
         refresh,
-        bind,
-        keys: key_source,
+        membership,
         class,
         kubeconfig,
         admin,
@@ -94,17 +92,25 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         node: me.node.clone(),
         exclusions: l2::Exclusions::load(Path::new(EXCLUDED_INTERFACES))?,
         refresh,
-        bind,
+        bind: membership.bind.map(|address| l2::Bind {
+            address,
+            port: membership.port,
+        }),
     };
     let layer2 = l2::spawn(&mut registry, settings).await?;
-    let liveness = if bind.is_some() {
+    let liveness = if membership.bind.is_some() {
         let mut unknown = Some(readiness.handle("the key of the speakers is known"));
         let set = layer2.key_setter();
         let tell = move |keys| {
             set(keys);
             unknown.take().map(ReadyHandle::ready);
         };
-        tokio::spawn(keys::follow(client.clone(), key_source, tell));
+        tokio::spawn(keys::follow(
+            client.clone(),
+            me.namespace.clone(),
+            membership,
+            tell,
+        ));
         Liveness::Heard
     } else {
         tracing::warn!(

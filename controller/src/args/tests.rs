@@ -48,3 +48,24 @@ fn metrics_can_be_switched_off() {
     assert_eq!(ports(17472, Some(9120)), [17472, 9120]);
     assert_eq!(ports(17472, None), [17472]);
 }
+
+#[test]
+fn the_secret_is_kept_only_if_it_is_named() {
+    let of = |args: &[&str]| {
+        let args = Args::try_parse_from(["controller"].iter().chain(args)).unwrap();
+        assert!(args.without_effect.given().is_empty());
+        secret(args.ml_secret_name, args.deployment)
+    };
+    let wanted = |deployment: Option<&str>| {
+        Some(Wanted {
+            name: "memberlist".to_owned(),
+            deployment: deployment.map(str::to_owned),
+        })
+    };
+    assert_eq!(of(&["--deployment=controller"]), None);
+    assert_eq!(of(&["--ml-secret-name=memberlist"]), wanted(None));
+    assert_eq!(
+        of(&["--ml-secret-name=memberlist", "--deployment=controller"]),
+        wanted(Some("controller"))
+    );
+}

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use cortenlb_controller::index::Settings;
 use cortenlb_controller::replica::{Replica, Running};
+use cortenlb_controller::secret;
 use cortenlb_kit::admin::Readiness;
 use cortenlb_kit::fake::Fake;
 use cortenlb_kit::lease::Timing;
@@ -218,6 +219,10 @@ pub(crate) fn run(
         identity: pod.to_owned(),
         speaker_labels: "component=speaker".to_owned(),
         timing: Timing::default(),
+        secret: Some(secret::Wanted {
+            name: "memberlist".to_owned(),
+            deployment: None,
+        }),
     };
     async move {
         let mut registry = metrics::registry();

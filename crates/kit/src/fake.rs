@@ -11,10 +11,10 @@
 //! [`restart`](Fake::restart); and requests that are done long after their sender is gone ([`Held`]).
 //!
 //! It does **not** model: validation, admission and any default but `ipMode`; JSON and strategic merge patches, and
-//! replacement; field managers, `managedFields` and ownership (an apply merges maps, replaces lists, and never removes a
-//! field that is left out); other selectors, paging and bookmarks; the end of a watch after its time (it is a server
-//! that hangs); finalizers, owners and namespaces that are being deleted; `generation` and `creationTimestamp`; access
-//! rights; priority and fairness, and limits of any kind.
+//! replacement; answers of metadata alone (who asks for them gets the whole object); field managers, `managedFields` and
+//! ownership (an apply merges maps, replaces lists, and never removes a field that is left out); other selectors, paging
+//! and bookmarks; the end of a watch after its time (it is a server that hangs); finalizers, owners and namespaces that
+//! are being deleted; `generation` and `creationTimestamp`; access rights; priority and fairness, and limits of any kind.
 
 mod fault;
 mod merge;
@@ -28,7 +28,10 @@ use std::{
 
 use axum::{
     body::{Body, to_bytes},
-    http::{Request, Response, header::CONTENT_TYPE},
+    http::{
+        HeaderValue, Request, Response,
+        header::{ACCEPT, CONTENT_TYPE},
+    },
 };
 use kube::Client;
 use serde_json::Value;
@@ -240,15 +243,19 @@ impl Fake {
     async fn serve(&self, client: String, request: Request<kube::client::Body>) -> Answer {
         let (parts, body) = request.into_parts();
         let body = to_bytes(Body::new(body), usize::MAX).await?;
-        let content_type = parts.headers.get(CONTENT_TYPE);
+        let header = |name| {
+            let value = parts.headers.get(name);
+            value.map_or_else(String::new, |value: &HeaderValue| {
+                String::from_utf8_lossy(value.as_bytes()).into_owned()
+            })
+        };
         let call = Call {
             client,
             method: parts.method.to_string(),
             path: parts.uri.path().to_owned(),
             query: parts.uri.query().unwrap_or_default().to_owned(),
-            content_type: content_type.map_or_else(String::new, |of| {
-                String::from_utf8_lossy(of.as_bytes()).into_owned()
-            }),
+            accept: header(ACCEPT),
+            content_type: header(CONTENT_TYPE),
             body: if body.is_empty() {
                 Value::Null
             } else {

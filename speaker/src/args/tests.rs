@@ -19,9 +19,7 @@ fn the_flags_of_metallbs_manifests_start_it() {
 #[test]
 fn flags_without_effect_are_accepted_and_named() {
     let flags = [
-        "--ml-bindaddr=1.2.3.4",
-        "--ml-bindport=7946",
-        "--ml-secret-key-path=/etc/ml_secret_key",
+        "--ml-namespace=metallb-system",
         "--ml-wan-config",
         "--bgp-debounce-timeout=3000",
         "--frrk8s-namespace=frr",
@@ -30,6 +28,59 @@ fn flags_without_effect_are_accepted_and_named() {
     let names: Vec<_> = flags.iter().map(|flag| flag.split('=').next().unwrap()).collect();
     assert_eq!(parse(&flags).without_effect.given(), names);
     assert_eq!(parse(&["--ml-wan-config=false"]).without_effect.given(), [""; 0]);
+}
+
+#[test]
+fn how_speakers_know_one_another_is_said_as_to_metallb() {
+    let read = |args: &[&str]| {
+        let args = parse(args);
+        assert!(args.without_effect.given().is_empty());
+        args.membership.read()
+    };
+    let off = Membership {
+        bind: None,
+        port: 7946,
+        secret_key_path: None,
+        secret_name: Some("memberlist".to_owned()),
+    };
+    assert_eq!(read(&[]), off);
+    // As templates leave them.
+    assert_eq!(
+        read(&[
+            "--ml-bindaddr=",
+            "--ml-bindport=",
+            "--ml-secret-key-path=",
+            "--ml-secret-name="
+        ]),
+        Membership {
+            secret_name: None,
+            ..off
+        }
+    );
+    assert_eq!(
+        read(&[
+            "--ml-bindaddr=fd00:5::11",
+            "--ml-bindport=7950",
+            "--ml-secret-key-path=/etc/ml_secret_key",
+            "--ml-secret-name=metallb-memberlist",
+        ]),
+        Membership {
+            bind: Some("fd00:5::11".parse().unwrap()),
+            port: 7950,
+            secret_key_path: Some("/etc/ml_secret_key".into()),
+            secret_name: Some("metallb-memberlist".to_owned()),
+        }
+    );
+    for (wrong, why) in [
+        ("--ml-bindaddr=eth0", "invalid IP address syntax"),
+        ("--ml-bindport=0", "number would be zero"),
+        ("--ml-bindport=65536", "number too large"),
+    ] {
+        let required = ["speaker", "--node-name=n1", "--pod-name=speaker-1", wrong];
+        let error = Args::try_parse_from(required).unwrap_err().to_string();
+        assert!(error.contains(wrong.split_once('=').unwrap().0), "{error}");
+        assert!(error.contains(why), "{error}");
+    }
 }
 
 #[test]

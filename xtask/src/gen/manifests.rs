@@ -13,6 +13,10 @@ use serde_json::Value;
 
 use super::json;
 
+/// The Secret with the key by which the speakers know one another, named as in MetalLB's plain manifests. It is not among
+/// the documents: the controller makes it, so that the key is each cluster's own.
+const SPEAKERS_KEY: &str = "memberlist";
+
 /// The two programs.
 #[derive(Clone, Copy)]
 enum Component {

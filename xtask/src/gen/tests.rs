@@ -122,9 +122,12 @@ fn roles_allow_what_is_needed() {
     allowed.sort();
     let expected = [
         "controller: bgppeers,servicel2statuses: list,watch",
+        "controller: deployments controller: get",
         "controller: ipaddresspools/status: patch",
         "controller: leases metallb-controller: get,list,watch,patch",
         "controller: leases: create",
+        "controller: secrets memberlist: list,watch",
+        "controller: secrets: create",
         "metallb-system:controller: addressreservations/status: patch",
         "metallb-system:controller: addressreservations: list,watch",
         "metallb-system:controller: endpointslices: list,watch",
@@ -140,6 +143,7 @@ fn roles_allow_what_is_needed() {
         "pod-lister: configurationstates: list,watch,create,patch",
         "pod-lister: ipaddresspools,l2advertisements: list,watch",
         "pod-lister: pods: list,watch",
+        "speaker: secrets memberlist: get",
         "speaker: servicel2statuses/status: patch",
         "speaker: servicel2statuses: list,watch,create,patch,delete",
     ];
@@ -159,4 +163,77 @@ fn controllers_stand_by_for_one_another() {
         (&budget["maxUnavailable"], &budget["selector"]),
         (&json!(1), &controller["selector"])
     );
+}
+
+/// The controller makes the Secret that the speakers mount, and its owner is the controller's Deployment.
+#[test]
+fn the_speakers_mount_what_the_controller_makes() {
+    let manifest = manifest();
+    let controller = find(&manifest, "Deployment", "controller");
+    let secret = json!("memberlist");
+    let pod = &controller["spec"]["template"]["spec"];
+    assert_eq!(value_of(pod, "METALLB_ML_SECRET_NAME")["value"], secret);
+    assert_eq!(
+        value_of(pod, "METALLB_DEPLOYMENT")["value"],
+        controller["metadata"]["name"]
+    );
+
+    let speaker = find(&manifest, "DaemonSet", "speaker");
+    let pod = &speaker["spec"]["template"]["spec"];
+    let volumes = pod["volumes"].as_array().unwrap();
+    let volume = |name: &str| volumes.iter().find(|volume| volume["name"] == name).unwrap();
+    // Without it the pod starts all the same, and says what is missing. The mode: root reads it without a capability.
+    assert_eq!(
+        volume("memberlist")["secret"],
+        json!({ "secretName": secret, "optional": true, "defaultMode": 0o400 })
+    );
+    assert_eq!(volume("state")["emptyDir"], json!({ "sizeLimit": "64Mi" }));
+    let container = &pod["containers"][0];
+    let mounts = container["volumeMounts"].as_array().unwrap();
+    let mount = |name: &str| mounts.iter().find(|mount| mount["name"] == name).unwrap();
+    assert_eq!(
+        mount("memberlist"),
+        &json!({ "name": "memberlist", "mountPath": "/etc/ml_secret_key", "readOnly": true })
+    );
+    assert_eq!(
+        mount("state"),
+        &json!({ "name": "state", "mountPath": "/var/lib/cortenlb" })
+    );
+    assert_eq!(
+        value_of(pod, "METALLB_ML_SECRET_KEY_PATH")["value"],
+        mount("memberlist")["mountPath"]
+    );
+    let address = &value_of(pod, "METALLB_ML_BIND_ADDR")["valueFrom"]["fieldRef"]["fieldPath"];
+    assert_eq!(*address, "status.podIP");
+    let selector = &speaker["spec"]["selector"]["matchLabels"];
+    let labels = value_of(pod, "METALLB_ML_LABELS")["value"].as_str().unwrap();
+    let labels = labels.split(',').map(|label| label.split_once('=').unwrap());
+    assert_eq!(json!(labels.collect::<BTreeMap<_, _>>()), *selector);
+}
+
+/// Two ports of one number: `kubectl apply` knows ports by the number alone, and leaves both as they are only if both are
+/// as they were in MetalLB's manifest, in its order.
+#[test]
+fn the_speakers_ports_are_metallbs() {
+    let manifest = manifest();
+    let speaker = &find(&manifest, "DaemonSet", "speaker")["spec"];
+    assert_eq!(
+        speaker["template"]["spec"]["containers"][0]["ports"],
+        json!([
+            { "name": "metricshttps", "containerPort": 9120 },
+            { "name": "memberlist-tcp", "containerPort": 7946 },
+            { "name": "memberlist-udp", "containerPort": 7946, "protocol": "UDP" },
+        ])
+    );
+    assert_eq!(
+        speaker["updateStrategy"],
+        json!({ "type": "RollingUpdate", "rollingUpdate": { "maxUnavailable": 1 } })
+    );
+}
+
+/// An environment variable of the pod's first container.
+fn value_of<'a>(pod: &'a Value, name: &str) -> &'a Value {
+    let variables = pod["containers"][0]["env"].as_array().unwrap();
+    let found = variables.iter().find(|variable| variable["name"] == name);
+    found.unwrap_or_else(|| panic!("no variable {name}"))
 }

@@ -18,6 +18,8 @@ pub struct Call {
     pub path: String,
     /// What follows `?`, as it was sent.
     pub query: String,
+    /// Which form of answer it asks for.
+    pub accept: String,
     /// Which kind of patch it is.
     pub content_type: String,
     /// The body; `Null` for none.

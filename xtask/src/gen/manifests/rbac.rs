@@ -1,9 +1,9 @@
-//! Who may do what: no Secrets, one write on Services, and everything else that is written in our namespace alone. Roles
-//! have MetalLB's names, so that its own, which allow more, are replaced.
+//! Who may do what: the one Secret that the speakers share, one write on Services, and everything else that is written in
+//! our namespace alone. Roles have MetalLB's names, so that its own, which allow more, are replaced.
 //!
 //! A verb is here because a line of the two components needs it: a watch lists and watches, and gets nothing; the Lease
-//! alone is read by its name too. Its watch selects it by `metadata.name`, which the API server takes for the name that
-//! a rule can be limited to.
+//! alone is read by its name too. Its watch, and the Secret's, select by `metadata.name`, which the API server takes for
+//! the name that a rule can be limited to.
 
 use cortenlb_crds::names::{GROUP, LEASE, OUR_GROUP, SYSTEM_NAMESPACE};
 use k8s_openapi::api::rbac::v1::{
@@ -11,7 +11,7 @@ use k8s_openapi::api::rbac::v1::{
 };
 use serde_json::Value;
 
-use super::{Component, cluster_metadata, json, metadata};
+use super::{Component, SPEAKERS_KEY, cluster_metadata, json, metadata};
 
 /// What a watch needs.
 const WATCH: &[&str] = &["list", "watch"];
@@ -71,6 +71,13 @@ fn in_namespace(component: Component) -> Vec<PolicyRule> {
                 ),
                 LEASE,
             ),
+            // Watched for its metadata, and made when it is missing; owned by the Deployment.
+            allow("", &["secrets"], &["create"]),
+            only(allow("", &["secrets"], WATCH), SPEAKERS_KEY),
+            only(
+                allow("apps", &["deployments"], &["get"]),
+                Component::Controller.name(),
+            ),
         ],
         Component::Speaker => vec![
             allow(
@@ -79,6 +86,8 @@ fn in_namespace(component: Component) -> Vec<PolicyRule> {
                 &["list", "watch", "create", "patch", "delete"],
             ),
             allow(GROUP, &["servicel2statuses/status"], &["patch"]),
+            // A Secret that is made after the pod has started is mounted only about a minute later.
+            only(allow("", &["secrets"], &["get"]), SPEAKERS_KEY),
         ],
     }
 }

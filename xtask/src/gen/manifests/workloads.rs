@@ -1,15 +1,17 @@
 //! The Deployment of the controller and the DaemonSet of the speaker.
 
+mod parts;
+mod volumes;
+
 use std::collections::BTreeMap;
 
 use cortenlb_crds::names::COMPONENT;
 use k8s_openapi::api::apps::v1::{
-    DaemonSet, DaemonSetSpec, DaemonSetUpdateStrategy, Deployment, DeploymentSpec,
+    DaemonSet, DaemonSetSpec, DaemonSetUpdateStrategy, Deployment, DeploymentSpec, RollingUpdateDaemonSet,
 };
 use k8s_openapi::api::core::v1::{
-    Capabilities, ConfigMapVolumeSource, Container, ContainerPort, EnvVar, EnvVarSource, HTTPGetAction,
-    ObjectFieldSelector, PodSecurityContext, PodSpec, PodTemplateSpec, Probe, ResourceRequirements,
-    SeccompProfile, SecurityContext, Toleration, TopologySpreadConstraint, Volume, VolumeMount,
+    Container, ContainerPort, PodSecurityContext, PodSpec, PodTemplateSpec, ResourceRequirements,
+    SecurityContext, TopologySpreadConstraint,
 };
 use k8s_openapi::api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
@@ -17,11 +19,17 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::api::ObjectMeta;
 
-use super::{Component, metadata};
+use self::parts::{
+    capabilities, confined, control_plane, field, leave_dead_nodes, network_daemon, probe, runtime_default,
+    value,
+};
+use self::volumes::KEY_DIRECTORY;
+use super::{Component, SPEAKERS_KEY, metadata};
 
-/// The ports of MetalLB: `/metrics`, and `/healthz` with `/readyz`.
+/// MetalLB's port of `/metrics`.
 const METRICS_PORT: i32 = 9120;
-const HEALTH_PORT: i32 = 17472;
+/// MetalLB's port at which the speakers hear one another, on the nodes' network.
+const SPEAKERS_PORT: i32 = 7946;
 
 /// The user "nobody".
 const NOBODY: i64 = 65534;
@@ -37,12 +45,10 @@ pub(super) fn controller(image: &str) -> Deployment {
             field("METALLB_POD_NAME", "metadata.name"),
             field("METALLB_NAMESPACE", "metadata.namespace"),
             field("CORTENLB_POD_UID", "metadata.uid"),
+            value("METALLB_ML_SECRET_NAME", SPEAKERS_KEY),
+            value("METALLB_DEPLOYMENT", component.name()),
             // glibc gives every thread a heap of its own; what was freed in one is of no use to another.
-            EnvVar {
-                name: "MALLOC_ARENA_MAX".to_owned(),
-                value: Some("1".to_owned()),
-                ..EnvVar::default()
-            },
+            value("MALLOC_ARENA_MAX", "1"),
         ]),
         security_context: Some(SecurityContext {
             capabilities: Some(capabilities(&[])),
@@ -112,6 +118,9 @@ pub(super) fn speaker(image: &str) -> DaemonSet {
             field("METALLB_POD_NAME", "metadata.name"),
             field("METALLB_HOST", "status.hostIP"),
             field("METALLB_NAMESPACE", "metadata.namespace"),
+            field("METALLB_ML_BIND_ADDR", "status.podIP"),
+            value("METALLB_ML_LABELS", &label_selector(component)),
+            value("METALLB_ML_SECRET_KEY_PATH", KEY_DIRECTORY),
         ]),
         // A capability only counts for uid 0, since the image sets none on its files.
         security_context: Some(SecurityContext {
@@ -120,12 +129,7 @@ pub(super) fn speaker(image: &str) -> DaemonSet {
             run_as_group: Some(0),
             ..confined()
         }),
-        volume_mounts: Some(vec![VolumeMount {
-            name: "metallb-excludel2".to_owned(),
-            mount_path: "/etc/metallb".to_owned(),
-            read_only: Some(true),
-            ..Default::default()
-        }]),
+        volume_mounts: Some(volumes::mounts()),
         ..container(component, image, Some("127.0.0.1"))
     };
     let spec = PodSpec {
@@ -138,15 +142,7 @@ pub(super) fn speaker(image: &str) -> DaemonSet {
         }),
         termination_grace_period_seconds: Some(2),
         tolerations: Some([control_plane(), network_daemon()].concat()),
-        volumes: Some(vec![Volume {
-            name: "metallb-excludel2".to_owned(),
-            config_map: Some(ConfigMapVolumeSource {
-                name: "metallb-excludel2".to_owned(),
-                optional: Some(true),
-                ..Default::default()
-            }),
-            ..Default::default()
-        }]),
+        volumes: Some(volumes::volumes()),
         ..pod(component)
     };
     DaemonSet {
@@ -156,11 +152,37 @@ pub(super) fn speaker(image: &str) -> DaemonSet {
             template: template(component, spec),
             update_strategy: Some(DaemonSetUpdateStrategy {
                 type_: Some("RollingUpdate".to_owned()),
-                ..Default::default()
+                rolling_update: Some(RollingUpdateDaemonSet {
+                    // The next node's speaker may be the one that stands in for this one's.
+                    max_unavailable: Some(IntOrString::Int(1)),
+                    ..Default::default()
+                }),
             }),
             ..Default::default()
         }),
         ..Default::default()
+    }
+}
+
+/// What is listened on. The API server adds the host's ports to those of a pod on the node's network.
+fn ports(component: Component) -> Vec<ContainerPort> {
+    let port = |name: &str, number, protocol: Option<&str>| ContainerPort {
+        name: Some(name.to_owned()),
+        container_port: number,
+        protocol: protocol.map(str::to_owned),
+        ..Default::default()
+    };
+    // MetalLB's name, which scrape configurations select; what is served here is plain HTTP.
+    let metrics = port("metricshttps", METRICS_PORT, None);
+    match component {
+        Component::Controller => vec![metrics],
+        Component::Speaker => vec![
+            metrics,
+            // Nobody listens on TCP. But `kubectl apply` takes ports of one number for one port: without the first
+            // entry it would make two of the second from MetalLB's two, which is refused.
+            port("memberlist-tcp", SPEAKERS_PORT, None),
+            port("memberlist-udp", SPEAKERS_PORT, Some("UDP")),
+        ],
     }
 }
 
@@ -176,12 +198,7 @@ fn container(component: Component, image: &str, probe_host: Option<&str>) -> Con
             format!("--port={METRICS_PORT}"),
             "--log-level=info".to_owned(),
         ]),
-        ports: Some(vec![ContainerPort {
-            // MetalLB's name, which scrape configurations select; what is served here is plain HTTP.
-            name: Some("metricshttps".to_owned()),
-            container_port: METRICS_PORT,
-            ..Default::default()
-        }]),
+        ports: Some(ports(component)),
         resources: Some(ResourceRequirements {
             requests: Some(BTreeMap::from([
                 ("cpu".to_owned(), request("20m")),
@@ -192,95 +209,6 @@ fn container(component: Component, image: &str, probe_host: Option<&str>) -> Con
         // Readiness says who may announce, so it is asked often; liveness is for a process that hangs.
         readiness_probe: Some(probe("/readyz", probe_host, 1)),
         liveness_probe: Some(probe("/healthz", probe_host, 10)),
-        ..Default::default()
-    }
-}
-
-fn probe(path: &str, host: Option<&str>, period: i32) -> Probe {
-    Probe {
-        http_get: Some(HTTPGetAction {
-            host: host.map(str::to_owned),
-            path: Some(path.to_owned()),
-            port: IntOrString::Int(HEALTH_PORT),
-            ..Default::default()
-        }),
-        period_seconds: Some(period),
-        timeout_seconds: Some(1),
-        failure_threshold: Some(3),
-        ..Default::default()
-    }
-}
-
-fn confined() -> SecurityContext {
-    SecurityContext {
-        allow_privilege_escalation: Some(false),
-        read_only_root_filesystem: Some(true),
-        ..Default::default()
-    }
-}
-
-/// None but these.
-fn capabilities(add: &[&str]) -> Capabilities {
-    let add: Vec<String> = add.iter().map(|name| (*name).to_owned()).collect();
-    Capabilities {
-        drop: Some(vec!["ALL".to_owned()]),
-        add: Some(add).filter(|add| !add.is_empty()),
-    }
-}
-
-fn runtime_default() -> SeccompProfile {
-    SeccompProfile {
-        type_: "RuntimeDefault".to_owned(),
-        ..Default::default()
-    }
-}
-
-/// Control-plane nodes are nodes too.
-fn control_plane() -> Vec<Toleration> {
-    [
-        "node-role.kubernetes.io/master",
-        "node-role.kubernetes.io/control-plane",
-    ]
-    .map(|key| tolerate(key, Some("NoSchedule"), None))
-    .to_vec()
-}
-
-/// A speaker may start on a node that is not ready yet, and belongs to the add-ons that some distributions reserve
-/// nodes for. The DaemonSet controller adds the rest.
-fn network_daemon() -> Vec<Toleration> {
-    vec![
-        tolerate("node.kubernetes.io/not-ready", Some("NoSchedule"), None),
-        tolerate("CriticalAddonsOnly", None, None),
-    ]
-}
-
-/// Half a minute on a dead node is enough: Kubernetes waits for five by default, and Services wait with it.
-fn leave_dead_nodes() -> Vec<Toleration> {
-    ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"]
-        .map(|key| tolerate(key, Some("NoExecute"), Some(30)))
-        .to_vec()
-}
-
-fn tolerate(key: &str, effect: Option<&str>, seconds: Option<i64>) -> Toleration {
-    Toleration {
-        key: Some(key.to_owned()),
-        operator: Some("Exists".to_owned()),
-        effect: effect.map(str::to_owned),
-        toleration_seconds: seconds,
-        ..Default::default()
-    }
-}
-
-fn field(name: &str, path: &str) -> EnvVar {
-    EnvVar {
-        name: name.to_owned(),
-        value_from: Some(EnvVarSource {
-            field_ref: Some(ObjectFieldSelector {
-                field_path: path.to_owned(),
-                ..Default::default()
-            }),
-            ..Default::default()
-        }),
         ..Default::default()
     }
 }
@@ -319,6 +247,16 @@ fn selector(component: Component) -> LabelSelector {
         match_labels: Some(labels(component)),
         ..Default::default()
     }
+}
+
+/// The same as a text.
+fn label_selector(component: Component) -> String {
+    let labels = labels(component);
+    let labels: Vec<String> = labels
+        .iter()
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect();
+    labels.join(",")
 }
 
 fn labelled(component: Component) -> ObjectMeta {
