@@ -76,8 +76,8 @@ pub struct Index {
     planned: BTreeMap<ServiceKey, Planned>,
     /// The plan that was handed out last.
     plan: Plan,
-    /// The groups that this node owns.
-    owned: BTreeSet<IpAddr>,
+    /// The groups that this node owns; none until that is known.
+    owned: Option<BTreeSet<IpAddr>>,
     roles: BTreeMap<ServiceKey, Role>,
     pending: BTreeSet<ServiceKey>,
     settled_before: bool,
@@ -99,7 +99,7 @@ impl Index {
             liveness,
             planned: BTreeMap::new(),
             plan: Plan::default(),
-            owned: BTreeSet::new(),
+            owned: None,
             state: Report::of_speaker(&me.namespace, &me.node),
             statuses: Statuses::new(me.clone()),
             me,
@@ -151,12 +151,13 @@ impl Index {
                 concerned.map(|(key, _)| key.clone()).collect()
             }
             Input::Owned(owned) => {
-                let changed = &self.owned ^ &owned;
-                self.owned = owned;
-                let concerned = self
-                    .planned
-                    .iter()
-                    .filter(|(_, planned)| changed.contains(&planned.lowest));
+                let before = self.owned.replace(owned.clone());
+                let changed = before.map(|before| &before ^ &owned);
+                let concerned = |planned: &Planned| {
+                    let changed = changed.as_ref();
+                    changed.is_none_or(|changed| changed.contains(&planned.lowest))
+                };
+                let concerned = self.planned.iter().filter(|(_, planned)| concerned(planned));
                 concerned.map(|(key, _)| key.clone()).collect()
             }
             Input::Written(outcome) => self.written(outcome),
@@ -174,10 +175,18 @@ impl Index {
             return Vec::new();
         }
         let mut effects = Vec::new();
-        for key in std::mem::take(&mut self.pending) {
-            self.decide(&key, &mut effects);
+        if self.owned.is_some() {
+            for key in std::mem::take(&mut self.pending) {
+                let decision = self.decide(&key);
+                self.follow(&key, decision.as_ref(), &mut effects);
+            }
+            self.settled_before = true;
+        } else {
+            // What is to be announced can be told, but not yet what this node announces of it.
+            for key in self.pending.clone() {
+                self.decide(&key);
+            }
         }
-        self.settled_before = true;
         let plan = self.make_plan();
         if plan != self.plan {
             self.plan = plan.clone();
@@ -186,17 +195,25 @@ impl Index {
         effects
     }
 
-    fn decide(&mut self, key: &ServiceKey, effects: &mut Vec<Effect>) {
+    /// Who can announce a Service, and where.
+    fn decide(&mut self, key: &ServiceKey) -> Option<Decision> {
         let decision = self.world.decide(key);
-        let planned = decision.as_ref().and_then(|decision| self.planned(decision));
-        let new = planned
-            .as_ref()
-            .filter(|planned| self.owned.contains(&planned.lowest));
-        let new = new.and_then(|planned| planned.role.clone());
-        match planned {
+        match decision.as_ref().and_then(|decision| self.planned(decision)) {
             Some(planned) => drop(self.planned.insert(key.clone(), planned)),
             None => drop(self.planned.remove(key)),
         }
+        decision
+    }
+
+    /// What follows for a Service from the decision about it, and from what this node owns.
+    fn follow(&mut self, key: &ServiceKey, decision: Option<&Decision>, effects: &mut Vec<Effect>) {
+        let owned = |planned: &&Planned| {
+            self.owned
+                .as_ref()
+                .is_some_and(|owned| owned.contains(&planned.lowest))
+        };
+        let planned = self.planned.get(key).filter(owned);
+        let new = planned.and_then(|planned| planned.role.clone());
         let old = match &new {
             Some(role) => self.roles.insert(key.clone(), role.clone()),
             None => self.roles.remove(key),
@@ -208,7 +225,7 @@ impl Index {
                 .unwrap_or_default()
         };
         for address in &announced(&old) - &announced(&new) {
-            let reason = withdrawal(decision.as_ref(), new.as_ref());
+            let reason = withdrawal(decision, new.as_ref(), address);
             effects.push(Effect::Withdrawn {
                 service: key.clone(),
                 address,
@@ -344,13 +361,15 @@ impl Index {
 }
 
 /// Why an address is no longer announced, although perhaps its Service is; MetalLB's words where it has one.
-fn withdrawal(decision: Option<&Decision>, role: Option<&Role>) -> &'static str {
-    match (role, decision.map(Decision::obstacle)) {
-        (Some(role), _) if role.blind => "noInterface",
-        (Some(_), _) => "loadBalancerIPChanged",
-        (None, None) => "serviceDeleted",
-        (None, Some(None)) => "notOwner",
-        (None, Some(Some(obstacle))) => obstacle.reason,
+fn withdrawal(decision: Option<&Decision>, role: Option<&Role>, address: IpAddr) -> &'static str {
+    let Some(decision) = decision else {
+        return "serviceDeleted";
+    };
+    match decision.obstacle() {
+        _ if role.is_some_and(|role| role.blind) => "noInterface",
+        Some(obstacle) => obstacle.reason,
+        None if !decision.addresses.contains(&address) => "loadBalancerIPChanged",
+        None => "notOwner",
     }
 }
 

@@ -44,8 +44,8 @@ pub use ownership::{Group, Plan, Speaker};
 pub use transport::Bind;
 use transport::Transport;
 
-/// The groups that this node owns, by their lowest addresses.
-type Owned = watch::Sender<BTreeSet<IpAddr>>;
+/// The groups that this node owns, by their lowest addresses; none while that is not known.
+type Owned = watch::Sender<Option<BTreeSet<IpAddr>>>;
 
 /// What the responder is told once.
 #[derive(Debug)]
@@ -92,7 +92,7 @@ pub struct Handle {
     mailbox: Arc<Mailbox>,
     thread: Option<JoinHandle<()>>,
     names: watch::Receiver<BTreeSet<String>>,
-    owned: watch::Receiver<BTreeSet<IpAddr>>,
+    owned: watch::Receiver<Option<BTreeSet<IpAddr>>>,
     failures: mpsc::Receiver<Failure>,
 }
 
@@ -225,8 +225,9 @@ impl Handle {
         move |keys| mailbox.post(|desired| desired.keys = Some(keys))
     }
 
-    /// The groups that this node owns, by their lowest addresses.
-    pub fn owned(&self) -> watch::Receiver<BTreeSet<IpAddr>> {
+    /// The groups that this node owns, by their lowest addresses; none while that is not known: in the beginning, and
+    /// after a pause.
+    pub fn owned(&self) -> watch::Receiver<Option<BTreeSet<IpAddr>>> {
         self.owned.clone()
     }
 

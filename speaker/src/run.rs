@@ -204,7 +204,7 @@ struct Speaker {
     inputs: mpsc::Receiver<Input>,
     outcomes: mpsc::UnboundedReceiver<Outcome<Key>>,
     links: state::Receiver<BTreeSet<String>>,
-    owned: state::Receiver<BTreeSet<IpAddr>>,
+    owned: state::Receiver<Option<BTreeSet<IpAddr>>>,
     layer2: l2::Handle,
     events: EventHandle,
     writes: WriteHandle<Key>,
@@ -229,7 +229,8 @@ impl Speaker {
                 _ = self.inputs.recv_many(&mut batch, INPUTS) => {}
                 Some(outcome) = self.outcomes.recv() => batch.push(Input::Written(outcome)),
                 Ok(()) = self.owned.changed() => {
-                    batch.push(Input::Owned(self.owned.borrow_and_update().clone()));
+                    // While it is not known, what was told last stands.
+                    batch.extend(self.owned.borrow_and_update().clone().map(Input::Owned));
                 }
                 Ok(()) = self.links.changed() => {
                     batch.push(Input::Links(self.links.borrow_and_update().clone()));

@@ -14,6 +14,8 @@
 //! | `exchange` | datagrams: what is news is passed on, what differs is compared |
 //! | `placement` | where a group goes that has no owner |
 //! | `serve` | what this node answers for, and who takes over |
+//! | `duty` | what it does, and when to look again |
+//! | `review` | what changes slowly: who stands by, preferences |
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
@@ -24,19 +26,21 @@ use cortenlb_core::time::Instant;
 use cortenlb_wire::member::Life;
 pub use cortenlb_wire::member::{Member, NodeId, Phase, Record};
 
+mod duty;
 mod exchange;
 mod life;
 mod members;
 mod placement;
 mod records;
+mod review;
 mod serve;
 mod suspicion;
 
+use duty::Duty;
 use exchange::News;
 use life::Lifetime;
 use members::Members;
 use records::Records;
-use serve::Duty;
 use suspicion::Inquiries;
 
 /// The time between heartbeats.

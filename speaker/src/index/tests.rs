@@ -3,6 +3,7 @@
 use super::*;
 use cortenlb_crds::{IPAddressPool, ServiceL2Status};
 use cortenlb_kit::write::{Op, Outcome};
+use cortenlb_proto::cluster::NodeId;
 use k8s_openapi::api::core::v1::Node;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use serde_json::{Value, json};
@@ -111,32 +112,52 @@ fn mk_index() -> Index {
         namespace: "metallb-system".to_owned(),
         pod: "speaker-n1".to_owned(),
     };
-    Index::new(me, None)
+    Index::new(me, None, Liveness::Readiness)
 }
 
 /// The index after the first lists, its effects taken.
 fn mk_cluster() -> Index {
     let mut index = mk_index();
     first_lists().into_iter().for_each(|input| index.handle(input));
-    index.settle();
+    settle(&mut index);
     index
 }
 
 fn after(index: &mut Index, input: impl Into<Input>) -> Vec<String> {
     index.handle(input.into());
-    told(index.settle())
+    told(settle(index))
+}
+
+/// Whether n1 is the one that can announce it.
+fn is_own(group: &crate::l2::Group) -> bool {
+    group.candidates.contains_key(&NodeId::of("n1"))
+}
+
+/// What comes of the inputs, when this node owns whatever it can announce.
+fn settle(index: &mut Index) -> Vec<Effect> {
+    let mut effects = index.settle();
+    let plan = effects.iter().find_map(|effect| match effect {
+        Effect::Plan(plan) => Some(plan.clone()),
+        _ => None,
+    });
+    if let Some(plan) = plan {
+        let own = plan.groups.iter().filter(|(_, group)| is_own(group));
+        index.handle(Input::Owned(own.map(|(lowest, _)| *lowest).collect()));
+        effects.extend(index.settle());
+    }
+    effects
 }
 
 /// The effects in words, all of them: so that a test says "and nothing else".
 fn told(effects: Vec<Effect>) -> Vec<String> {
     let tell = |effect| match effect {
-        Effect::Table(table) => {
-            let entries = table
-                .into_iter()
-                .map(|(address, announcement)| match announcement.scope {
-                    Interfaces::All => format!("{address}"),
-                    Interfaces::Listed(names) => format!("{address} on {names:?}"),
-                });
+        Effect::Plan(plan) => {
+            let own = plan.groups.values().filter(|group| is_own(group));
+            let addresses = own.flat_map(|group| &group.addresses);
+            let entries = addresses.map(|(address, scope)| match scope {
+                Interfaces::All => format!("{address}"),
+                Interfaces::Listed(names) => format!("{address} on {names:?}"),
+            });
             format!("table [{}]", entries.collect::<Vec<_>>().join(", "))
         }
         Effect::Announced { service, address } => format!("announced {service} {address}"),
@@ -207,7 +228,7 @@ fn a_restart_that_changes_nothing_tells_nobody() {
     first_lists().into_iter().for_each(|input| index.handle(input));
     index.handle(Change::Reset(vec![mk_status("n1")]).into());
     assert_eq!(
-        told(index.settle()),
+        told(settle(&mut index)),
         ["table [172.21.5.240]", "announced default/web 172.21.5.240"]
     );
 }
@@ -218,7 +239,7 @@ fn a_takeover_is_told_and_recorded() {
     first_lists().into_iter().for_each(|input| index.handle(input));
     index.handle(Change::Reset(vec![mk_status("n2")]).into());
     assert_eq!(
-        told(index.settle()),
+        told(settle(&mut index)),
         [
             "table [172.21.5.240]",
             "announced default/web 172.21.5.240",
@@ -261,7 +282,7 @@ fn a_deleted_service_is_withdrawn() {
 fn a_service_goes_to_the_other_node_when_this_speaker_is_no_longer_ready() {
     let mut index = mk_cluster();
     index.handle(Change::Apply(mk_service("web", &["172.21.5.241"])).into());
-    index.settle();
+    settle(&mut index);
     assert_eq!(after(&mut index, Change::Apply(mk_speaker("n2", true))), [""; 0]);
     assert_eq!(
         after(&mut index, Change::Apply(mk_speaker("n1", false))),
@@ -345,7 +366,7 @@ fn services_that_share_an_address_fill_one_entry() {
 fn an_outcome_leads_to_the_next_write() {
     let mut index = mk_index();
     first_lists().into_iter().for_each(|input| index.handle(input));
-    let Some(Effect::Write(create)) = index.settle().pop() else {
+    let Some(Effect::Write(create)) = settle(&mut index).pop() else {
         panic!()
     };
     let mut created = mk_status("n1");

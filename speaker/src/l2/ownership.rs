@@ -15,6 +15,10 @@ use cortenlb_wire::mac::MacAddr;
 /// The link-layer addresses of the other nodes are asked for again after this time.
 const MACS: Duration = Duration::from_secs(60);
 
+/// The default gateways are asked for this often where half of the speakers may be cut off from the other half: the half
+/// that has a gateway is where the clients are.
+const GATEWAY: Duration = Duration::from_secs(2);
+
 /// What is to be announced, and by whom it can be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
@@ -67,6 +71,10 @@ pub(super) struct Ownership {
     macs: BTreeMap<NodeId, BTreeMap<u32, MacAddr>>,
     /// When to ask for them again.
     ask_macs: Instant,
+    gateways: BTreeSet<IpAddr>,
+    /// When to ask for them, and when one answered last.
+    ask_gateways: Instant,
+    gateway_answered: Option<Instant>,
     actions: VecDeque<Action>,
     /// The table has to be made anew.
     is_stale: bool,
@@ -82,15 +90,20 @@ impl Ownership {
             roles: BTreeMap::new(),
             macs: BTreeMap::new(),
             ask_macs: now,
+            gateways: BTreeSet::new(),
+            ask_gateways: now,
+            gateway_answered: None,
             actions: VecDeque::new(),
             is_stale: false,
         }
     }
 
-    /// The groups that this node owns.
-    pub(super) fn owned(&self) -> BTreeSet<IpAddr> {
+    /// The groups that this node owns; none while nobody knows.
+    pub(super) fn owned(&self) -> Option<BTreeSet<IpAddr>> {
         let owned = self.roles.iter().filter(|(_, role)| **role == Role::Owner);
-        owned.map(|(group, _)| *group).collect()
+        self.cluster
+            .is_up()
+            .then(|| owned.map(|(group, _)| *group).collect())
     }
 
     /// The addresses of a node's speaker.
@@ -157,6 +170,12 @@ impl Ownership {
         self.is_stale = true;
     }
 
+    /// Takes in the addresses of the default gateways.
+    pub(super) fn set_gateways(&mut self, now: Instant, gateways: BTreeSet<IpAddr>) {
+        self.gateways = gateways;
+        self.ask_gateways = now;
+    }
+
     /// Takes in what concerns the machine alone.
     pub(super) fn handle(&mut self, now: Instant, input: Input<'_>) {
         self.cluster.handle_input(now, input);
@@ -206,6 +225,17 @@ impl Ownership {
                 .collect();
             others.into_iter().for_each(|id| self.ask_node(id));
         }
+        if now >= self.ask_gateways && self.plan.speakers.len().is_multiple_of(2) {
+            self.ask_gateways = now + GATEWAY;
+            let answers = self.gateway_answered.is_some_and(|at| now - at <= 2 * GATEWAY);
+            self.handle(now, Input::Gateway(answers));
+            let scope = Scope::All;
+            let ask = |address| Action::Ask {
+                address,
+                scope: scope.clone(),
+            };
+            self.actions.extend(self.gateways.iter().copied().map(ask));
+        }
     }
 
     /// Somebody (`source`) says on the segment where an address is (`by`).
@@ -229,6 +259,10 @@ impl Ownership {
                 self.is_stale |= self.roles.values().any(|role| *role == Role::StandIn(id));
             }
             self.handle(now, Input::NodeAnswered(id));
+        }
+        if self.gateways.contains(&address) {
+            self.gateway_answered = Some(now);
+            self.handle(now, Input::Gateway(true));
         }
         if self.plan.groups.contains_key(&address) {
             let mut known = self.macs.iter();

@@ -1,6 +1,6 @@
 //! The whole of it on real interfaces, in a network namespace of its own.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::os::fd::AsFd as _;
 use std::process::Command;
@@ -89,11 +89,37 @@ fn next<T>(socket: &PacketSocket, mut read: impl FnMut(&[u8]) -> Option<T>) -> T
     }
 }
 
-fn table(addresses: &[&str]) -> Table {
-    addresses
+const NODE: &str = "n1";
+
+/// One group of these addresses, which this node alone can announce.
+fn plan(addresses: &[&str]) -> Plan {
+    let me = NodeId::of(NODE);
+    let addresses: BTreeMap<IpAddr, Scope> = addresses
         .iter()
-        .map(|address| (address.parse().unwrap(), Announcement::own(Scope::All)))
-        .collect()
+        .map(|address| (address.parse().unwrap(), Scope::All))
+        .collect();
+    let speaker = Speaker {
+        node: NODE.to_owned(),
+        addresses: Vec::new(),
+    };
+    let lowest = *addresses.keys().next().unwrap();
+    let group = Group {
+        candidates: Arc::new(BTreeMap::from([(me, 0)])),
+        addresses,
+    };
+    Plan {
+        speakers: BTreeMap::from([(me, speaker)]),
+        groups: BTreeMap::from([(lowest, group)]),
+    }
+}
+
+fn settings(exclusions: Exclusions) -> Settings {
+    Settings {
+        node: NODE.to_owned(),
+        exclusions,
+        refresh: None,
+        bind: None,
+    }
 }
 
 #[test]
@@ -121,20 +147,23 @@ fn announces_answers_and_falls_silent() {
                 "announcedInterfacesToExclude: [client]",
             )
             .unwrap();
-            let handle = spawn(&mut registry, exclusions, None).await.unwrap();
+            let handle = spawn(&mut registry, settings(exclusions)).await.unwrap();
             let names = handle.interface_names().borrow().clone();
             assert_eq!(names, BTreeSet::from(["lo", "node"].map(str::to_owned)));
 
-            handle.set_table(table(&["172.21.5.240", "fd00:5::240"]));
+            handle.set_plan(plan(&["172.21.5.240", "fd00:5::240"]));
             for expected in arp::Repr::gratuitous(NODE_MAC, VIP) {
-                let gratuitous = |packet: &arp::Repr| packet.target_ip == VIP;
+                let gratuitous = |packet: &arp::Repr| packet.sender_ip == VIP && packet.target_ip == VIP;
                 let packet = next(&arp_socket, |frame| {
                     arp::Repr::parse(frame).ok().filter(gratuitous)
                 });
                 assert_eq!(packet, expected);
             }
-            let told = next(&ndp_socket, |frame| ndp::Repr::parse(frame).ok());
-            assert!(matches!(told, ndp::Repr::Advertisement(told) if told.target == vip6 && !told.solicited));
+            let told = next(&ndp_socket, |frame| match ndp::Repr::parse(frame) {
+                Ok(ndp::Repr::Advertisement(told)) => Some(told),
+                _ => None,
+            });
+            assert!(told.target == vip6 && !told.solicited);
 
             let question = next(&arp_socket, |frame| {
                 let packet = arp::Repr::parse(frame).ok()?;
@@ -244,10 +273,14 @@ fn an_interface_that_comes_back_unnoticed_is_heard_again() {
             // Nobody follows the links: as if they had been read before and after, and not between.
             mailbox.post(|desired| {
                 desired.interfaces = Some(Interfaces::from([(node, interface)]));
-                desired.table = Some(table(&["172.21.5.240"]));
+                desired.plan = Some(plan(&["172.21.5.240"]));
             });
             let metrics = metrics::Metrics::register(&mut Registry::default());
-            let driver = driver::Driver::new(poller, Arc::clone(&mailbox), metrics, None);
+            let mut ownership = Ownership::new(Instant(clock::now()), NodeId::of(NODE), 0, 0);
+            ownership.handle(Instant(clock::now()), cluster::Input::Forwards(true));
+            let machines = (Responder::new(None), ownership, None);
+            let driver =
+                driver::Driver::new(poller, Arc::clone(&mailbox), metrics, machines, Owned::default());
             let thread = thread::spawn(move || driver.run());
             assert_answered(client);
 
@@ -289,7 +322,7 @@ fn the_solicited_node_group_is_joined_again_when_the_link_is_back() {
                 "excludel2.yaml".as_ref(),
                 "announcedInterfacesToExclude: [client]",
             );
-            let handle = spawn(&mut Registry::default(), exclusions.unwrap(), None)
+            let handle = spawn(&mut Registry::default(), settings(exclusions.unwrap()))
                 .await
                 .unwrap();
             let joined = || {
@@ -303,7 +336,7 @@ fn the_solicited_node_group_is_joined_again_when_the_link_is_back() {
                 };
                 (told.target == vip).then_some(told)
             };
-            handle.set_table(table(&["fd00:5::240"]));
+            handle.set_plan(plan(&["fd00:5::240"]));
             next(&socket, told);
             assert!(joined());
 

@@ -115,7 +115,8 @@ impl Cluster {
         }
     }
 
-    pub(super) fn is_up(&self) -> bool {
+    /// Whether this member does its part: before, and after a pause, it is not known what it owns.
+    pub fn is_up(&self) -> bool {
         self.members.own().phase == Phase::Up
     }
 

@@ -4,13 +4,14 @@
 //! keeps the list of those who stand by. When it is gone the first of these acts from the record, without asking
 //! anybody. The placer acts where nobody else can.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use cortenlb_core::time::Instant;
 use cortenlb_wire::member::{Backing, NodeId, Phase, Record};
 
+use super::duty::Question;
 use super::members::{Merged, REMEMBERED};
 use super::{Candidates, Cause, Cluster, Output, Role};
 
@@ -30,18 +31,6 @@ const HAND_OVER: Duration = Duration::from_secs(1);
 /// the first one that is there does not take them all.
 const GATHERING: Duration = Duration::from_secs(5);
 
-/// Who stands by is chosen anew when the members have been the same for so long.
-const SETTLED: Duration = Duration::from_secs(1);
-
-/// What a minority decided counts as much as what a majority did when there is a majority for so long.
-const PROMOTION: Duration = Duration::from_secs(3);
-
-/// A preferred node gets its groups back when it has been up for so long.
-const HEALTHY: Duration = Duration::from_secs(60);
-
-/// A group moves so often within [`REMEMBERED`] without need.
-const BUDGET: usize = 4;
-
 /// Before the first use of an address the segment is asked so often.
 const QUESTIONS: u32 = 3;
 
@@ -50,53 +39,6 @@ const QUESTION: Duration = Duration::from_millis(100);
 
 /// Somebody else answers: it is asked again after this time.
 const VETO: Duration = Duration::from_secs(2);
-
-/// Nothing that is known of a group without candidates is forgotten before.
-const FORGOTTEN: Duration = Duration::from_secs(180);
-
-/// What this node does, and what it will have to look at.
-#[derive(Debug, Default)]
-pub(super) struct Duty {
-    pub(super) draining: bool,
-    serving: BTreeMap<IpAddr, Role>,
-    /// The segment is asked for these before they are served.
-    doubtful: BTreeMap<IpAddr, Question>,
-    /// Given away, and answered for until then.
-    handing: BTreeMap<IpAddr, Instant>,
-    /// Their owners cannot answer for them, and do not seem to know.
-    overdue: BTreeMap<IpAddr, Instant>,
-    /// When to look at a group again.
-    agenda: BTreeSet<(Instant, IpAddr)>,
-    /// When to look at all groups.
-    all: Option<Instant>,
-    /// When groups moved.
-    moves: BTreeMap<IpAddr, Vec<Instant>>,
-    /// Since when a record has no group.
-    orphans: BTreeMap<IpAddr, Instant>,
-}
-
-/// How far the asking is.
-#[derive(Clone, Copy, Debug, Default)]
-struct Question {
-    asked: u32,
-    /// When to ask again, or to serve.
-    next: Option<Instant>,
-}
-
-impl Duty {
-    pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        let first = self.agenda.first().map(|(at, _)| *at);
-        first.into_iter().chain(self.all).min()
-    }
-
-    pub(super) fn all_due(&mut self, at: Instant) {
-        self.all = Some(self.all.map_or(at, |all| all.min(at)));
-    }
-
-    fn due(&mut self, at: Instant, group: IpAddr) {
-        self.agenda.insert((at, group));
-    }
-}
 
 impl Cluster {
     pub(super) fn set_candidates(&mut self, now: Instant, group: IpAddr, candidates: Option<Candidates>) {
@@ -138,7 +80,7 @@ impl Cluster {
     }
 
     /// Decides: from now on this is the record.
-    fn write(&mut self, now: Instant, record: Record) {
+    pub(super) fn write(&mut self, now: Instant, record: Record) {
         let old = self.records.get(record.group).copied();
         let record = Record {
             backing: self.life.backing,
@@ -312,7 +254,7 @@ impl Cluster {
     }
 
     /// Gives a group to another node, and answers for it until that one does.
-    fn hand_over(&mut self, now: Instant, record: Record, candidates: &Candidates, next: NodeId) {
+    pub(super) fn hand_over(&mut self, now: Instant, record: Record, candidates: &Candidates, next: NodeId) {
         let group = record.group;
         let serves = self.duty.serving.contains_key(&group);
         if serves {
@@ -475,84 +417,5 @@ impl Cluster {
             };
             self.duty.due(next, group);
         }
-    }
-
-    /// Looks at what changes slowly: who stands by, what a minority decided, preferences, and what is forgotten.
-    pub(super) fn review(&mut self, now: Instant) {
-        let forgotten: Vec<IpAddr> = self
-            .duty
-            .orphans
-            .iter()
-            .filter(|(_, since)| now - **since >= FORGOTTEN)
-            .map(|(group, _)| *group)
-            .collect();
-        for group in forgotten {
-            self.duty.orphans.remove(&group);
-            self.duty.moves.remove(&group);
-            self.records.remove(group);
-        }
-        if !self.is_up() || self.life.is_leaving || self.calm(now) < SETTLED {
-            return;
-        }
-        let owned: Vec<IpAddr> = self.records.of(self.me()).collect();
-        for group in owned {
-            let Some(candidates) = self.groups.get(&group).cloned() else {
-                continue;
-            };
-            self.review_group(now, group, &candidates);
-        }
-    }
-
-    fn review_group(&mut self, now: Instant, group: IpAddr, candidates: &Candidates) {
-        let Some(record) = self.records.get(group).copied() else {
-            return;
-        };
-        if let Some(better) = self.preferred(now, group, candidates) {
-            return self.hand_over(now, record, candidates, better);
-        }
-        let stands_by = |id: &NodeId| self.can_own(candidates, *id);
-        let missing = record
-            .standbys
-            .iter()
-            .any(|id| !id.as_ref().is_some_and(stands_by));
-        let standbys = if missing {
-            self.standbys(now, group, candidates, self.me())
-        } else {
-            record.standbys
-        };
-        let promotes = record.backing < self.life.backing && self.calm(now) >= PROMOTION;
-        if standbys != record.standbys || promotes {
-            self.write(
-                now,
-                Record {
-                    standbys,
-                    revision: record.revision.saturating_add(1),
-                    ..record
-                },
-            );
-        }
-    }
-
-    /// A node that is preferred to this one, has been up for long enough, and may be moved to.
-    fn preferred(&self, now: Instant, group: IpAddr, candidates: &Candidates) -> Option<NodeId> {
-        let own = candidates.get(&self.me()).copied()?;
-        if candidates.values().all(|preference| *preference <= own) {
-            return None;
-        }
-        let recent = self.duty.moves.get(&group).into_iter().flatten();
-        if recent.filter(|at| now - **at < REMEMBERED).count() >= BUDGET {
-            return None;
-        }
-        let better = candidates.iter().filter(|(id, preference)| {
-            let known = self.members.get(**id);
-            let healthy = known.is_some_and(|known| now - known.since >= HEALTHY);
-            **preference > own
-                && healthy
-                && self.can_own(candidates, **id)
-                && !self.members.is_unsteady(**id, now)
-        });
-        better
-            .max_by_key(|(id, preference)| (**preference, std::cmp::Reverse(self.records.count(**id))))
-            .map(|(id, _)| *id)
     }
 }

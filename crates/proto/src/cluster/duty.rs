@@ -1,0 +1,54 @@
+//! What this node does for the groups, and what it will have to look at.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use cortenlb_core::time::Instant;
+
+use super::Role;
+
+/// What this node does, and what it will have to look at.
+#[derive(Debug, Default)]
+pub(super) struct Duty {
+    pub(super) draining: bool,
+    pub(super) serving: BTreeMap<IpAddr, Role>,
+    /// The segment is asked for these before they are served.
+    pub(super) doubtful: BTreeMap<IpAddr, Question>,
+    /// Given away, and answered for until then.
+    pub(super) handing: BTreeMap<IpAddr, Instant>,
+    /// Their owners cannot answer for them, and do not seem to know.
+    pub(super) overdue: BTreeMap<IpAddr, Instant>,
+    /// When to look at a group again.
+    pub(super) agenda: BTreeSet<(Instant, IpAddr)>,
+    /// When to look at all groups.
+    pub(super) all: Option<Instant>,
+    /// When groups moved.
+    pub(super) moves: BTreeMap<IpAddr, Vec<Instant>>,
+    /// Since when a record has no group.
+    pub(super) orphans: BTreeMap<IpAddr, Instant>,
+}
+
+/// How far the asking is.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Question {
+    pub(super) asked: u32,
+    /// When to ask again, or to serve.
+    pub(super) next: Option<Instant>,
+}
+
+impl Duty {
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        let first = self.agenda.first().map(|(at, _)| *at);
+        first.into_iter().chain(self.all).min()
+    }
+
+    /// Looks at all groups then.
+    pub(super) fn all_due(&mut self, at: Instant) {
+        self.all = Some(self.all.map_or(at, |all| all.min(at)));
+    }
+
+    /// Looks at a group then.
+    pub(super) fn due(&mut self, at: Instant, group: IpAddr) {
+        self.agenda.insert((at, group));
+    }
+}

@@ -1,0 +1,106 @@
+//! What changes slowly: who stands by, what a minority decided, preferences, and what is forgotten.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use cortenlb_core::time::Instant;
+use cortenlb_wire::member::{NodeId, Record};
+
+use super::members::REMEMBERED;
+use super::{Candidates, Cluster};
+
+/// Who stands by is chosen anew when the members have been the same for so long.
+const SETTLED: Duration = Duration::from_secs(1);
+
+/// What a minority decided counts as much as what a majority did when there is a majority for so long.
+const PROMOTION: Duration = Duration::from_secs(3);
+
+/// A preferred node gets its groups back when it has been up for so long.
+const HEALTHY: Duration = Duration::from_secs(60);
+
+/// A group moves so often within [`REMEMBERED`] without need.
+const BUDGET: usize = 4;
+
+/// Nothing that is known of a group without candidates is forgotten before.
+const FORGOTTEN: Duration = Duration::from_secs(180);
+
+impl Cluster {
+    /// Looks at all that this member owns, and forgets what has no group.
+    pub(super) fn review(&mut self, now: Instant) {
+        let forgotten: Vec<IpAddr> = self
+            .duty
+            .orphans
+            .iter()
+            .filter(|(_, since)| now - **since >= FORGOTTEN)
+            .map(|(group, _)| *group)
+            .collect();
+        for group in forgotten {
+            self.duty.orphans.remove(&group);
+            self.duty.moves.remove(&group);
+            self.records.remove(group);
+        }
+        if !self.is_up() || self.life.is_leaving || self.calm(now) < SETTLED {
+            return;
+        }
+        let owned: Vec<IpAddr> = self.records.of(self.me()).collect();
+        for group in owned {
+            let Some(candidates) = self.groups.get(&group).cloned() else {
+                continue;
+            };
+            self.review_group(now, group, &candidates);
+        }
+    }
+
+    fn review_group(&mut self, now: Instant, group: IpAddr, candidates: &Candidates) {
+        let Some(record) = self.records.get(group).copied() else {
+            return;
+        };
+        if let Some(better) = self.preferred(now, group, candidates) {
+            return self.hand_over(now, record, candidates, better);
+        }
+        let stands_by = |id: &NodeId| self.can_own(candidates, *id);
+        let missing = record
+            .standbys
+            .iter()
+            .any(|id| !id.as_ref().is_some_and(stands_by));
+        let standbys = if missing {
+            self.standbys(now, group, candidates, self.me())
+        } else {
+            record.standbys
+        };
+        let promotes = record.backing < self.life.backing && self.calm(now) >= PROMOTION;
+        if standbys != record.standbys || promotes {
+            self.write(
+                now,
+                Record {
+                    standbys,
+                    revision: record.revision.saturating_add(1),
+                    ..record
+                },
+            );
+        }
+    }
+
+    /// A node that is preferred to this one, has been up for long enough, and may be moved to.
+    fn preferred(&self, now: Instant, group: IpAddr, candidates: &Candidates) -> Option<NodeId> {
+        let own = candidates.get(&self.me()).copied()?;
+        if candidates.values().all(|preference| *preference <= own) {
+            return None;
+        }
+        let recent = self.duty.moves.get(&group).into_iter().flatten();
+        if recent.filter(|at| now - **at < REMEMBERED).count() >= BUDGET {
+            return None;
+        }
+        let better = candidates.iter().filter(|(id, preference)| {
+            let known = self.members.get(**id);
+            let healthy = known.is_some_and(|known| now - known.since >= HEALTHY);
+            **preference > own
+                && healthy
+                && self.can_own(candidates, **id)
+                && !self.members.is_unsteady(**id, now)
+        });
+        better
+            .max_by_key(|(id, preference)| (**preference, std::cmp::Reverse(self.records.count(**id))))
+            .map(|(id, _)| *id)
+    }
+}
