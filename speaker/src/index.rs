@@ -123,6 +123,11 @@ impl Index {
         self.world.is_synced() && self.statuses_listed && self.links.is_some()
     }
 
+    /// Whether it is known besides what this node owns: it does its part.
+    pub fn is_settled(&self) -> bool {
+        self.is_ready() && self.owned.is_some()
+    }
+
     /// Whether any L2Advertisement is ignored because it cannot be used.
     pub fn any_ignored(&self) -> bool {
         !self.ignored.is_empty()

@@ -84,7 +84,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     };
     let admin = Admin::bind(&admin).await?;
     let readiness = Readiness::default();
-    let listed = readiness.handle("the watches are listed");
+    let listed = readiness.handle("the watches are listed, and what this node owns is known");
 
     let mut registry = metrics::registry();
     let metrics = Metrics::register(&mut registry);
@@ -103,7 +103,9 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         let set = layer2.key_setter();
         let tell = move |keys| {
             set(keys);
-            unknown.take().map(ReadyHandle::ready);
+            if let Some(unknown) = unknown.take() {
+                unknown.ready();
+            }
         };
         tokio::spawn(keys::follow(
             client.clone(),
@@ -280,10 +282,10 @@ impl Speaker {
         if let Some(write) = self.index.poll_state(&Time(Timestamp::now())) {
             self.writes.send(write);
         }
-        if self.index.is_ready()
+        if self.index.is_settled()
             && let Some(waiting) = self.waiting.take()
         {
-            tracing::info!("every watch is listed");
+            tracing::info!("every watch is listed, and what this node owns is known");
             self.metrics.config_loaded.set(1);
             waiting.ready();
         }

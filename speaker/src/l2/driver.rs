@@ -164,7 +164,9 @@ impl Driver {
         if let (Some(transport), Some(keys)) = (&mut self.transport, keys) {
             transport.set_keys(keys);
         }
-        self.waiting = plan.or(self.waiting.take());
+        if plan.is_some() {
+            self.waiting = plan;
+        }
         let hears = self.transport.as_ref().is_none_or(Transport::has_keys);
         if let Some(plan) = self.waiting.take_if(|plan| hears || plan.speakers.len() == 1) {
             self.ownership.set_plan(now(), plan);

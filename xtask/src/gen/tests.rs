@@ -211,8 +211,8 @@ fn the_speakers_mount_what_the_controller_makes() {
     assert_eq!(json!(labels.collect::<BTreeMap<_, _>>()), *selector);
 }
 
-/// Two ports of one number: `kubectl apply` knows ports by the number alone, and leaves both as they are only if both are
-/// as they were in MetalLB's manifest, in its order.
+/// Two ports of one number: `kubectl apply` knows ports by the number alone. Over MetalLB's manifest it leaves the two as
+/// they are if ours has the same two in the same order, and takes both away if it has one.
 #[test]
 fn the_speakers_ports_are_metallbs() {
     let manifest = manifest();

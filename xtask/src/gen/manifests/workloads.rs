@@ -178,8 +178,8 @@ fn ports(component: Component) -> Vec<ContainerPort> {
         Component::Controller => vec![metrics],
         Component::Speaker => vec![
             metrics,
-            // Nobody listens on TCP. But `kubectl apply` takes ports of one number for one port: without the first
-            // entry it would make two of the second from MetalLB's two, which is refused.
+            // Nobody listens on TCP. But `kubectl apply` knows ports by their number alone: over MetalLB's manifest,
+            // which has both, one without the first entry loses both.
             port("memberlist-tcp", SPEAKERS_PORT, None),
             port("memberlist-udp", SPEAKERS_PORT, Some("UDP")),
         ],
