@@ -1,8 +1,9 @@
 //! One controller: watches feed one task, which owns the two indexes and hands their effects on.
 //!
-//! Tasks: one for each watch, the writer, the recorder of Events, the election, [`secret`], and [`Controller`] itself. All end when
-//! [`Running::run`] returns or is dropped. [`Controller::run`] waits in one `select!` on receivers and a timer, all of
-//! them cancel safe (`recv`, `recv_many`, `changed`, `sleep_until`), and holds no other state across an await.
+//! Tasks: one for each watch, the writer, the recorder of Events, the election, [`secret`], and [`Controller`] itself.
+//! All end when [`Running::run`] returns or is dropped. [`Controller::run`] waits in one `select!` on receivers and a
+//! timer, all of them cancel safe (`recv`, `recv_many`, `changed`, `sleep_until`), and holds no other state across an
+//! await.
 
 use std::fmt::Debug;
 use std::future::pending;
