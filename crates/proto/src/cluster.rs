@@ -206,10 +206,7 @@ impl Cluster {
                 self.weigh(now);
             }
             Input::Forwards(forwards) => self.life.forwards = forwards,
-            Input::Drain(drain) => {
-                self.duty.draining = drain;
-                self.duty.all_due(now);
-            }
+            Input::Drain(drain) => self.drain(now, drain),
             Input::Restarting => self.leave(now),
             Input::Timeout => self.tick(now),
         }
@@ -230,6 +227,7 @@ impl Cluster {
             self.inquiries.poll_timeout(),
             self.duty.poll_timeout(),
             self.life.contradiction,
+            self.hesitates_until(),
         ];
         let due = others.into_iter().flatten().min();
         due.map_or(self.life.next_heartbeat, |due| due.min(self.life.next_heartbeat))

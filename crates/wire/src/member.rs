@@ -61,10 +61,12 @@ pub enum Phase {
     Joining = 0,
     /// It does its part.
     Up = 1,
+    /// It gives away what it has, and takes nothing.
+    Draining = 2,
     /// Its process is gone for a moment, its node is not.
-    Away = 2,
+    Away = 3,
     /// It is gone.
-    Dead = 3,
+    Dead = 4,
 }
 
 /// What is known of a member.

@@ -14,8 +14,10 @@ pub(super) struct Duty {
     pub(super) serving: BTreeMap<IpAddr, Role>,
     /// The segment is asked for these before they are served.
     pub(super) doubtful: BTreeMap<IpAddr, Question>,
+    /// Somebody else answers for these; this one may stand in for their owners again then.
+    pub(super) vetoed: BTreeMap<IpAddr, Instant>,
     /// Given away, and answered for until then.
-    pub(super) handing: BTreeMap<IpAddr, Instant>,
+    pub(super) handing: BTreeMap<IpAddr, Handing>,
     /// Their owners cannot answer for them, and do not seem to know.
     pub(super) overdue: BTreeMap<IpAddr, Instant>,
     /// When to look at a group again.
@@ -26,6 +28,15 @@ pub(super) struct Duty {
     pub(super) moves: BTreeMap<IpAddr, Vec<Instant>>,
     /// Since when a record has no group.
     pub(super) orphans: BTreeMap<IpAddr, Instant>,
+}
+
+/// What was given away.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Handing {
+    /// Until when it is answered for.
+    pub(super) until: Instant,
+    /// When to ask the segment whether the next owner answers: it may not be heard.
+    pub(super) ask: Instant,
 }
 
 /// How far the asking is.

@@ -1,6 +1,5 @@
 //! Datagrams: what is news is passed on, and what differs is compared.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use cortenlb_core::time::Instant;
@@ -15,13 +14,11 @@ const PATIENCE: Duration = Duration::from_millis(150);
 /// The least time between two comparisons with one member.
 const COMPARED: Duration = Duration::from_millis(200);
 
-/// What others do not know yet.
+/// What others do not know yet, and who has told of it.
 #[derive(Debug, Default)]
 pub(super) struct News {
-    members: BTreeSet<Member>,
-    records: Vec<Record>,
-    /// Who has told of it.
-    by: Option<NodeId>,
+    members: Vec<(Member, Option<NodeId>)>,
+    records: Vec<(Record, Option<NodeId>)>,
 }
 
 impl Cluster {
@@ -42,40 +39,36 @@ impl Cluster {
         self.send(to, Body::Heartbeat { members, records });
     }
 
-    pub(super) fn is_news(&mut self, member: Member) {
-        self.news.members.insert(member);
+    pub(super) fn is_news(&mut self, member: Member, by: Option<NodeId>) {
+        self.news.members.push((member, by));
     }
 
-    pub(super) fn is_news_of(&mut self, record: Record) {
-        self.news.records.push(record);
+    pub(super) fn is_news_of(&mut self, record: Record, by: Option<NodeId>) {
+        self.news.records.push((record, by));
     }
 
     /// Passes on what others do not know yet, but not to the one from whom it came.
     pub(super) fn spread(&mut self) {
-        let News { members, records, by } = std::mem::take(&mut self.news);
+        let News { members, records } = std::mem::take(&mut self.news);
         if members.is_empty() && records.is_empty() {
             return;
         }
-        let members: Vec<Member> = members.into_iter().collect();
         // Who is on the verge of being given up hears of it first: it knows better.
         let mut to = self.members.neighbours();
+        let doubted = members.iter().map(|(member, _)| member);
         to.extend(
-            members
-                .iter()
+            doubted
                 .filter(|member| member.phase >= Phase::Away)
                 .map(|member| member.id),
         );
-        to.extend(
-            records
-                .iter()
-                .flat_map(|record| [Some(record.owner), record.from])
-                .flatten(),
-        );
+        let concerned = records
+            .iter()
+            .flat_map(|(record, _)| [Some(record.owner), record.from]);
+        to.extend(concerned.flatten());
         to.remove(&self.members.me);
-        if let Some(by) = by {
-            to.remove(&by);
-        }
         for to in to {
+            let members = others_than(&members, to);
+            let records = others_than(&records, to);
             for body in Body::entries(&members, &records) {
                 self.send(to, body);
             }
@@ -91,9 +84,8 @@ impl Cluster {
         if by == self.members.me {
             return;
         }
-        self.news.by = Some(by);
         let mut older = Vec::new();
-        self.take_in(now, from, &mut older);
+        self.take_in(now, by, from, &mut older);
         let is_newest = self.members.hear(now, &from, sequence);
         match body {
             Body::Heartbeat { members, records } => {
@@ -105,7 +97,7 @@ impl Cluster {
             Body::Opinion { member, heard } => self.told_about(now, &member, heard),
             Body::Entries { members, records } => {
                 for member in members {
-                    self.take_in(now, member, &mut older);
+                    self.take_in(now, by, member, &mut older);
                 }
                 self.take_in_records(now, by, records);
             }
@@ -129,15 +121,15 @@ impl Cluster {
         }
     }
 
-    fn take_in(&mut self, now: Instant, said: Member, older: &mut Vec<Member>) {
-        match self.learn(now, said) {
+    fn take_in(&mut self, now: Instant, by: NodeId, said: Member, older: &mut Vec<Member>) {
+        match self.learn(now, said, Some(by)) {
             Merged::Older => older.extend(self.members.get(said.id).map(|known| known.member)),
             Merged::News | Merged::Known => {}
         }
     }
 
-    /// Takes in what is said of a member, and what follows from it.
-    pub(super) fn learn(&mut self, now: Instant, said: Member) -> Merged {
+    /// Takes in what is said of a member (by whom, unless by this one), and what follows from it.
+    pub(super) fn learn(&mut self, now: Instant, said: Member, by: Option<NodeId>) -> Merged {
         if said.id == self.members.me {
             return self.hear_of_myself(now, said);
         }
@@ -147,7 +139,7 @@ impl Cluster {
                 .heard
                 .is_some_and(|heard| now - heard < super::HEARTBEAT * 2)
                 && known.member.life == said.life
-                && known.member.phase == Phase::Up
+                && known.member.phase <= Phase::Draining
         });
         if was_heard && said.phase == Phase::Dead {
             for body in Body::entries(&[said], &[]) {
@@ -157,7 +149,7 @@ impl Cluster {
         }
         let merged = self.members.merge(now, said);
         if merged == Merged::News {
-            self.is_news(said);
+            self.is_news(said, by);
             self.members_changed(now);
         }
         merged
@@ -167,7 +159,7 @@ impl Cluster {
         let mut older = Vec::new();
         for said in records {
             match self.merge_record(now, said) {
-                Merged::News => self.is_news_of(said),
+                Merged::News => self.is_news_of(said, Some(by)),
                 Merged::Older => older.extend(self.records.get(said.group).copied()),
                 Merged::Known => {}
             }
@@ -208,4 +200,10 @@ impl Cluster {
         };
         self.send(to, body);
     }
+}
+
+/// Those that did not come from `to`.
+fn others_than<T: Copy>(news: &[(T, Option<NodeId>)], to: NodeId) -> Vec<T> {
+    let others = news.iter().filter(|(_, by)| *by != Some(to));
+    others.map(|(entry, _)| *entry).collect()
 }

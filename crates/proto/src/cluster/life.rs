@@ -21,6 +21,26 @@ const FORWARDS_AT_LATEST: Duration = Duration::from_secs(30);
 /// The time between looks at what changes slowly.
 const REVIEW: Duration = Duration::from_secs(1);
 
+/// A side that is no longer a majority waits for so long before it acts as a minority: those that are missed may contradict.
+const FALL: Duration = Duration::from_millis(300);
+
+/// A side that has come to be a majority waits for so long before it acts as one: it may have been one all the time
+/// without this member, and know better.
+const RISE: Duration = Duration::from_millis(500);
+
+/// How many stand behind what this member decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// More than half of the known speakers.
+    Majority,
+    /// No longer, but that may be an error until then.
+    Falling(Instant),
+    /// At most half of them.
+    Minority,
+    /// More than half of them, but they may know better until then.
+    Rising(Instant),
+}
+
 /// What this member knows of itself.
 #[derive(Debug)]
 pub(super) struct Lifetime {
@@ -39,7 +59,7 @@ pub(super) struct Lifetime {
     pub(super) gateway: bool,
     pub(super) forwards: bool,
     pub(super) is_leaving: bool,
-    pub(super) backing: Backing,
+    pub(super) standing: Standing,
     /// When the set of members changed last.
     pub(super) changed: Instant,
     /// When all who were said to be dead have had time to contradict.
@@ -61,7 +81,7 @@ impl Lifetime {
             gateway: false,
             forwards: false,
             is_leaving: false,
-            backing: Backing::Minority,
+            standing: Standing::Minority,
             changed: now,
             contradiction: None,
         }
@@ -117,7 +137,7 @@ impl Cluster {
 
     /// Whether this member does its part: before, and after a pause, it is not known what it owns.
     pub fn is_up(&self) -> bool {
-        self.members.own().phase == Phase::Up
+        self.members.serves(self.members.me)
     }
 
     pub(super) fn is_joining(&self) -> bool {
@@ -145,6 +165,7 @@ impl Cluster {
         if !self.life.is_leaving {
             self.inquire(now);
         }
+        self.weigh(now);
         if now >= self.life.next_review {
             self.life.next_review = now + REVIEW;
             self.review(now);
@@ -181,7 +202,12 @@ impl Cluster {
                 self.doubt_everything();
             }
             self.life.since = now;
-            self.tell_of_myself(now, |me| me.phase = Phase::Up);
+            let phase = if self.duty.draining {
+                Phase::Draining
+            } else {
+                Phase::Up
+            };
+            self.tell_of_myself(now, |me| me.phase = phase);
         }
     }
 
@@ -194,7 +220,7 @@ impl Cluster {
         let mut me = self.members.own();
         change(&mut me);
         self.members.set(now, me);
-        self.is_news(me);
+        self.is_news(me, None);
         self.members_changed(now);
     }
 
@@ -235,6 +261,22 @@ impl Cluster {
         });
     }
 
+    /// Gives everything away, or takes groups again.
+    pub(super) fn drain(&mut self, now: Instant, drain: bool) {
+        self.duty.draining = drain;
+        if !self.is_up() || self.life.is_leaving {
+            return;
+        }
+        self.tell_of_myself(now, |me| {
+            if drain {
+                me.phase = Phase::Draining;
+            } else if me.phase == Phase::Draining {
+                me.phase = Phase::Up;
+                me.life.incarnation = me.life.incarnation.saturating_add(1);
+            }
+        });
+    }
+
     /// Says that this process is about to end, and to come back.
     pub(super) fn leave(&mut self, now: Instant) {
         self.life.is_leaving = true;
@@ -250,17 +292,52 @@ impl Cluster {
 
     /// How many stand behind what this member decides.
     pub(super) fn weigh(&mut self, now: Instant) {
-        let backing = if self.members.are_majority(self.life.gateway) {
-            Backing::Majority
-        } else {
-            Backing::Minority
+        let most = self
+            .members
+            .are_majority(self.inquiries.count(), self.life.gateway);
+        let standing = match self.life.standing {
+            _ if self.is_only() && most => Standing::Majority,
+            Standing::Majority if !most => Standing::Falling(now + FALL),
+            Standing::Falling(at) if at <= now => Standing::Minority,
+            Standing::Falling(_) | Standing::Minority if most => Standing::Rising(now + RISE),
+            Standing::Rising(_) if !most => Standing::Falling(now + FALL),
+            Standing::Rising(at) if at <= now => Standing::Majority,
+            standing => standing,
         };
-        if backing < self.life.backing {
+        if standing == self.life.standing {
+            return;
+        }
+        self.life.standing = standing;
+        self.life.changed = now;
+        if standing == Standing::Minority {
             self.records.demote();
         }
-        if backing != self.life.backing {
-            self.life.backing = backing;
-            self.life.changed = now;
+        self.duty.all_due(now);
+    }
+
+    /// Until when nobody is to be replaced here; none: at once.
+    pub(super) const fn hesitates_until(&self) -> Option<Instant> {
+        match self.life.standing {
+            Standing::Majority | Standing::Minority => None,
+            Standing::Falling(at) | Standing::Rising(at) => Some(at),
+        }
+    }
+
+    /// What stands behind a decision, in place of one behind which stood `before`.
+    pub(super) const fn backing(&self, before: Option<Backing>) -> Backing {
+        match (self.life.standing, before) {
+            (Standing::Majority, _) => Backing::Majority,
+            (Standing::Minority, _) | (_, None) => Backing::Minority,
+            (Standing::Falling(_) | Standing::Rising(_), Some(before)) => before,
+        }
+    }
+
+    /// What others' records count for here at most: a side cannot give more than it has.
+    pub(super) fn credit(&self) -> Backing {
+        if self.life.standing == Standing::Minority {
+            Backing::Minority
+        } else {
+            Backing::Majority
         }
     }
 

@@ -66,10 +66,14 @@ pub(super) struct Members {
     known: BTreeMap<NodeId, Known>,
     roster: BTreeSet<NodeId>,
     digests: [u64; MEMBER_BUCKETS],
-    /// Those that are alive.
+    /// Those that are alive, and this one.
     ring: Vec<NodeId>,
-    /// Whose turn it is of those that are not.
+    /// Those that are known, or should be there, and are not alive.
+    missing: Vec<NodeId>,
+    /// Whose turn it is of those.
     turn: usize,
+    /// How many of the roster are alive.
+    present: usize,
 }
 
 impl Members {
@@ -80,7 +84,9 @@ impl Members {
             roster: BTreeSet::new(),
             digests: [0; MEMBER_BUCKETS],
             ring: Vec::new(),
+            missing: Vec::new(),
             turn: 0,
+            present: 0,
         };
         members.set(now, me);
         members
@@ -103,8 +109,14 @@ impl Members {
         self.known[&self.me].member
     }
 
+    /// Whether it takes groups.
     pub(super) fn is_up(&self, id: NodeId) -> bool {
         self.phase(id) == Some(Phase::Up)
+    }
+
+    /// Whether it answers for what it owns.
+    pub(super) fn serves(&self, id: NodeId) -> bool {
+        self.phase(id).is_some_and(serves)
     }
 
     pub(super) fn phase(&self, id: NodeId) -> Option<Phase> {
@@ -133,6 +145,15 @@ impl Members {
         for id in gone {
             self.forget(id);
         }
+        self.count();
+    }
+
+    /// Who is missing, and how many of the roster are not.
+    fn count(&mut self) {
+        let alive: BTreeSet<NodeId> = self.ring.iter().copied().collect();
+        self.present = self.roster.intersection(&alive).count();
+        let all: BTreeSet<NodeId> = self.known.keys().chain(&self.roster).copied().collect();
+        self.missing = all.difference(&alive).copied().collect();
     }
 
     /// Dead, and no longer among the known speakers.
@@ -143,6 +164,7 @@ impl Members {
     fn forget(&mut self, id: NodeId) {
         if let Some(known) = self.known.remove(&id) {
             self.toggle(&known.member);
+            self.count();
         }
     }
 
@@ -151,17 +173,17 @@ impl Members {
         &self.ring
     }
 
-    /// Whether those who are alive are more than half of the known speakers. If they are just half, `tie` decides.
-    pub(super) fn are_majority(&self, tie: bool) -> bool {
-        let alive = self.ring.iter().filter(|id| self.roster.contains(id)).count();
-        let (alive, all) = (2 * alive, self.roster.len());
+    /// Whether those who are alive, less so many of whom that is in doubt, are more than half of the known speakers. If they
+    /// are just half, `tie` decides.
+    pub(super) fn are_majority(&self, doubtful: usize, tie: bool) -> bool {
+        let (alive, all) = (2 * self.present.saturating_sub(doubtful), self.roster.len());
         alive > all || (alive == all && tie)
     }
 
-    /// The first of those who are Up: it decides where new groups go.
+    /// The first of those who do their part: it decides where new groups go.
     pub(super) fn placer(&self) -> Option<NodeId> {
-        let mut up = self.iter().filter(|member| member.phase == Phase::Up);
-        up.next().map(|member| member.id)
+        let mut members = self.iter().filter(|member| serves(member.phase));
+        members.next().map(|member| member.id)
     }
 
     /// Those who send their heartbeats here.
@@ -211,18 +233,9 @@ impl Members {
     /// One of those from whom nothing is heard, each in its turn: if halves did not call each other, they would never
     /// meet again.
     pub(super) fn next_missing(&mut self) -> Option<NodeId> {
-        let missing =
-            |id: &&NodeId| **id != self.me && !matches!(self.phase(**id), Some(Phase::Joining | Phase::Up));
-        let silent = self.known.keys().filter(|id| !self.roster.contains(id));
-        let missing: Vec<NodeId> = self
-            .roster
-            .iter()
-            .chain(silent)
-            .filter(missing)
-            .copied()
-            .collect();
         self.turn += 1;
-        (!missing.is_empty()).then(|| missing[self.turn % missing.len()])
+        let at = self.turn.checked_rem(self.missing.len())?;
+        Some(self.missing[at])
     }
 
     /// Takes note of a datagram; returns whether it is newer than all that came from its sender before.
@@ -274,8 +287,7 @@ impl Members {
         });
         known.member = member;
         known.told = now;
-        let up = |member: &Member| member.phase == Phase::Up;
-        if old.is_some_and(|old| up(&old) != up(&member)) {
+        if old.is_some_and(|old| serves(old.phase) != serves(member.phase)) {
             known.since = now;
         }
         if old.is_some_and(|old| old.phase != Phase::Dead) && member.phase == Phase::Dead {
@@ -288,7 +300,7 @@ impl Members {
         if old.is_none_or(|old| old.phase != member.phase) {
             known.node_seen = None;
         }
-        let is_alive = matches!(member.phase, Phase::Joining | Phase::Up);
+        let is_alive = member.id == self.me || member.phase <= Phase::Draining;
         let was_alive = self.ring.contains(&member.id);
         if is_alive && !was_alive {
             known.sign = now;
@@ -302,6 +314,9 @@ impl Members {
                 self.ring.retain(|id| *id != member.id);
             }
             self.expect(now, &before);
+        }
+        if is_alive != was_alive || old.is_none() {
+            self.count();
         }
         if self.is_forgotten(&member) {
             self.forget(member.id);
@@ -362,6 +377,11 @@ impl Members {
         };
         self.iter().filter(differs).copied().collect()
     }
+}
+
+/// Whether a member of this phase answers for what it owns.
+const fn serves(phase: Phase) -> bool {
+    matches!(phase, Phase::Up | Phase::Draining)
 }
 
 fn bucket(id: NodeId) -> usize {

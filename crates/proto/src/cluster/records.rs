@@ -14,6 +14,9 @@ pub(super) struct Records {
     records: BTreeMap<IpAddr, Record>,
     /// The groups of each owner.
     owned: BTreeMap<NodeId, BTreeSet<IpAddr>>,
+    /// The groups that there are, and how many of those each owner has.
+    groups: BTreeSet<IpAddr>,
+    counts: BTreeMap<NodeId, usize>,
     digests: [u64; RECORD_BUCKETS],
 }
 
@@ -22,6 +25,8 @@ impl Default for Records {
         Self {
             records: BTreeMap::new(),
             owned: BTreeMap::new(),
+            groups: BTreeSet::new(),
+            counts: BTreeMap::new(),
             digests: [0; RECORD_BUCKETS],
         }
     }
@@ -41,9 +46,26 @@ impl Records {
         self.owned.get(&owner).into_iter().flatten().copied()
     }
 
-    /// How many groups a node owns.
+    /// How many of the groups that there are a node owns.
     pub(super) fn count(&self, owner: NodeId) -> usize {
-        self.owned.get(&owner).map_or(0, BTreeSet::len)
+        self.counts.get(&owner).copied().unwrap_or_default()
+    }
+
+    /// Whether there is such a group: records outlive it for a while.
+    pub(super) fn set_group(&mut self, group: IpAddr, exists: bool) {
+        let changed = if exists {
+            self.groups.insert(group)
+        } else {
+            self.groups.remove(&group)
+        };
+        if let Some(record) = self.records.get(&group).filter(|_| changed) {
+            let count = self.counts.entry(record.owner).or_default();
+            *count = if exists {
+                *count + 1
+            } else {
+                count.saturating_sub(1)
+            };
+        }
     }
 
     /// Takes in a record from a member, as one with at most `backing`: a side cannot give more than it has. What is not
@@ -65,6 +87,9 @@ impl Records {
         self.remove(record.group);
         self.toggle(&record);
         self.owned.entry(record.owner).or_default().insert(record.group);
+        if self.groups.contains(&record.group) {
+            *self.counts.entry(record.owner).or_default() += 1;
+        }
         self.records.insert(record.group, record);
     }
 
@@ -73,6 +98,11 @@ impl Records {
             return;
         };
         self.toggle(&old);
+        if self.groups.contains(&group)
+            && let Some(count) = self.counts.get_mut(&old.owner)
+        {
+            *count = count.saturating_sub(1);
+        }
         if let Some(owned) = self.owned.get_mut(&old.owner) {
             owned.remove(&group);
             if owned.is_empty() {

@@ -13,7 +13,7 @@ use super::{Candidates, Cluster};
 const SETTLED: Duration = Duration::from_secs(1);
 
 /// What a minority decided counts as much as what a majority did when there is a majority for so long.
-const PROMOTION: Duration = Duration::from_secs(3);
+const PROMOTION: Duration = Duration::from_secs(1);
 
 /// A preferred node gets its groups back when it has been up for so long.
 const HEALTHY: Duration = Duration::from_secs(60);
@@ -68,7 +68,8 @@ impl Cluster {
         } else {
             record.standbys
         };
-        let promotes = record.backing < self.life.backing && self.calm(now) >= PROMOTION;
+        let backing = self.backing(Some(record.backing));
+        let promotes = record.backing < backing && self.calm(now) >= PROMOTION;
         if standbys != record.standbys || promotes {
             self.write(
                 now,

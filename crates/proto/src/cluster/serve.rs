@@ -11,7 +11,7 @@ use std::time::Duration;
 use cortenlb_core::time::Instant;
 use cortenlb_wire::member::{Backing, NodeId, Phase, Record};
 
-use super::duty::Question;
+use super::duty::{Handing, Question};
 use super::members::{Merged, REMEMBERED};
 use super::{Candidates, Cause, Cluster, Output, Role};
 
@@ -38,16 +38,18 @@ const QUESTIONS: u32 = 3;
 const QUESTION: Duration = Duration::from_millis(100);
 
 /// Somebody else answers: it is asked again after this time.
-const VETO: Duration = Duration::from_secs(2);
+const VETO: Duration = Duration::from_millis(500);
 
 impl Cluster {
     pub(super) fn set_candidates(&mut self, now: Instant, group: IpAddr, candidates: Option<Candidates>) {
         match candidates {
             Some(candidates) => {
+                self.records.set_group(group, true);
                 self.duty.orphans.remove(&group);
                 self.groups.insert(group, candidates);
             }
             None => {
+                self.records.set_group(group, false);
                 self.groups.remove(&group);
                 if self.records.get(group).is_some() {
                     self.duty.orphans.insert(group, now);
@@ -72,7 +74,7 @@ impl Cluster {
     /// Takes in a record from a member.
     pub(super) fn merge_record(&mut self, now: Instant, said: Record) -> Merged {
         let old = self.records.get(said.group).copied();
-        let merged = self.records.merge(said, self.life.backing);
+        let merged = self.records.merge(said, self.credit());
         if merged == Merged::News {
             self.record_changed(now, old, said);
         }
@@ -83,11 +85,11 @@ impl Cluster {
     pub(super) fn write(&mut self, now: Instant, record: Record) {
         let old = self.records.get(record.group).copied();
         let record = Record {
-            backing: self.life.backing,
+            backing: self.backing(old.map(|old| old.backing)),
             ..record
         };
         self.records.set(record);
-        self.is_news_of(record);
+        self.is_news_of(record, None);
         self.record_changed(now, old, record);
     }
 
@@ -164,7 +166,7 @@ impl Cluster {
         };
         if record.owner == self.me() {
             self.as_owner(now, record, &candidates);
-        } else if self.members.is_up(record.owner) {
+        } else if self.members.serves(record.owner) {
             self.beside_owner(now, record, &candidates);
         } else {
             self.without_owner(now, record, &candidates);
@@ -173,13 +175,12 @@ impl Cluster {
 
     /// Whether this node can answer for a group with these candidates.
     fn is_able(&self, candidates: &Candidates) -> bool {
-        candidates.contains_key(&self.me()) && !self.duty.draining
+        candidates.contains_key(&self.me())
     }
 
     /// Whether a node that is Up can answer for a group with these candidates.
     pub(super) fn can_own(&self, candidates: &Candidates, id: NodeId) -> bool {
-        let able = candidates.contains_key(&id) && self.members.is_up(id);
-        able && (id != self.me() || !self.duty.draining)
+        candidates.contains_key(&id) && self.members.is_up(id)
     }
 
     fn place_new(&mut self, now: Instant, group: IpAddr, candidates: &Candidates) {
@@ -189,9 +190,12 @@ impl Cluster {
         let gathered = self.life.since + GATHERING;
         let missing = candidates
             .keys()
-            .any(|id| !self.members.is_up(*id) && self.members.phase(*id) != Some(Phase::Dead));
+            .any(|id| matches!(self.members.phase(*id), None | Some(Phase::Joining)));
         if missing && now < gathered {
             return self.duty.due(gathered, group);
+        }
+        if let Some(until) = self.hesitates_until() {
+            return self.duty.due(until, group);
         }
         self.place(now, group, candidates, 0, None);
     }
@@ -224,13 +228,15 @@ impl Cluster {
 
     fn as_owner(&mut self, now: Instant, record: Record, candidates: &Candidates) {
         let group = record.group;
-        if !self.is_able(candidates) {
+        if !self.can_own(candidates, self.me()) {
             let mut standbys = record.standbys.into_iter().flatten();
             let next = standbys.find(|id| self.can_own(candidates, *id));
-            return match next.or_else(|| self.best(now, group, candidates, Some(self.me()))) {
-                Some(next) => self.hand_over(now, record, candidates, next),
-                None => self.release(group, Cause::Ineligible),
-            };
+            if let Some(next) = next.or_else(|| self.best(now, group, candidates, Some(self.me()))) {
+                return self.hand_over(now, record, candidates, next);
+            }
+            if !self.is_able(candidates) {
+                return self.release(group, Cause::Ineligible);
+            }
         }
         self.serve(now, group, Role::Owner, self.cause_of(&record));
         if record.from.is_some() && self.duty.serving.contains_key(&group) {
@@ -257,8 +263,10 @@ impl Cluster {
     pub(super) fn hand_over(&mut self, now: Instant, record: Record, candidates: &Candidates, next: NodeId) {
         let group = record.group;
         let serves = self.duty.serving.contains_key(&group);
+        let from = if serves { Some(self.me()) } else { record.from };
         if serves {
-            self.duty.handing.insert(group, now + HAND_OVER);
+            let (until, ask) = (now + HAND_OVER, now + QUESTION);
+            self.duty.handing.insert(group, Handing { until, ask });
         }
         self.write(
             now,
@@ -266,23 +274,45 @@ impl Cluster {
                 epoch: record.epoch.saturating_add(1),
                 revision: 0,
                 owner: next,
-                from: serves.then(|| self.me()),
+                from: from.filter(|from| *from != next),
                 standbys: self.standbys(now, group, candidates, next),
                 ..record
             },
         );
     }
 
+    /// Whether this node still answers for what it has given away; none if it has not given it away.
+    fn hands_over(&mut self, now: Instant, record: &Record) -> Option<bool> {
+        let group = record.group;
+        let handing = self.duty.handing.get_mut(&group);
+        let handing = handing.filter(|_| record.from == Some(self.members.me))?;
+        if now >= handing.until {
+            return Some(false);
+        }
+        let is_due = now >= handing.ask;
+        if is_due {
+            handing.ask = now + QUESTION;
+        }
+        let next = handing.ask.min(handing.until);
+        self.duty.due(next, group);
+        if is_due {
+            self.outputs.push_back(Output::Ask { group });
+        }
+        Some(true)
+    }
+
     fn beside_owner(&mut self, now: Instant, record: Record, candidates: &Candidates) {
         let group = record.group;
-        let until = self.duty.handing.get(&group).copied();
-        match until {
-            Some(until) if record.from == Some(self.me()) && now < until => self.duty.due(until, group),
-            _ => {
-                self.duty.handing.remove(&group);
+        match self.hands_over(now, &record) {
+            Some(true) => {}
+            // The next owner has not said that it answers, nor is it there on the segment: it has not heard of it.
+            Some(false) if self.is_able(candidates) => {
+                return self.take(now, record, candidates, Cause::HandedOver);
+            }
+            handed => {
                 let cause = match self.duty.serving.get(&group) {
                     Some(Role::StandIn(owner)) if *owner == record.owner => Cause::OwnerBack(*owner),
-                    _ if until.is_some() => Cause::HandedOver,
+                    _ if handed.is_some() || self.duty.handing.contains_key(&group) => Cause::HandedOver,
                     _ => Cause::Conflict(record.owner),
                 };
                 self.release(group, cause);
@@ -310,47 +340,63 @@ impl Cluster {
             None => (Phase::Away, self.life.since, self.life.since),
         };
         let mut standbys = record.standbys.into_iter().flatten();
-        let standby = standbys.find(|id| self.can_own(candidates, *id));
-        let is_placer = self.members.placer() == Some(self.me());
-        let is_next = standby == Some(self.me());
+        let next = standbys.find(|id| self.can_own(candidates, *id));
+        // Nobody of those who stood by can: all who know the same members name the same one.
+        let next = next.or_else(|| self.standbys(now, group, candidates, owner)[0]);
+        let is_next = next == Some(self.me());
         let lost = match phase {
             Phase::Dead => told + CONTRADICTION,
             _ => since + AWAY_AT_MOST,
         };
+        let lost = self.hesitates_until().map_or(lost, |until| lost.max(until));
         if now < lost {
             self.duty.due(lost, group);
-            if phase != Phase::Dead
-                && (is_next || (standby.is_none() && is_placer && self.is_able(candidates)))
-            {
+            if self.hands_over(now, &record) == Some(true) {
+                // The next owner went before it came.
+            } else if phase != Phase::Dead && is_next {
                 self.serve(now, group, Role::StandIn(owner), Cause::OwnerAway(owner));
-            } else if self.duty.serving.get(&group) != Some(&Role::Owner)
-                || !self.duty.handing.contains_key(&group)
+            } else if self.duty.serving.get(&group) != Some(&Role::StandIn(owner))
+                || !self.is_able(candidates)
             {
                 self.release(group, Cause::Conflict(owner));
             }
             return;
         }
         if is_next {
-            let standbys = self.standbys(now, group, candidates, self.me());
-            self.write(
-                now,
-                Record {
-                    epoch: record.epoch.saturating_add(1),
-                    revision: 0,
-                    owner: self.me(),
-                    from: None,
-                    standbys,
-                    ..record
-                },
-            );
-            return self.serve(now, group, Role::Owner, Cause::OwnerDead(owner));
+            return self.take(now, record, candidates, Cause::OwnerDead(owner));
         }
-        self.release(group, Cause::Conflict(owner));
-        if is_placer && (standby.is_none() || now >= lost + OVERDUE) {
-            self.place(now, group, candidates, record.epoch, Some(owner));
-        } else if is_placer {
-            self.duty.due(lost + OVERDUE, group);
+        if self.members.placer() == Some(self.me()) {
+            if now >= lost + OVERDUE {
+                self.place(now, group, candidates, record.epoch, Some(owner));
+            } else {
+                self.duty.due(lost + OVERDUE, group);
+            }
         }
+        if self
+            .records
+            .get(group)
+            .is_some_and(|record| record.owner != self.me())
+        {
+            self.release(group, Cause::Conflict(owner));
+        }
+    }
+
+    /// Takes a group for this node.
+    fn take(&mut self, now: Instant, record: Record, candidates: &Candidates, cause: Cause) {
+        let standbys = self.standbys(now, record.group, candidates, self.me());
+        self.write(
+            now,
+            Record {
+                epoch: record.epoch.saturating_add(1),
+                revision: 0,
+                owner: self.me(),
+                from: None,
+                standbys,
+                ..record
+            },
+        );
+        self.duty.handing.remove(&record.group);
+        self.serve(now, record.group, Role::Owner, cause);
     }
 
     /// Answers for a group, after asking the segment if there is doubt.
@@ -375,6 +421,17 @@ impl Cluster {
             }
             self.duty.doubtful.remove(&group);
         }
+        if let Role::StandIn(owner) = role {
+            if self.duty.vetoed.get(&group).is_some_and(|until| now < *until) {
+                return;
+            }
+            if let Some(known) = self.members.get_mut(owner) {
+                known.node_seen = None;
+            }
+            // If somebody else owns it by now, that one answers.
+            self.outputs.push_back(Output::Ask { group });
+        }
+        self.duty.vetoed.remove(&group);
         self.duty.serving.insert(group, role);
         self.outputs.push_back(Output::Serve { group, role, cause });
     }
@@ -406,6 +463,20 @@ impl Cluster {
     pub(super) fn answered(&mut self, now: Instant, group: IpAddr, by: Option<NodeId>) {
         if let Some(by) = by {
             self.answered_by(now, by);
+        }
+        if let Some(Role::StandIn(owner)) = self.duty.serving.get(&group).copied()
+            && let Some(by) = by.filter(|by| *by != owner && *by != self.me())
+        {
+            let until = now + VETO;
+            self.duty.vetoed.insert(group, until);
+            self.duty.due(until, group);
+            self.release(group, Cause::Conflict(by));
+        }
+        let record = self.records.get(group);
+        if self.duty.handing.contains_key(&group)
+            && record.is_some_and(|record| by == Some(record.owner) && record.owner != self.me())
+        {
+            self.release(group, Cause::HandedOver);
         }
         if by != Some(self.me())
             && let Some(question) = self.duty.doubtful.get_mut(&group)

@@ -25,9 +25,6 @@ const AGAIN: Duration = Duration::from_millis(33);
 /// Who has heard a member within this time vouches for it.
 const VOUCHES: Duration = Duration::from_millis(250);
 
-/// A member that answers on the segment although it is not heard is asked for again after this time.
-const VETO: Duration = Duration::from_secs(1);
-
 /// A node that has not answered for its own address for so long is gone.
 const NODE_SILENT: Duration = Duration::from_millis(500);
 
@@ -51,6 +48,11 @@ impl Inquiries {
             .values()
             .map(|inquiry| inquiry.again.min(inquiry.until))
             .min()
+    }
+
+    /// Of how many members it is in doubt whether they live.
+    pub(super) fn count(&self) -> usize {
+        self.0.len()
     }
 
     pub(super) fn clear(&mut self) {
@@ -124,10 +126,7 @@ impl Cluster {
             return;
         };
         let member = known.member;
-        if inquiry.life != member.life
-            || now < known.sign + HEARTBEAT
-            || !matches!(member.phase, Phase::Joining | Phase::Up)
-        {
+        if inquiry.life != member.life || now < known.sign + HEARTBEAT || member.phase >= Phase::Away {
             self.inquiries.0.remove(&id);
             return;
         }
@@ -138,7 +137,7 @@ impl Cluster {
                 Phase::Dead
             };
             self.inquiries.0.remove(&id);
-            self.learn(now, Member { phase, ..member });
+            self.learn(now, Member { phase, ..member }, None);
             return;
         }
         if now >= inquiry.again {
@@ -171,7 +170,8 @@ impl Cluster {
         if self.inquiries.0.remove(&id).is_some()
             && let Some(known) = self.members.get_mut(id)
         {
-            known.sign = now + VETO;
+            // It is asked again in a moment: nobody else would notice if it went now.
+            known.sign = now;
         }
     }
 
@@ -192,6 +192,7 @@ impl Cluster {
                         phase: Phase::Dead,
                         ..member
                     },
+                    None,
                 );
             } else {
                 self.outputs.push_back(Output::AskNode(id));

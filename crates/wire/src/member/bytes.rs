@@ -64,8 +64,9 @@ impl<'a> Reader<'a> {
             phase: match self.u8()? {
                 0 => Phase::Joining,
                 1 => Phase::Up,
-                2 => Phase::Away,
-                3 => Phase::Dead,
+                2 => Phase::Draining,
+                3 => Phase::Away,
+                4 => Phase::Dead,
                 value => {
                     return Err(Error::Value {
                         field: "phase",

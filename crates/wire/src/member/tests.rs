@@ -12,6 +12,7 @@ fn member() -> impl Strategy<Value = Member> {
     let phase = prop_oneof![
         Just(Phase::Joining),
         Just(Phase::Up),
+        Just(Phase::Draining),
         Just(Phase::Away),
         Just(Phase::Dead)
     ];
@@ -159,7 +160,7 @@ fn each_error_says_what_is_wrong() {
         "the message has version 2; this speaker reads version 1"
     );
     assert_eq!(with(1, 9), "field kind of the message cannot be 9");
-    assert_eq!(with(22, 4), "field phase of the message cannot be 4");
+    assert_eq!(with(22, 5), "field phase of the message cannot be 5");
     let mut nobody = bytes.clone();
     nobody[2..10].fill(0);
     assert_eq!(
