@@ -155,6 +155,25 @@ pub enum Cause {
     Gone,
 }
 
+impl Cause {
+    /// In one word, and which node it is about.
+    pub const fn told(self) -> (&'static str, Option<NodeId>) {
+        match self {
+            Self::Placed => ("Placed", None),
+            Self::OwnerDead(id) => ("OwnerDead", Some(id)),
+            Self::OwnerAway(id) => ("OwnerAway", Some(id)),
+            Self::OwnerBack(id) => ("OwnerBack", Some(id)),
+            Self::HandedOver => ("HandedOver", None),
+            Self::Preferred => ("Preferred", None),
+            Self::Conflict(id) => ("Conflict", Some(id)),
+            Self::Ineligible => ("Ineligible", None),
+            Self::Silent => ("Silent", None),
+            Self::Confirmed => ("Confirmed", None),
+            Self::Gone => ("Gone", None),
+        }
+    }
+}
+
 /// The machine.
 #[derive(Debug)]
 pub struct Cluster {

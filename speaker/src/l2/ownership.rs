@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use cortenlb_core::announce::Interfaces as Scope;
 use cortenlb_core::time::Instant;
-use cortenlb_proto::cluster::{Candidates, Cluster, Input, NodeId, Output, Role};
+use cortenlb_proto::cluster::{Candidates, Cause, Cluster, Input, NodeId, Output, Role};
 use cortenlb_proto::l2::{Announcement, Table};
 use cortenlb_wire::mac::MacAddr;
 
@@ -183,7 +183,12 @@ impl Ownership {
             match output {
                 Output::Send { to, bytes } => self.actions.push_back(Action::Send { to, bytes }),
                 Output::Serve { group, role, cause } => {
-                    tracing::info!(%group, ?role, ?cause, "answering for the group");
+                    let (cause, node) = self.told(cause);
+                    let in_name_of = match role {
+                        Role::StandIn(owner) => self.name_of(owner),
+                        Role::Owner => "",
+                    };
+                    tracing::info!(%group, cause, node, in_name_of, "answering for the group");
                     self.roles.insert(group, role);
                     self.is_stale = true;
                     if let Role::StandIn(owner) = role
@@ -193,7 +198,8 @@ impl Ownership {
                     }
                 }
                 Output::Release { group, cause } => {
-                    tracing::info!(%group, ?cause, "no longer answering for the group");
+                    let (cause, node) = self.told(cause);
+                    tracing::info!(%group, cause, node, "no longer answering for the group");
                     self.roles.remove(&group);
                     self.is_stale = true;
                 }
@@ -238,7 +244,8 @@ impl Ownership {
         }
     }
 
-    /// Somebody (`source`) says on the segment where an address is (`by`).
+    /// Somebody (`source`) says on the segment where an address is (`by`). One that answers in another's name is no sign of
+    /// life of that one.
     pub(super) fn answered(
         &mut self,
         now: Instant,
@@ -247,6 +254,9 @@ impl Ownership {
         by: MacAddr,
         source: MacAddr,
     ) {
+        if source != by {
+            return;
+        }
         let node = self
             .plan
             .speakers
@@ -266,10 +276,20 @@ impl Ownership {
         }
         if self.plan.groups.contains_key(&address) {
             let mut known = self.macs.iter();
-            let by = known.find(|(_, macs)| macs.get(&interface) == Some(&source));
+            let by = known.find(|(_, macs)| macs.get(&interface) == Some(&by));
             let by = by.map(|(id, _)| *id);
             self.handle(now, Input::Answered { group: address, by });
         }
+    }
+
+    fn name_of(&self, id: NodeId) -> &str {
+        self.plan.speakers.get(&id).map_or("?", |speaker| &speaker.node)
+    }
+
+    /// A cause and the node that it is about, for the log.
+    fn told(&self, cause: Cause) -> (&'static str, &str) {
+        let (cause, node) = cause.told();
+        (cause, node.map_or("", |id| self.name_of(id)))
     }
 
     fn ask_node(&mut self, id: NodeId) {

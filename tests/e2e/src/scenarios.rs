@@ -6,6 +6,7 @@ mod contention;
 mod faults;
 mod install;
 mod lifecycle;
+mod ownership;
 mod replicas;
 mod rules;
 mod takeover;
@@ -52,7 +53,9 @@ pub fn all() -> Vec<Scenario> {
         scenario!(Installed, replicas::leader_killed_ten_times),
         scenario!(Installed, faults::api_server_killed),
         scenario!(Installed, faults::api_server_paused),
-        scenario!(Installed, announce::owner_cut_off),
+        scenario!(Installed, ownership::restarts_of_speakers_move_nothing),
+        scenario!(Installed, ownership::an_excluded_node_gives_its_address_away),
+        scenario!(Installed, ownership::owner_cut_off),
         scenario!(Single, announce::one_node_and_the_exclude_label),
     ]
 }

@@ -21,6 +21,9 @@ const CONTRADICTION: Duration = Duration::from_millis(30);
 /// A node whose speaker is away keeps its groups for so long; others answer in its name.
 pub(super) const AWAY_AT_MOST: Duration = Duration::from_secs(10);
 
+/// Who stands in goes on for so long after the owner has come back: it may have to ask the segment first.
+const BACK: Duration = Duration::from_secs(1);
+
 /// If neither the owner nor who stands by does what is to be done, the placer does after this time.
 const OVERDUE: Duration = Duration::from_secs(2);
 
@@ -303,6 +306,12 @@ impl Cluster {
 
     fn beside_owner(&mut self, now: Instant, record: Record, candidates: &Candidates) {
         let group = record.group;
+        if self.duty.serving.get(&group) == Some(&Role::StandIn(record.owner)) {
+            let up = self.members.get(record.owner).map_or(now, |known| known.since);
+            if now < up + BACK {
+                return self.duty.due(up + BACK, group);
+            }
+        }
         match self.hands_over(now, &record) {
             Some(true) => {}
             // The next owner has not said that it answers, nor is it there on the segment: it has not heard of it.
@@ -351,8 +360,12 @@ impl Cluster {
         let lost = self.hesitates_until().map_or(lost, |until| lost.max(until));
         if now < lost {
             self.duty.due(lost, group);
-            if self.hands_over(now, &record) == Some(true) {
-                // The next owner went before it came.
+            let handed = self.hands_over(now, &record);
+            if handed.is_some() && self.can_own(candidates, self.me()) && self.hesitates_until().is_none() {
+                // The next owner went before it came: nothing has moved yet.
+                self.take(now, record, candidates, Cause::HandedOver);
+            } else if handed == Some(true) {
+                // It answers until others do.
             } else if phase != Phase::Dead && is_next {
                 self.serve(now, group, Role::StandIn(owner), Cause::OwnerAway(owner));
             } else if self.duty.serving.get(&group) != Some(&Role::StandIn(owner))

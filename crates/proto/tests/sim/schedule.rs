@@ -88,10 +88,23 @@ impl Schedule {
             } else {
                 from + lasting.unwrap_or(0) + dice.between(2_600 * MILLISECOND, 4 * SECOND)
             };
-            schedule = schedule.with(from, lasting, fault);
+            let hopeless = schedule.episodes.iter().any(|episode| {
+                let meets = episode.to.is_none_or(|to| from < to);
+                meets && (hides(&episode.fault, &fault) || hides(&fault, &episode.fault))
+            });
+            if !hopeless {
+                schedule = schedule.with(from, lasting, fault);
+            }
         }
         schedule
     }
+}
+
+/// Whether nobody could learn of `other` in time because of `fault`: where no datagram arrives, or a node hears none, a
+/// node that begins cannot tell whether it is alone, and who stands by cannot know that the owner is gone.
+fn hides(fault: &Fault, other: &Fault) -> bool {
+    let begins_or_ends = other.node().is_some() || matches!(other, Fault::Create { .. });
+    matches!(fault, Fault::Blocked | Fault::Deaf(_)) && begins_or_ends
 }
 
 /// Mostly all nodes, sometimes some of them, seldom with preferences.

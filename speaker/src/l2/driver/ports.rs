@@ -12,7 +12,7 @@ use cortenlb_netio::packet::PacketSocket;
 use cortenlb_proto::l2::Input;
 use cortenlb_wire::ethernet::EtherType;
 use cortenlb_wire::filter::{self, Instruction};
-use tracing::{debug, info, warn};
+use tracing::{debug, warn};
 
 use super::{Driver, Port, Socket, now};
 
@@ -76,7 +76,7 @@ impl Driver {
             Entry::Vacant(vacant) => match PacketSocket::open(interface, protocol, &program(&addresses)) {
                 Ok(socket) => {
                     vacant.insert(Socket { socket, addresses });
-                    info!(name = self.name(interface), interface, ?protocol, "answering");
+                    debug!(name = self.name(interface), interface, ?protocol, "listening");
                     if self.late.remove(&port) {
                         let reopened = Input::Reopened { interface, protocol };
                         self.responder.handle_input(now(), reopened);

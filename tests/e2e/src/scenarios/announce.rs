@@ -1,8 +1,6 @@
 //! Which node announces, and when nobody does.
 
-use std::time::Instant;
-
-use anyhow::{Context as _, ensure};
+use anyhow::ensure;
 use cortenlb_crds::{BGPPeer, ServiceL2Status};
 use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::ResourceExt as _;
@@ -10,7 +8,6 @@ use kube::api::{Api, ListParams, Patch, PatchParams, PostParams};
 use serde_json::json;
 
 use crate::cluster::objects::ANNOUNCED;
-use crate::cluster::wait::eventually;
 use crate::cluster::{Cluster, EXCLUDE_LABEL, RANGE, SOON, SYSTEM};
 use crate::objects::{NAMESPACE, backend_pod, mk_service};
 
@@ -140,44 +137,6 @@ pub(super) async fn bgp_peer_is_told(cluster: &Cluster) -> anyhow::Result<()> {
     ensure!(event.contains("BGP"), "the event reads: {event}");
     cluster.kubectl(&["delete", "-f", &file]).await?;
     Ok(())
-}
-
-/// The owner is cut off without losing carrier: another node answers once Kubernetes has given the first one up.
-pub(super) async fn owner_cut_off(cluster: &Cluster) -> anyhow::Result<()> {
-    cluster.pool("default-addresspool", &[RANGE]).await?;
-    cluster.advertise("default", json!({})).await?;
-    cluster.create(mk_service("web")).await?;
-    let before = cluster.announced_from("web").await?;
-    cluster.curl("http://172.21.5.240/").await?;
-
-    let lost = cluster.mac_of(&before).await?;
-    let cut = Instant::now();
-    cluster.lab.cut(&before).await?;
-    let answered = eventually(SOON, || async {
-        let answers = cluster.who_answers(VIP).await?;
-        let other = answers.first().filter(|mac| **mac != lost);
-        other.cloned().with_context(|| format!("answered by {answers:?}"))
-    });
-    let taken = answered.await?;
-    println!(
-        "  another node answers {:.2} s after the cut",
-        cut.elapsed().as_secs_f64()
-    );
-    // Some of the endpoints are on the lost node until Kubernetes takes it for lost.
-    eventually(SOON, || cluster.curl_once("http://172.21.5.240/")).await?;
-
-    cluster.lab.heal(&before).await?;
-    // The node that returns gains nothing.
-    let agreed = eventually(SOON, || async {
-        let node = cluster.announced_from("web").await?;
-        let answers = cluster.who_answers(VIP).await?;
-        ensure!(
-            answers == [taken.clone()] && cluster.mac_of(&node).await? == taken,
-            "{taken} had taken it; {node} announces, and {answers:?} answers"
-        );
-        Ok(())
-    });
-    agreed.await
 }
 
 /// A cluster of one node serves; with the exclude label it does not, and says which label and how to mend it.

@@ -1,0 +1,145 @@
+//! Who answers when nodes and speakers come and go.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use cortenlb_lab::probe::{Prober, Report};
+use serde_json::json;
+use tokio::time::sleep;
+
+use crate::cluster::wait::eventually;
+use crate::cluster::{Cluster, EXCLUDE_LABEL, RANGE, SOON, SYSTEM};
+use crate::objects::mk_service;
+
+const VIP: &str = "172.21.5.240";
+
+/// The time between two questions.
+const PERIOD: Duration = Duration::from_millis(10);
+
+/// A Service that is announced and answers; returns the node that announces it.
+async fn served(cluster: &Cluster) -> anyhow::Result<String> {
+    cluster.pool("default-addresspool", &[RANGE]).await?;
+    cluster.advertise("default", json!({})).await?;
+    cluster.create(mk_service("web")).await?;
+    let node = cluster.announced_from("web").await?;
+    cluster.curl("http://172.21.5.240/").await?;
+    Ok(node)
+}
+
+async fn probe(cluster: &Cluster) -> anyhow::Result<Prober> {
+    Ok(Prober::start(&cluster.lab, "client", VIP.parse()?, PERIOD).await?)
+}
+
+fn print(what: &str, report: &Report) {
+    let gap = report.longest_gap().as_millis();
+    println!("  {what}: {gap} ms without an answer, at 10 ms a question");
+}
+
+/// Requires that one MAC answered, whoever it was that did.
+fn ensure_no_move(what: &str, report: &Report) -> anyhow::Result<()> {
+    print(what, report);
+    let changes = report.changes();
+    ensure!(changes.len() == 1, "{what}: the address moved: {changes:?}");
+    Ok(())
+}
+
+/// The owner is cut off: another node answers. When it returns it gains nothing.
+pub(super) async fn owner_cut_off(cluster: &Cluster) -> anyhow::Result<()> {
+    let owner = served(cluster).await?;
+    let lost = cluster.mac_of(&owner).await?;
+    let prober = probe(cluster).await?;
+    cluster.lab.cut(&owner).await?;
+    let answered = eventually(SOON, || async {
+        let answers = cluster.who_answers(VIP).await?;
+        let other = answers.first().filter(|mac| **mac != lost);
+        other.cloned().with_context(|| format!("answered by {answers:?}"))
+    });
+    let taken = answered.await?;
+    print("the owner is cut off", &prober.stop()?);
+    // Some of the endpoints are on the lost node until Kubernetes takes it for lost.
+    eventually(SOON, || cluster.curl_once("http://172.21.5.240/")).await?;
+
+    let prober = probe(cluster).await?;
+    cluster.lab.heal(&owner).await?;
+    let agreed = eventually(SOON, || async {
+        let node = cluster.announced_from("web").await?;
+        let answers = cluster.who_answers(VIP).await?;
+        ensure!(
+            answers == [taken.clone()] && cluster.mac_of(&node).await? == taken,
+            "{taken} had taken it; {node} announces, and {answers:?} answers"
+        );
+        Ok(())
+    });
+    agreed.await?;
+    let report = prober.stop()?;
+    println!(
+        "  it returns: two answer for {} ms",
+        report.two_answerers().as_millis()
+    );
+    Ok(())
+}
+
+/// Speakers are replaced one after the other, killed, and stopped for a while: neighbours see one MAC all the time.
+pub(super) async fn restarts_of_speakers_move_nothing(cluster: &Cluster) -> anyhow::Result<()> {
+    let owner = served(cluster).await?;
+    let set = "daemonset/speaker";
+
+    let prober = probe(cluster).await?;
+    cluster
+        .kubectl(&["rollout", "restart", "-n", SYSTEM, set])
+        .await?;
+    cluster
+        .kubectl(&["rollout", "status", "-n", SYSTEM, set, "--timeout=120s"])
+        .await?;
+    sleep(Duration::from_secs(1)).await;
+    ensure_no_move("a rolling restart", &prober.stop()?)?;
+
+    let prober = probe(cluster).await?;
+    cluster.kill_speaker(&owner).await?;
+    sleep(Duration::from_secs(5)).await;
+    cluster.product_ready().await?;
+    ensure_no_move("the owner's speaker is killed", &prober.stop()?)?;
+
+    let prober = probe(cluster).await?;
+    cluster.lab.freeze(&owner).await?;
+    sleep(Duration::from_secs(6)).await;
+    cluster.lab.thaw(&owner).await?;
+    sleep(Duration::from_secs(2)).await;
+    ensure_no_move("the owner's speaker is stopped for 6 s", &prober.stop()?)?;
+    ensure!(
+        cluster.announced_from("web").await? == owner,
+        "{owner} does not announce it any more"
+    );
+    Ok(())
+}
+
+/// A node that is to announce nothing any more gives its address away, and does not get it back.
+pub(super) async fn an_excluded_node_gives_its_address_away(cluster: &Cluster) -> anyhow::Result<()> {
+    let owner = served(cluster).await?;
+    let before = cluster.mac_of(&owner).await?;
+    let prober = probe(cluster).await?;
+    let exclude = format!("{EXCLUDE_LABEL}=");
+    cluster.kubectl(&["label", "node", &owner, &exclude]).await?;
+    let moved = eventually(SOON, || async {
+        let answers = cluster.who_answers(VIP).await?;
+        let [mac] = answers.as_slice() else {
+            anyhow::bail!("answered by {answers:?}");
+        };
+        ensure!(*mac != before, "still answered by {owner}");
+        Ok(mac.clone())
+    });
+    let after = moved.await?;
+    cluster
+        .kubectl(&["label", "node", &owner, &format!("{EXCLUDE_LABEL}-")])
+        .await?;
+    sleep(Duration::from_secs(2)).await;
+    let report = prober.stop()?;
+    print("the owner is excluded", &report);
+    ensure!(
+        report.changes().len() == 2,
+        "it moved more than once: {:?}",
+        report.changes()
+    );
+    ensure!(cluster.who_answers(VIP).await? == [after], "it moved back");
+    Ok(())
+}
