@@ -100,11 +100,15 @@ impl Schedule {
     }
 }
 
-/// Whether nobody could learn of `other` in time because of `fault`: where no datagram arrives, or a node hears none, a
+/// Whether nobody could learn of `other` in time because of `fault`: where no datagram arrives, or one node hears none, a
 /// node that begins cannot tell whether it is alone, and who stands by cannot know that the owner is gone.
 fn hides(fault: &Fault, other: &Fault) -> bool {
     let begins_or_ends = other.node().is_some() || matches!(other, Fault::Create { .. });
-    matches!(fault, Fault::Blocked | Fault::Deaf(_)) && begins_or_ends
+    let silences = matches!(
+        fault,
+        Fault::Blocked | Fault::Deaf(_) | Fault::Mute(_) | Fault::Apart(_)
+    );
+    silences && begins_or_ends
 }
 
 /// Mostly all nodes, sometimes some of them, seldom with preferences.
