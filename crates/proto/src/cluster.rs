@@ -13,7 +13,8 @@
 //! | `records` | who owns which group, and who stands by |
 //! | `exchange` | datagrams: what is news is passed on, what differs is compared |
 //! | `placement` | where a group goes that has no owner |
-//! | `serve` | what this node answers for, and who takes over |
+//! | `serve` | what this node is to answer for, and who takes over |
+//! | `answer` | beginning and ceasing to answer, and what the segment says to that |
 //! | `duty` | what it does, and when to look again |
 //! | `review` | what changes slowly: who stands by, preferences |
 
@@ -26,6 +27,7 @@ use cortenlb_core::time::Instant;
 use cortenlb_wire::member::Life;
 pub use cortenlb_wire::member::{Member, NodeId, Phase, Record};
 
+mod answer;
 mod duty;
 mod exchange;
 mod life;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use cortenlb_core::announce::Interfaces as Scope;
 use cortenlb_netio::packet::PacketSocket;
-use cortenlb_proto::l2::{Announcement, Interface, ROUNDS};
+use cortenlb_proto::l2::{Interface, ROUNDS};
 use cortenlb_wire::ethernet::EtherType;
 use cortenlb_wire::mac::MacAddr;
 use cortenlb_wire::ndp::{self, Solicitation};

@@ -1,0 +1,123 @@
+//! Beginning and ceasing to answer for a group, and what the segment has to say to that.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use cortenlb_core::time::Instant;
+use cortenlb_wire::member::NodeId;
+
+use super::duty::Question;
+use super::{Cause, Cluster, Output, Role};
+
+/// Before the first use of an address the segment is asked so often.
+const QUESTIONS: u32 = 3;
+
+/// Somebody else answers: it is asked again after this time.
+const VETO: Duration = Duration::from_millis(500);
+
+/// The time from one of them to the next one, and from the last one to the first answer.
+pub(super) const QUESTION: Duration = Duration::from_millis(100);
+
+impl Cluster {
+    /// The segment is asked for whatever this node has before it answers for it.
+    pub(super) fn doubt_everything(&mut self) {
+        let owned = self.records.of(self.me());
+        let owned: Vec<IpAddr> = owned.collect();
+        self.duty
+            .doubtful
+            .extend(owned.into_iter().map(|group| (group, Question::default())));
+    }
+
+    /// Answers for a group, after asking the segment if there is doubt.
+    pub(super) fn serve(&mut self, now: Instant, group: IpAddr, role: Role, cause: Cause) {
+        if self.duty.serving.get(&group) == Some(&role) {
+            return;
+        }
+        if role == Role::Owner
+            && let Some(mut question) = self.duty.doubtful.get(&group).copied()
+        {
+            if question.next.is_some_and(|next| now < next) {
+                return;
+            }
+            if question.asked < QUESTIONS {
+                question.asked += 1;
+                let next = now + QUESTION;
+                question.next = Some(next);
+                self.duty.doubtful.insert(group, question);
+                self.duty.due(next, group);
+                self.outputs.push_back(Output::Ask { group });
+                return;
+            }
+            self.duty.doubtful.remove(&group);
+        }
+        if let Role::StandIn(owner) = role {
+            if self.duty.vetoed.get(&group).is_some_and(|until| now < *until) {
+                return;
+            }
+            if let Some(known) = self.members.get_mut(owner) {
+                known.node_seen = None;
+            }
+            // If somebody else owns it by now, that one answers.
+            self.outputs.push_back(Output::Ask { group });
+        }
+        self.duty.vetoed.remove(&group);
+        self.duty.serving.insert(group, role);
+        self.outputs.push_back(Output::Serve { group, role, cause });
+    }
+
+    /// Answers for it no longer.
+    pub(super) fn release(&mut self, group: IpAddr, cause: Cause) {
+        self.duty.handing.remove(&group);
+        if self.duty.serving.remove(&group).is_some() {
+            self.outputs.push_back(Output::Release { group, cause });
+        }
+    }
+
+    /// The nodes in whose name groups are answered for here.
+    pub(super) fn stands_in_for(&self) -> BTreeSet<NodeId> {
+        let roles = self.duty.serving.values();
+        let owner = |role: &Role| match role {
+            Role::StandIn(owner) => Some(*owner),
+            Role::Owner => None,
+        };
+        roles.filter_map(owner).collect()
+    }
+
+    pub(super) fn release_all(&mut self, cause: Cause) {
+        let served: Vec<IpAddr> = self.duty.serving.keys().copied().collect();
+        served.into_iter().for_each(|group| self.release(group, cause));
+        self.duty.doubtful.clear();
+    }
+
+    /// Somebody answers on the segment for a group.
+    pub(super) fn answered(&mut self, now: Instant, group: IpAddr, by: Option<NodeId>) {
+        if let Some(by) = by {
+            self.answered_by(now, by);
+        }
+        if let Some(Role::StandIn(owner)) = self.duty.serving.get(&group).copied()
+            && let Some(by) = by.filter(|by| *by != owner && *by != self.me())
+        {
+            let until = now + VETO;
+            self.duty.vetoed.insert(group, until);
+            self.duty.due(until, group);
+            self.release(group, Cause::Conflict(by));
+        }
+        let record = self.records.get(group);
+        if self.duty.handing.contains_key(&group)
+            && record.is_some_and(|record| by == Some(record.owner) && record.owner != self.me())
+        {
+            self.release(group, Cause::HandedOver);
+        }
+        if by != Some(self.me())
+            && let Some(question) = self.duty.doubtful.get_mut(&group)
+        {
+            let next = now + VETO;
+            *question = Question {
+                asked: 0,
+                next: Some(next),
+            };
+            self.duty.due(next, group);
+        }
+    }
+}
