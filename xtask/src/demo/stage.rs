@@ -129,7 +129,12 @@ impl Stage<'_> {
                 failed += 1;
                 in_a_row = 0;
                 if failed % 5 == 1 {
-                    println!("{now:6.1} s  no answer yet");
+                    let why = if moved.is_some() {
+                        "a request went to a pod on the lost node"
+                    } else {
+                        "no answer yet"
+                    };
+                    println!("{now:6.1} s  {why}");
                 }
             }
         }
@@ -147,8 +152,8 @@ impl Stage<'_> {
         self.on_client(&["ip", "neigh", "show", VIP]).await?;
         self.on_client(&["curl", "-s", url]).await?;
         println!(
-            "(until Kubernetes declares the node dead, after about 40 s, its speaker counts as alive and its pods\n\
-             still get requests; the node monitor was left as Kubernetes ships it)"
+            "(the address has moved; until Kubernetes declares the node dead, after about 40 s, kube-proxy still sends\n\
+             requests to its pods: the node monitor was left as Kubernetes ships it)"
         );
         Ok(self.lab.heal(owner).await?)
     }
