@@ -26,7 +26,7 @@ use cortenlb_netio::gateway::GatewayWatch;
 use cortenlb_netio::limits;
 use cortenlb_netio::link::{self, LinkWatch};
 use cortenlb_netio::poll::{Poller, Waker};
-use cortenlb_proto::cluster::{self, NodeId};
+use cortenlb_proto::cluster::NodeId;
 use cortenlb_proto::l2::{Gateways, Interfaces, Responder};
 use cortenlb_proto::seal::Keys;
 use prometheus_client::registry::Registry;
@@ -132,8 +132,7 @@ pub async fn spawn(registry: &mut Registry, settings: Settings) -> Result<Handle
     let now = Instant(clock::now());
     let born = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let born = u64::try_from(born.as_nanos()).unwrap_or(u64::MAX);
-    let mut ownership = Ownership::new(now, me, born, rand::random());
-    ownership.handle(now, cluster::Input::Forwards(true));
+    let ownership = Ownership::new(now, me, born, rand::random());
     let machines = (Responder::new(refresh), ownership, transport.transpose()?);
     let owned = Owned::default();
     let following = owned.subscribe();
@@ -225,6 +224,12 @@ impl Handle {
         move |keys| mailbox.post(|desired| desired.keys = Some(keys))
     }
 
+    /// Says that this node can forward what comes in: before, it takes nothing that others can have.
+    pub fn forwards_setter(&self) -> impl Fn() + use<> {
+        let mailbox = Arc::clone(&self.mailbox);
+        move || mailbox.post(|desired| desired.forwards = true)
+    }
+
     /// The groups that this node owns, by their lowest addresses; none while that is not known: in the beginning, and
     /// after a pause.
     pub fn owned(&self) -> watch::Receiver<Option<BTreeSet<IpAddr>>> {
@@ -277,6 +282,7 @@ struct Mailbox {
 struct Desired {
     plan: Option<Plan>,
     keys: Option<Keys>,
+    forwards: bool,
     interfaces: Option<Interfaces>,
     gateways: Option<Gateways>,
     stop: bool,

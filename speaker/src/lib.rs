@@ -3,6 +3,7 @@
 //! | module | owns |
 //! | --- | --- |
 //! | [`args`] | flags and environment, and what MetalLB's mean here |
+//! | [`forwards`] | whether this node can forward what comes in |
 //! | [`index`] | what this node announces, as values: pure |
 //! | [`keys`] | the key that the speakers share |
 //! | [`statuses`] | the `ServiceL2Status` objects, and the writes that make them right: pure |
@@ -15,6 +16,7 @@
 //! `cortenlb_proto`'s. While the API server is away the last decision stands.
 
 pub mod args;
+pub mod forwards;
 pub mod index;
 pub mod keys;
 pub mod l2;

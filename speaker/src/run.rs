@@ -8,7 +8,7 @@ use crate::index::{Effect, Index, Input, Key, Liveness};
 use crate::membership::Membership;
 use crate::metrics::Metrics;
 use crate::statuses::Me;
-use crate::{keys, l2};
+use crate::{forwards, keys, l2};
 use anyhow::Context;
 use cortenlb_crds::{ConfigurationState, IPAddressPool, L2Advertisement, ServiceL2Status};
 use cortenlb_kit::admin::{Admin, Readiness, ReadyHandle};
@@ -121,6 +121,11 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         );
         Liveness::Readiness
     };
+    let set_forwards = layer2.forwards_setter();
+    tokio::spawn(async move {
+        forwards::until_ready().await;
+        set_forwards();
+    });
     let (events, recorder) = Recorder::new(client.clone(), COMPONENT, &mut registry);
     // Each speaker writes only what is its own: there is nothing to elect.
     let (_, claim) = state::channel(Claim::unconditional());

@@ -147,12 +147,16 @@ impl Driver {
         let Desired {
             plan,
             keys,
+            forwards,
             interfaces,
             gateways,
             stop,
         } = self.mailbox.take();
         // Interfaces first: a table that comes with them is then told of once, on the right ones.
         if let Some(interfaces) = interfaces {
+            // Without an interface nobody is answered: who has one answers from now on.
+            let drain = cluster::Input::Drain(interfaces.is_empty());
+            self.ownership.handle(now(), drain);
             self.responder.handle_input(now(), Input::Interfaces(interfaces));
             self.is_stale = true;
         }
@@ -160,6 +164,9 @@ impl Driver {
             let addresses = gateways.values().map(|gateway| gateway.address).collect();
             self.ownership.set_gateways(now(), addresses);
             self.responder.handle_input(now(), Input::Gateways(gateways));
+        }
+        if forwards {
+            self.ownership.handle(now(), cluster::Input::Forwards(true));
         }
         if let (Some(transport), Some(keys)) = (&mut self.transport, keys) {
             transport.set_keys(keys);

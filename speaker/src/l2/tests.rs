@@ -148,6 +148,7 @@ fn announces_answers_and_falls_silent() {
             )
             .unwrap();
             let handle = spawn(&mut registry, settings(exclusions)).await.unwrap();
+            handle.forwards_setter()();
             let names = handle.interface_names().borrow().clone();
             assert_eq!(names, BTreeSet::from(["lo", "node"].map(str::to_owned)));
 
@@ -277,7 +278,10 @@ fn an_interface_that_comes_back_unnoticed_is_heard_again() {
             });
             let metrics = metrics::Metrics::register(&mut Registry::default());
             let mut ownership = Ownership::new(Instant(clock::now()), NodeId::of(NODE), 0, 0);
-            ownership.handle(Instant(clock::now()), cluster::Input::Forwards(true));
+            ownership.handle(
+                Instant(clock::now()),
+                cortenlb_proto::cluster::Input::Forwards(true),
+            );
             let machines = (Responder::new(None), ownership, None);
             let driver =
                 driver::Driver::new(poller, Arc::clone(&mailbox), metrics, machines, Owned::default());
@@ -325,6 +329,7 @@ fn the_solicited_node_group_is_joined_again_when_the_link_is_back() {
             let handle = spawn(&mut Registry::default(), settings(exclusions.unwrap()))
                 .await
                 .unwrap();
+            handle.forwards_setter()();
             let joined = || {
                 let groups = std::fs::read_to_string("/proc/net/igmp6").unwrap();
                 let mut groups = groups.lines().filter(|line| line.contains(" node "));

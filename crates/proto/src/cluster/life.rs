@@ -267,14 +267,14 @@ impl Cluster {
         if !self.is_up() || self.life.is_leaving {
             return;
         }
-        self.tell_of_myself(now, |me| {
-            if drain {
-                me.phase = Phase::Draining;
-            } else if me.phase == Phase::Draining {
-                me.phase = Phase::Up;
+        let phase = if drain { Phase::Draining } else { Phase::Up };
+        if self.members.own().phase != phase {
+            self.tell_of_myself(now, |me| {
+                me.phase = phase;
+                // Within a life there is no way back.
                 me.life.incarnation = me.life.incarnation.saturating_add(1);
-            }
-        });
+            });
+        }
     }
 
     /// Says that this process is about to end, and to come back.
