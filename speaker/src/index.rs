@@ -21,12 +21,12 @@ use cortenlb_crds::translate::announce as translate;
 use cortenlb_kit::events::{Note, Severity};
 use cortenlb_kit::watch::Change;
 use cortenlb_kit::write::Write;
-use k8s_openapi::api::core::v1::{ObjectReference, Pod, Service};
+use k8s_openapi::api::core::v1::{ObjectReference, Pod};
 use kube::ResourceExt;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-pub use input::{Input, Key};
+pub use input::{Input, Key, View};
 pub use plan::Liveness;
 use plan::Planned;
 
@@ -61,7 +61,6 @@ pub enum Effect {
 #[derive(Debug)]
 pub struct Index {
     me: Me,
-    class: Option<String>,
     world: World,
     statuses: Statuses,
     statuses_listed: bool,
@@ -93,8 +92,8 @@ struct Role {
 }
 
 impl Index {
-    /// Knows nothing yet. `class` is `--lb-class`.
-    pub fn new(me: Me, class: Option<String>, liveness: Liveness) -> Self {
+    /// Knows nothing yet.
+    pub fn new(me: Me, liveness: Liveness) -> Self {
         Self {
             liveness,
             planned: BTreeMap::new(),
@@ -103,7 +102,6 @@ impl Index {
             state: Report::of_speaker(&me.namespace, &me.node),
             statuses: Statuses::new(me.clone()),
             me,
-            class,
             world: match liveness {
                 Liveness::Heard => World::of_heard_speakers(),
                 Liveness::Readiness => World::default(),
@@ -137,7 +135,7 @@ impl Index {
     pub fn handle(&mut self, input: Input) {
         let affected = match input {
             Input::Services(change) => self.services(&change),
-            Input::Slices(change) => self.feed(Kind::Slice, &change, translate::slice),
+            Input::Slices(change) => self.feed(Kind::Slice, &change, Fact::clone),
             Input::Nodes(change) => self.feed(Kind::Node, &change, translate::node),
             Input::Pools(change) => self.feed(Kind::Pool, &change, translate::pool),
             Input::Advertisements(change) => self.advertisements(&change),
@@ -293,22 +291,24 @@ impl Index {
         failed.collect()
     }
 
-    fn services(&mut self, change: &Change<Service>) -> BTreeSet<ServiceKey> {
+    fn services(&mut self, change: &Change<View>) -> BTreeSet<ServiceKey> {
         if matches!(change, Change::Reset(_)) {
             self.uids.clear();
         }
-        let class = self.class.clone();
         let mut uids = std::mem::take(&mut self.uids);
-        let affected = self.feed(Kind::Service, change, |object| {
-            let fact = translate::service(object, class.as_deref());
-            if let (Fact::Service(key, Some(_)), Some(uid)) = (&fact, object.uid()) {
-                uids.insert(key.clone(), uid);
+        let affected = self.feed(Kind::Service, change, |view| {
+            if let (Fact::Service(key, Some(_)), Some(uid)) = (&view.fact, &view.uid) {
+                uids.insert(key.clone(), uid.clone());
             }
-            fact
+            view.fact.clone()
         });
         self.uids = uids;
-        if let Change::Delete(object) = change {
-            self.uids.remove(&translate::key(object));
+        if let Change::Delete(View {
+            fact: Fact::Service(key, _),
+            ..
+        }) = change
+        {
+            self.uids.remove(key);
         }
         affected
     }

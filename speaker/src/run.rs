@@ -4,17 +4,18 @@
 //! end with the runtime, which ends with [`run`]. `Speaker::run` waits in one `select!` on receivers only, all
 //! of them cancel safe (`recv`, `recv_many`, `changed`), and holds no other state across an await.
 
-use crate::index::{Effect, Index, Input, Key, Liveness};
+use crate::index::{Effect, Index, Input, Key, Liveness, View};
 use crate::membership::Membership;
 use crate::metrics::Metrics;
 use crate::statuses::Me;
 use crate::{forwards, keys, l2};
 use anyhow::Context;
+use cortenlb_crds::translate::announce as translate;
 use cortenlb_crds::{ConfigurationState, IPAddressPool, L2Advertisement, ServiceL2Status};
 use cortenlb_kit::admin::{Admin, Readiness, ReadyHandle};
 use cortenlb_kit::events::{EventHandle, Recorder};
 use cortenlb_kit::lease::Claim;
-use cortenlb_kit::watch::{Change, Config, LONGEST_OF_MANY, watch};
+use cortenlb_kit::watch::{Change, Config, LONGEST_OF_MANY, watch, watch_as};
 use cortenlb_kit::write::{Outcome, WriteHandle, Writer};
 use cortenlb_kit::{client, metrics, shutdown};
 use k8s_openapi::api::core::v1::{Node, Pod, Service};
@@ -135,10 +136,10 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     tokio::spawn(writer.run(shutdown.clone()));
     tokio::spawn(admin.serve(readiness, Arc::new(registry), shutdown.clone()));
     let (inputs, received) = mpsc::channel(INPUTS);
-    watch_all(&client, &me, &speaker_labels, &inputs);
+    watch_all(&client, &me, &speaker_labels, class, &inputs);
     Speaker {
         node: me.node.clone(),
-        index: Index::new(me, class, liveness),
+        index: Index::new(me, liveness),
         inputs: received,
         outcomes,
         links: layer2.interface_names(),
@@ -154,7 +155,13 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
 }
 
 /// Cluster-wide kinds, and the configuration in our namespace.
-fn watch_all(client: &Client, me: &Me, speaker_labels: &str, inputs: &mpsc::Sender<Input>) {
+fn watch_all(
+    client: &Client,
+    me: &Me,
+    speaker_labels: &str,
+    class: Option<String>,
+    inputs: &mpsc::Sender<Input>,
+) {
     let namespace = &me.namespace;
     fn spawn<K>(api: Api<K>, config: Config, inputs: &mpsc::Sender<Input>)
     where
@@ -169,12 +176,20 @@ fn watch_all(client: &Client, me: &Me, speaker_labels: &str, inputs: &mpsc::Send
     {
         Api::namespaced(client.clone(), namespace)
     }
-    spawn(Api::<Service>::all(client.clone()), Config::default(), inputs);
-    spawn(
+    tokio::spawn(watch_as(
+        Api::<Service>::all(client.clone()),
+        Config::default(),
+        LONGEST_OF_MANY,
+        inputs.clone(),
+        move |service: Service| View::of(&service, class.as_deref()),
+    ));
+    tokio::spawn(watch_as(
         Api::<EndpointSlice>::all(client.clone()),
         Config::default(),
-        inputs,
-    );
+        LONGEST_OF_MANY,
+        inputs.clone(),
+        |slice: EndpointSlice| translate::slice(&slice),
+    ));
     spawn(Api::<Node>::all(client.clone()), Config::default(), inputs);
     spawn(
         ours::<IPAddressPool>(client, namespace),

@@ -1,11 +1,13 @@
 //! What the speaker's index is told.
 
+use cortenlb_core::announce::Fact;
 use cortenlb_core::name::ServiceKey;
+use cortenlb_crds::translate::announce as translate;
 use cortenlb_crds::{ConfigurationState, IPAddressPool, L2Advertisement, ServiceL2Status};
 use cortenlb_kit::watch::Change;
 use cortenlb_kit::write::Outcome;
 use k8s_openapi::api::core::v1::{Node, Pod, Service};
-use k8s_openapi::api::discovery::v1::EndpointSlice;
+use kube::ResourceExt;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
@@ -13,9 +15,9 @@ use std::net::IpAddr;
 #[derive(Debug)]
 pub enum Input {
     /// The watch of Services.
-    Services(Box<Change<Service>>),
-    /// The watch of EndpointSlices.
-    Slices(Change<EndpointSlice>),
+    Services(Change<View>),
+    /// The watch of EndpointSlices, as [`translate::slice`] reads them.
+    Slices(Change<Fact>),
     /// The watch of Nodes.
     Nodes(Box<Change<Node>>),
     /// The watch of IPAddressPools.
@@ -34,6 +36,23 @@ pub enum Input {
     Written(Outcome<Key>),
     /// The watch of this speaker's ConfigurationState.
     States(Change<ConfigurationState>),
+}
+
+/// What matters of a Service: there may be thousands.
+#[derive(Clone, Debug)]
+pub struct View {
+    pub(super) fact: Fact,
+    pub(super) uid: Option<String>,
+}
+
+impl View {
+    /// What matters of `object` to a speaker with this `--lb-class`.
+    pub fn of(object: &Service, class: Option<&str>) -> Self {
+        Self {
+            fact: translate::service(object, class),
+            uid: object.uid(),
+        }
+    }
 }
 
 /// The objects that are written to.
@@ -56,8 +75,8 @@ macro_rules! from_watch {
 }
 
 from_watch! {
-    Service => Services,
-    EndpointSlice => Slices,
+    View => Services,
+    Fact => Slices,
     Node => Nodes,
     IPAddressPool => Pools,
     L2Advertisement => Advertisements,

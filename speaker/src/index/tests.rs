@@ -4,7 +4,7 @@ use super::*;
 use cortenlb_crds::{IPAddressPool, ServiceL2Status};
 use cortenlb_kit::write::{Op, Outcome};
 use cortenlb_proto::cluster::NodeId;
-use k8s_openapi::api::core::v1::Node;
+use k8s_openapi::api::core::v1::{Node, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use serde_json::{Value, json};
 
@@ -88,6 +88,19 @@ fn mk_status(node: &str) -> ServiceL2Status {
     }))
 }
 
+/// As the watch reads them.
+impl From<Change<Service>> for Input {
+    fn from(change: Change<Service>) -> Self {
+        change.map(|service| View::of(&service, None)).into()
+    }
+}
+
+impl From<Change<EndpointSlice>> for Input {
+    fn from(change: Change<EndpointSlice>) -> Self {
+        change.map(|slice| translate::slice(&slice)).into()
+    }
+}
+
 fn links(names: &[&str]) -> Input {
     Input::Links(names.iter().map(|name| (*name).to_owned()).collect())
 }
@@ -112,7 +125,7 @@ fn mk_index() -> Index {
         namespace: "metallb-system".to_owned(),
         pod: "speaker-n1".to_owned(),
     };
-    Index::new(me, None, Liveness::Readiness)
+    Index::new(me, Liveness::Readiness)
 }
 
 /// The index after the first lists, its effects taken.
