@@ -49,7 +49,16 @@ pub async fn follow(client: Client, namespace: String, source: Membership, mut t
             // What is known stays valid while the Secret is away.
             None if known[0].is_some() || name.is_empty() => None,
             None => match secrets.get(&name).await {
-                Ok(secret) => Some(of(&secret)),
+                Ok(secret) => {
+                    let found = of(&secret);
+                    if found[0].is_none() && !is_searching {
+                        is_searching = true;
+                        tracing::error!(
+                            "Secret {namespace}/{name} has no entry {KEY}; nothing is announced until it has"
+                        );
+                    }
+                    Some(found).filter(|found| found[0].is_some())
+                }
                 Err(error) => {
                     if !is_searching {
                         let error = chain(&error);

@@ -65,7 +65,8 @@ pub enum Input<'a> {
     },
     /// A datagram, authentic.
     Datagram(&'a [u8]),
-    /// Somebody has answered on the segment for an address of a group: that node, or, if none, a stranger.
+    /// Somebody has answered on the segment for an address of a group: that node, or, if none, a stranger. Not one that
+    /// stands in: it is no sign of life of the one in whose name it answers.
     Answered {
         /// Which group.
         group: IpAddr,
@@ -215,6 +216,10 @@ impl Cluster {
         self.notice_pause(now);
         match input {
             Input::Roster(roster) => {
+                if self.members.roster().is_empty() {
+                    // Nobody could be asked before.
+                    self.life.since = now;
+                }
                 self.members.set_roster(roster);
                 self.members_changed(now);
             }

@@ -278,9 +278,9 @@ impl Datagram {
 impl Body {
     /// As many bodies as it takes to say all this in datagrams of at most [`LONGEST`] bytes.
     pub fn entries(members: &[Member], records: &[Record]) -> impl Iterator<Item = Self> {
-        // The head takes 33 bytes, a member 21, a record at most 66.
+        // The head takes 33 bytes, a member 21, a record at most 58.
         const MEMBERS: usize = (LONGEST - 33) / 21;
-        const RECORDS: usize = (LONGEST - 33) / 66;
+        const RECORDS: usize = (LONGEST - 33) / 58;
         let members = members.chunks(MEMBERS).map(|members| Self::Entries {
             members: members.to_vec(),
             records: Vec::new(),

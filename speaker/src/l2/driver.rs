@@ -125,16 +125,17 @@ impl Driver {
                 .filter_map(|at| self.ports.keys().nth(at).copied())
                 .collect();
 
-            // Time first: after a pause nothing is answered that others have meanwhile.
+            // What others have said comes before verdicts about them, and both before any answer: after a pause nothing
+            // is answered that others have meanwhile.
+            if datagrams {
+                self.receive_datagrams();
+            }
             self.ownership.tick(now());
             self.work();
             if self.end.is_some_and(|end| end <= now()) {
                 return Ok(());
             }
             self.take_mail();
-            if datagrams {
-                self.receive_datagrams();
-            }
             ready.into_iter().for_each(|port| self.receive(port));
             self.responder.handle_input(now(), Input::Timeout);
             self.is_stale |= self.retry.is_some_and(|at| at <= now());
@@ -237,16 +238,15 @@ impl Driver {
         acted
     }
 
-    /// Takes the datagrams that are waiting, up to a batch.
+    /// Takes the datagrams that are waiting, up to a batch, and does what follows from all of them.
     fn receive_datagrams(&mut self) {
         for _ in 0..BATCH {
             let Some(transport) = &mut self.transport else {
-                return;
+                break;
             };
             match transport.receive() {
                 Ok(Received::Datagram(bytes)) => {
                     self.ownership.handle(now(), cluster::Input::Datagram(&bytes));
-                    self.work();
                 }
                 Ok(Received::Nothing) => {}
                 Ok(Received::Refused(refused)) => self.metrics.refused(refused),
@@ -254,10 +254,11 @@ impl Driver {
                     if error.kind() != io::ErrorKind::WouldBlock {
                         debug!(%error, "cannot receive from the other speakers");
                     }
-                    return;
+                    break;
                 }
             }
         }
+        self.work();
     }
 
     /// Takes the frames that are waiting on one socket, up to a batch.

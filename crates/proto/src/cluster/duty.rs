@@ -26,6 +26,8 @@ pub(super) struct Duty {
     pub(super) all: Option<Instant>,
     /// When groups moved.
     pub(super) moves: BTreeMap<IpAddr, Vec<Instant>>,
+    /// When records were forgotten.
+    pub(super) forgotten: BTreeMap<IpAddr, Instant>,
     /// Since when a record has no group.
     pub(super) orphans: BTreeMap<IpAddr, Instant>,
 }

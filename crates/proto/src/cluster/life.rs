@@ -188,7 +188,9 @@ impl Cluster {
             return;
         }
         let waited = now - self.life.since;
-        if !self.life.forwards && waited < FORWARDS_AT_LATEST && !self.owns_anything() {
+        // What it had it has answered for before; and where there is nobody else, nobody does it better.
+        let must_forward = !self.is_only() && !self.owns_anything();
+        if must_forward && !self.life.forwards && waited < FORWARDS_AT_LATEST {
             return;
         }
         let hears = self.members.alive().iter().any(|id| {
@@ -232,9 +234,12 @@ impl Cluster {
         }
         let Life { born, incarnation } = said.life;
         self.tell_of_myself(now, |me| {
-            me.life = Life {
-                born,
-                incarnation: incarnation.saturating_add(1),
+            me.life = match incarnation.checked_add(1) {
+                Some(incarnation) => Life { born, incarnation },
+                None => Life {
+                    born: born.saturating_add(1),
+                    incarnation: 0,
+                },
             };
         });
         Merged::News

@@ -32,6 +32,8 @@ pub(super) struct Known {
     pub(super) heard: Option<Instant>,
     /// When there was a sign of life last, or reason to wait for one since.
     pub(super) sign: Instant,
+    /// When it answered last on the segment for what it owns.
+    pub(super) answered: Option<Instant>,
     /// When its node's kernel answered last, since its speaker has been away.
     pub(super) node_seen: Option<Instant>,
     /// The number of its newest datagram in this life.
@@ -277,6 +279,7 @@ impl Members {
             member,
             heard: None,
             sign: now,
+            answered: None,
             node_seen: None,
             sequence: None,
             since: now,
@@ -337,6 +340,16 @@ impl Members {
                 known.sign = known.sign.max(since);
             }
         }
+    }
+
+    /// Forgets who has been away for so long, and is no longer among the known speakers.
+    pub(super) fn forget_gone(&mut self, now: Instant, away: Duration) {
+        let gone = |known: &&Known| {
+            known.member.phase >= Phase::Away && known.member.id != self.me && now - known.since >= away
+        };
+        let gone = self.known.values().filter(gone).map(|known| known.member.id);
+        let gone: Vec<NodeId> = gone.filter(|id| !self.roster.contains(id)).collect();
+        gone.into_iter().for_each(|id| self.forget(id));
     }
 
     /// Waits for all anew.

@@ -7,6 +7,7 @@ use cortenlb_core::time::Instant;
 use cortenlb_wire::member::{NodeId, Record};
 
 use super::members::REMEMBERED;
+use super::serve::AWAY_AT_MOST;
 use super::{Candidates, Cluster};
 
 /// Who stands by is chosen anew when the members have been the same for so long.
@@ -24,6 +25,9 @@ const BUDGET: usize = 4;
 /// Nothing that is known of a group without candidates is forgotten before.
 const FORGOTTEN: Duration = Duration::from_secs(180);
 
+/// All forget a record within this time: until then it is not learned again from others.
+const FORGETTING: Duration = Duration::from_secs(60);
+
 impl Cluster {
     /// Looks at all that this member owns, and forgets what has no group.
     pub(super) fn review(&mut self, now: Instant) {
@@ -37,8 +41,11 @@ impl Cluster {
         for group in forgotten {
             self.duty.orphans.remove(&group);
             self.duty.moves.remove(&group);
+            self.duty.forgotten.insert(group, now);
             self.records.remove(group);
         }
+        self.duty.forgotten.retain(|_, at| now - *at < FORGETTING);
+        self.members.forget_gone(now, AWAY_AT_MOST);
         if !self.is_up() || self.life.is_leaving || self.calm(now) < SETTLED {
             return;
         }

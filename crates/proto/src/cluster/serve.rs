@@ -25,6 +25,9 @@ pub(super) const AWAY_AT_MOST: Duration = Duration::from_secs(10);
 /// Who stands in goes on for so long after the owner has come back: it may have to ask the segment first.
 const BACK: Duration = Duration::from_secs(1);
 
+/// An owner that has answered on the segment within this time is not replaced.
+const ANSWERS: Duration = Duration::from_secs(1);
+
 /// If neither the owner nor who stands by does what is to be done, the placer does after this time.
 const OVERDUE: Duration = Duration::from_secs(2);
 
@@ -41,6 +44,7 @@ impl Cluster {
             Some(candidates) => {
                 self.records.set_group(group, true);
                 self.duty.orphans.remove(&group);
+                self.duty.forgotten.remove(&group);
                 self.groups.insert(group, candidates);
             }
             None => {
@@ -68,6 +72,10 @@ impl Cluster {
 
     /// Takes in a record from a member.
     pub(super) fn merge_record(&mut self, now: Instant, said: Record) -> Merged {
+        // Others forget it a moment later.
+        if self.duty.forgotten.contains_key(&said.group) {
+            return Merged::Known;
+        }
         let old = self.records.get(said.group).copied();
         let merged = self.records.merge(said, self.credit());
         if merged == Merged::News {
@@ -341,6 +349,11 @@ impl Cluster {
             _ => since + AWAY_AT_MOST,
         };
         let lost = self.hesitates_until().map_or(lost, |until| lost.max(until));
+        // Who is not heard, and answers all the same, has lost nothing.
+        let answered = self.members.get(owner).and_then(|known| known.answered);
+        let lost = answered
+            .filter(|_| phase != Phase::Dead)
+            .map_or(lost, |answered| lost.max(answered + ANSWERS));
         if now < lost {
             self.duty.due(lost, group);
             let handed = self.hands_over(now, &record);

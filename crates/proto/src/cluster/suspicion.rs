@@ -6,6 +6,7 @@
 //! or the port is blocked, and nothing must move. An answer from the node itself says that only its speaker is away.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use cortenlb_core::time::Instant;
@@ -109,10 +110,6 @@ impl Cluster {
                     node_runs: false,
                 },
             );
-            if let Some(group) = self.records.of(id).next() {
-                self.outputs.push_back(Output::Ask { group });
-            }
-            self.outputs.push_back(Output::AskNode(id));
         }
         let open: Vec<NodeId> = self.inquiries.0.keys().copied().collect();
         for id in open {
@@ -146,6 +143,20 @@ impl Cluster {
             for watcher in self.members.watchers_of(id) {
                 self.send(watcher, Body::Suspect(member));
             }
+            self.ask_on_the_segment(id);
+            self.outputs.push_back(Output::AskNode(id));
+        }
+    }
+
+    /// Asks for some of what a member owns. More than one: it may be in doubt about one, or not reach this segment with it.
+    fn ask_on_the_segment(&mut self, id: NodeId) {
+        let owned = self
+            .records
+            .of(id)
+            .filter(|group| self.groups.contains_key(group));
+        let groups: Vec<IpAddr> = owned.take(2).collect();
+        for group in groups {
+            self.outputs.push_back(Output::Ask { group });
         }
     }
 
@@ -167,6 +178,9 @@ impl Cluster {
 
     /// A member answers on the segment for what it owns: it lives, whether it is heard or not.
     pub(super) fn answered_by(&mut self, now: Instant, id: NodeId) {
+        if let Some(known) = self.members.get_mut(id) {
+            known.answered = Some(now);
+        }
         if self.inquiries.0.remove(&id).is_some()
             && let Some(known) = self.members.get_mut(id)
         {
@@ -195,6 +209,7 @@ impl Cluster {
                     None,
                 );
             } else {
+                self.ask_on_the_segment(id);
                 self.outputs.push_back(Output::AskNode(id));
             }
         }

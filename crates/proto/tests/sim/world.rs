@@ -188,7 +188,8 @@ impl World {
             Event::Datagram { to, bytes } => self.datagram(to, bytes),
             Event::Asked { by, group } => {
                 for (node, address) in self.observer.answers(group, by) {
-                    if self.network.on_one_segment(by, node) {
+                    // One that stands in is no sign of life of the one in whose name it answers.
+                    if node == address && self.network.on_one_segment(by, node) {
                         let at = self.now + Network::frame(&mut self.dice);
                         let to = by;
                         self.plan(at, Event::Answered { to, group, address });
