@@ -3,6 +3,7 @@
 
 mod controller;
 mod ipam;
+mod l2;
 
 use std::time::Duration;
 
@@ -20,6 +21,13 @@ pub(crate) struct Bench {
     /// Minutes for which the controller is left alone while its writes are counted.
     #[arg(long, default_value_t = 10)]
     idle: u64,
+    /// Numbers of VIPs of the layer 2 measurement; what has no number in its name is measured with the last.
+    #[arg(long, num_args = 1.., value_delimiter = ',', default_values_t = [1, 200], value_parser = l2::vips)]
+    vips: Vec<usize>,
+    /// How often the owner of a VIP is cut off, healed and drained, for each number of VIPs. The 99th percentile of
+    /// fewer than 100 runs is the longest.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..))]
+    runs: u16,
     /// The name of the lab.
     #[arg(long, default_value = "bench")]
     name: String,
@@ -32,6 +40,8 @@ enum Area {
     Ipam,
     /// The controller on a real API server, and the memory of controller and speaker.
     Controller,
+    /// Who answers for a VIP when nodes and speakers come and go.
+    L2,
 }
 
 impl Bench {
@@ -41,6 +51,8 @@ impl Bench {
             areas,
             services,
             idle,
+            vips,
+            runs,
             name,
         } = self;
         let wanted = |area| areas.is_empty() || areas.contains(&area);
@@ -50,6 +62,9 @@ impl Bench {
         if wanted(Area::Controller) {
             let idle = Duration::from_secs(60 * idle);
             controller::run(&name, controller::Plan { services, idle }).await?;
+        }
+        if wanted(Area::L2) {
+            l2::run(&name, l2::Plan { vips, runs }).await?;
         }
         Ok(())
     }
