@@ -299,7 +299,7 @@ impl Cluster {
     pub(super) fn weigh(&mut self, now: Instant) {
         let most = self
             .members
-            .are_majority(self.inquiries.count(), self.life.gateway);
+            .are_majority(self.inquiries.count(&self.members), self.life.gateway);
         let standing = match self.life.standing {
             _ if self.is_only() && most => Standing::Majority,
             Standing::Majority if !most => Standing::Falling(now + FALL),

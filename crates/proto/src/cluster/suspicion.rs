@@ -12,6 +12,7 @@ use std::time::Duration;
 use cortenlb_core::time::Instant;
 use cortenlb_wire::member::{Body, Life, Member, NodeId, Phase};
 
+use super::members::Members;
 use super::{Cluster, HEARTBEAT, Output};
 
 /// A member of whom there was no sign for so long is suspected: three heartbeats.
@@ -51,9 +52,10 @@ impl Inquiries {
             .min()
     }
 
-    /// Of how many members it is in doubt whether they live.
-    pub(super) fn count(&self) -> usize {
-        self.0.len()
+    /// Of how many members it is in doubt whether they live: not of those whom others have found dead meanwhile.
+    pub(super) fn count(&self, members: &Members) -> usize {
+        let alive = |id: &&NodeId| members.phase(**id).is_some_and(|phase| phase < Phase::Away);
+        self.0.keys().filter(alive).count()
     }
 
     pub(super) fn clear(&mut self) {
