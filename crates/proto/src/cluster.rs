@@ -11,6 +11,7 @@
 //! | `members` | who is there, in which life; who watches whom |
 //! | `suspicion` | who has not been heard, and what becomes of it |
 //! | `records` | who owns which group, and who stands by |
+//! | `digests` | what two know differently, without sending all of it |
 //! | `exchange` | datagrams: what is news is passed on, what differs is compared |
 //! | `placement` | where a group goes that has no owner |
 //! | `serve` | what this node is to answer for, and who takes over |
@@ -28,6 +29,7 @@ use cortenlb_wire::member::Life;
 pub use cortenlb_wire::member::{Member, NodeId, Phase, Record};
 
 mod answer;
+mod digests;
 mod duty;
 mod exchange;
 mod life;
@@ -262,6 +264,11 @@ impl Cluster {
     /// The members that this one knows, itself among them.
     pub fn members(&self) -> impl Iterator<Item = &Member> {
         self.members.iter()
+    }
+
+    /// What this member answers for.
+    pub fn serving(&self) -> impl Iterator<Item = (IpAddr, Role)> + '_ {
+        self.duty.serving.iter().map(|(group, role)| (*group, *role))
     }
 
     /// The record of a group.

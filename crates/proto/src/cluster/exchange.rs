@@ -35,7 +35,7 @@ impl Cluster {
     }
 
     pub(super) fn send_heartbeat(&mut self, to: NodeId) {
-        let (members, records) = (self.members.digest(), self.records.digest());
+        let (members, records) = (self.members.digests().all(), self.records.digests().all());
         self.send(to, Body::Heartbeat { members, records });
     }
 
@@ -171,8 +171,8 @@ impl Cluster {
 
     /// A heartbeat carries the digests of what its sender knows.
     fn compare(&mut self, now: Instant, by: NodeId, members: u64, records: u64) {
-        let same_members = members == self.members.digest();
-        let same = same_members && records == self.records.digest();
+        let same_members = members == self.members.digests().all();
+        let same = same_members && records == self.records.digests().all();
         self.confirmed_by(now, same_members, same);
         let is_joining = self.is_joining();
         let Some(known) = self.members.get_mut(by) else {
@@ -195,8 +195,8 @@ impl Cluster {
         }
         let body = Body::Digests {
             answer,
-            members: Box::new(*self.members.digests()),
-            records: Box::new(*self.records.digests()),
+            members: Box::new(*self.members.digests().parts()),
+            records: Box::new(*self.records.digests().parts()),
         };
         self.send(to, body);
     }

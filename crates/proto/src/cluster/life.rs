@@ -145,7 +145,7 @@ impl Cluster {
     }
 
     /// Whether no other speaker is known that could answer for anything.
-    fn is_only(&self) -> bool {
+    pub fn is_only(&self) -> bool {
         self.members.roster().iter().all(|id| *id == self.members.me)
     }
 

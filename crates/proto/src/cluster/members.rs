@@ -9,6 +9,7 @@ use std::time::Duration;
 use cortenlb_core::time::Instant;
 use cortenlb_wire::member::{MEMBER_BUCKETS, Member, NodeId, Phase};
 
+use super::digests::Digests;
 use super::suspicion::SUSPICION;
 use super::{HEARTBEAT, mix};
 
@@ -67,7 +68,7 @@ pub(super) struct Members {
     pub(super) me: NodeId,
     known: BTreeMap<NodeId, Known>,
     roster: BTreeSet<NodeId>,
-    digests: [u64; MEMBER_BUCKETS],
+    digests: Digests<MEMBER_BUCKETS>,
     /// Those that are alive, and this one.
     ring: Vec<NodeId>,
     /// Those that are known, or should be there, and are not alive.
@@ -84,7 +85,7 @@ impl Members {
             me: me.id,
             known: BTreeMap::new(),
             roster: BTreeSet::new(),
-            digests: [0; MEMBER_BUCKETS],
+            digests: Digests::default(),
             ring: Vec::new(),
             missing: Vec::new(),
             turn: 0,
@@ -362,32 +363,18 @@ impl Members {
 
     /// Adds an entry to the digests, or takes it out.
     fn toggle(&mut self, member: &Member) {
-        let fields = [
-            member.life.born,
-            member.life.incarnation.into(),
-            member.phase as u64,
-        ];
-        let hash = fields
-            .into_iter()
-            .fold(mix(member.id.get()), |hash, field| mix(hash ^ field));
-        self.digests[bucket(member.id)] ^= hash;
+        let Member { id, life, phase } = *member;
+        let fields = [life.born, life.incarnation.into(), phase as u64];
+        self.digests.toggle(mix(id.get()), fields);
     }
 
-    pub(super) const fn digests(&self) -> &[u64; MEMBER_BUCKETS] {
+    pub(super) const fn digests(&self) -> &Digests<MEMBER_BUCKETS> {
         &self.digests
-    }
-
-    /// Of everything.
-    pub(super) fn digest(&self) -> u64 {
-        self.digests.iter().fold(0, |all, one| mix(all ^ one))
     }
 
     /// The entries in those buckets in which `theirs` differ.
     pub(super) fn differing(&self, theirs: &[u64; MEMBER_BUCKETS]) -> Vec<Member> {
-        let differs = |member: &&Member| {
-            let bucket = bucket(member.id);
-            theirs[bucket] != self.digests[bucket]
-        };
+        let differs = |member: &&Member| self.digests.differ(theirs, mix(member.id.get()));
         self.iter().filter(differs).copied().collect()
     }
 }
@@ -395,8 +382,4 @@ impl Members {
 /// Whether a member of this phase answers for what it owns.
 const fn serves(phase: Phase) -> bool {
     matches!(phase, Phase::Up | Phase::Draining)
-}
-
-fn bucket(id: NodeId) -> usize {
-    usize::try_from(mix(id.get()) % MEMBER_BUCKETS as u64).unwrap_or_default()
 }

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use cortenlb_core::time::Instant;
 use cortenlb_wire::member::NodeId;
 
+use super::records::key;
 use super::{Candidates, Cluster, mix};
 
 impl Cluster {
@@ -39,7 +40,7 @@ impl Cluster {
         candidates: &Candidates,
         owner: NodeId,
     ) -> [Option<NodeId>; 2] {
-        let key = |(id, preference): &(NodeId, i64)| {
+        let rank = |(id, preference): &(NodeId, i64)| {
             (
                 self.members.is_unsteady(*id, now),
                 Reverse(*preference),
@@ -48,12 +49,12 @@ impl Cluster {
         };
         let first = self
             .able(candidates, Some(owner))
-            .min_by_key(key)
+            .min_by_key(rank)
             .map(|(id, _)| id);
         let others = self
             .able(candidates, Some(owner))
             .filter(|(id, _)| Some(*id) != first);
-        [first, others.min_by_key(key).map(|(id, _)| id)]
+        [first, others.min_by_key(rank).map(|(id, _)| id)]
     }
 
     fn able<'a>(
@@ -70,9 +71,5 @@ impl Cluster {
 
 /// The weight of a node for a group (rendezvous hashing).
 fn weight(group: IpAddr, id: NodeId) -> u64 {
-    let bits = match group {
-        IpAddr::V4(address) => u128::from(address.to_bits()),
-        IpAddr::V6(address) => address.to_bits(),
-    };
-    mix(mix(bits as u64 ^ mix((bits >> 64) as u64)) ^ id.get())
+    mix(key(group) ^ id.get())
 }

@@ -5,11 +5,12 @@ use std::net::IpAddr;
 
 use cortenlb_wire::member::{Backing, NodeId, RECORD_BUCKETS, Record};
 
+use super::digests::Digests;
 use super::members::Merged;
 use super::mix;
 
 /// All records.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Records {
     records: BTreeMap<IpAddr, Record>,
     /// The groups of each owner.
@@ -17,19 +18,7 @@ pub(super) struct Records {
     /// The groups that there are, and how many of those each owner has.
     groups: BTreeSet<IpAddr>,
     counts: BTreeMap<NodeId, usize>,
-    digests: [u64; RECORD_BUCKETS],
-}
-
-impl Default for Records {
-    fn default() -> Self {
-        Self {
-            records: BTreeMap::new(),
-            owned: BTreeMap::new(),
-            groups: BTreeSet::new(),
-            counts: BTreeMap::new(),
-            digests: [0; RECORD_BUCKETS],
-        }
-    }
+    digests: Digests<RECORD_BUCKETS>,
 }
 
 impl Records {
@@ -128,42 +117,29 @@ impl Records {
             id(record.standbys[0]),
             id(record.standbys[1]),
         ];
-        let key = key(record.group);
-        let hash = fields.into_iter().fold(key, |hash, field| mix(hash ^ field));
-        self.digests[bucket(key)] ^= hash;
+        self.digests.toggle(key(record.group), fields);
     }
 
-    pub(super) const fn digests(&self) -> &[u64; RECORD_BUCKETS] {
+    pub(super) const fn digests(&self) -> &Digests<RECORD_BUCKETS> {
         &self.digests
-    }
-
-    /// Of everything.
-    pub(super) fn digest(&self) -> u64 {
-        self.digests.iter().fold(0, |all, one| mix(all ^ one))
     }
 
     /// The records in those buckets in which `theirs` differ.
     pub(super) fn differing(&self, theirs: &[u64; RECORD_BUCKETS]) -> Vec<Record> {
-        if *theirs == self.digests {
+        if theirs == self.digests.parts() {
             return Vec::new();
         }
-        let differs = |record: &&Record| {
-            let bucket = bucket(key(record.group));
-            theirs[bucket] != self.digests[bucket]
-        };
+        let differs = |record: &&Record| self.digests.differ(theirs, key(record.group));
         self.iter().filter(differs).copied().collect()
     }
 }
 
-fn key(group: IpAddr) -> u64 {
+/// A hash of a group's name.
+pub(super) fn key(group: IpAddr) -> u64 {
     let bits = match group {
         IpAddr::V4(address) => u128::from(address.to_bits()),
         IpAddr::V6(address) => address.to_bits(),
     };
     let halves = [(bits >> 64) as u64, bits as u64];
     halves.into_iter().fold(0, |hash, half| mix(hash ^ half))
-}
-
-fn bucket(key: u64) -> usize {
-    usize::try_from(key % RECORD_BUCKETS as u64).unwrap_or_default()
 }
