@@ -201,12 +201,6 @@ impl Driver {
                 break;
             }
         }
-        let owned = self.ownership.owned();
-        self.owned.send_if_modified(|known| {
-            let changed = *known != owned;
-            *known = owned;
-            changed
-        });
     }
 
     /// Does what the ownership machine says; returns whether that was anything.
@@ -229,6 +223,11 @@ impl Driver {
                     self.responder.handle_input(now(), Input::Table(table));
                     self.is_stale = true;
                 }
+                Action::Owned(owned) => drop(self.owned.send_if_modified(|known| {
+                    let changed = *known != owned;
+                    *known = owned;
+                    changed
+                })),
                 Action::Ask { address, scope } => {
                     self.responder.handle_input(now(), Input::Ask { address, scope });
                 }

@@ -53,6 +53,8 @@ pub(super) enum Action {
     Send { to: NodeId, bytes: Vec<u8> },
     /// Answer for these addresses and no others.
     Table(Table),
+    /// This is what this node owns now; none while nobody knows.
+    Owned(Option<BTreeSet<IpAddr>>),
     /// Ask on the segment.
     Ask { address: IpAddr, scope: Scope },
     /// These are the link-layer addresses of the cluster's other nodes.
@@ -65,8 +67,6 @@ pub(super) struct Ownership {
     me: NodeId,
     cluster: Cluster,
     plan: Plan,
-    /// What this node answers for.
-    roles: BTreeMap<IpAddr, Role>,
     /// The link-layer addresses of the other nodes, by interface of this one.
     macs: BTreeMap<NodeId, BTreeMap<u32, MacAddr>>,
     /// When to ask for them again.
@@ -78,6 +78,8 @@ pub(super) struct Ownership {
     actions: VecDeque<Action>,
     /// The table has to be made anew.
     is_stale: bool,
+    /// Whether it was known what this node owns when that was told last.
+    was_up: bool,
 }
 
 impl Ownership {
@@ -87,7 +89,6 @@ impl Ownership {
             me,
             cluster: Cluster::new(now, me, born, seed),
             plan: Plan::default(),
-            roles: BTreeMap::new(),
             macs: BTreeMap::new(),
             ask_macs: now,
             gateways: BTreeSet::new(),
@@ -95,15 +96,16 @@ impl Ownership {
             gateway_answered: None,
             actions: VecDeque::new(),
             is_stale: false,
+            was_up: false,
         }
     }
 
     /// The groups that this node owns; none while nobody knows.
-    pub(super) fn owned(&self) -> Option<BTreeSet<IpAddr>> {
-        let owned = self.roles.iter().filter(|(_, role)| **role == Role::Owner);
+    fn owned(&self) -> Option<BTreeSet<IpAddr>> {
+        let owned = self.cluster.serving().filter(|(_, role)| *role == Role::Owner);
         self.cluster
             .is_up()
-            .then(|| owned.map(|(group, _)| *group).collect())
+            .then(|| owned.map(|(group, _)| group).collect())
     }
 
     /// The addresses of a node's speaker.
@@ -116,7 +118,7 @@ impl Ownership {
 
     /// Whether there are no other speakers.
     pub(super) fn is_only(&self) -> bool {
-        self.plan.speakers.keys().all(|id| *id == self.me)
+        self.cluster.is_only()
     }
 
     pub(super) fn serves_until(&self) -> Instant {
@@ -129,6 +131,11 @@ impl Ownership {
 
     /// The next thing to do.
     pub(super) fn poll_action(&mut self) -> Option<Action> {
+        let is_up = self.cluster.is_up();
+        let changed = std::mem::replace(&mut self.was_up, is_up) != is_up;
+        if self.is_stale || changed {
+            self.actions.push_back(Action::Owned(self.owned()));
+        }
         if std::mem::take(&mut self.is_stale) {
             let table = self.table();
             self.actions.push_back(Action::Table(table));
@@ -189,7 +196,6 @@ impl Ownership {
                         Role::Owner => "",
                     };
                     tracing::info!(%group, cause, node, in_name_of, "answering for the group");
-                    self.roles.insert(group, role);
                     self.is_stale = true;
                     if let Role::StandIn(owner) = role
                         && !self.macs.contains_key(&owner)
@@ -200,7 +206,6 @@ impl Ownership {
                 Output::Release { group, cause } => {
                     let (cause, node) = self.told(cause);
                     tracing::info!(%group, cause, node, "no longer answering for the group");
-                    self.roles.remove(&group);
                     self.is_stale = true;
                 }
                 Output::Ask { group } => {
@@ -266,7 +271,7 @@ impl Ownership {
             if self.macs.entry(id).or_default().insert(interface, by) != Some(by) {
                 let friends = self.macs.values().flat_map(BTreeMap::values).copied().collect();
                 self.actions.push_back(Action::Friends(friends));
-                self.is_stale |= self.roles.values().any(|role| *role == Role::StandIn(id));
+                self.is_stale |= self.cluster.serving().any(|(_, role)| role == Role::StandIn(id));
             }
             self.handle(now, Input::NodeAnswered(id));
         }
@@ -301,14 +306,12 @@ impl Ownership {
     }
 
     fn table(&self) -> Table {
-        let groups = self
-            .roles
-            .iter()
-            .filter_map(|(group, role)| Some((self.plan.groups.get(group)?, role)));
+        let serving = self.cluster.serving();
+        let groups = serving.filter_map(|(group, role)| Some((self.plan.groups.get(&group)?, role)));
         let addresses = groups.flat_map(|(group, role)| {
             let in_name_of = match role {
                 Role::Owner => None,
-                Role::StandIn(owner) => Some(self.macs.get(owner).cloned().unwrap_or_default()),
+                Role::StandIn(owner) => Some(self.macs.get(&owner).cloned().unwrap_or_default()),
             };
             group.addresses.iter().map(move |(address, scope)| {
                 let announcement = Announcement {
