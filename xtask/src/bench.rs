@@ -73,3 +73,7 @@ impl Bench {
 fn print(name: &str, value: f64, unit: &str) {
     println!("{name} {value:.3} {unit}");
 }
+
+fn milliseconds(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e3
+}

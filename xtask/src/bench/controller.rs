@@ -142,7 +142,7 @@ struct Percentiles {
 impl Percentiles {
     fn of(mut durations: Vec<Duration>) -> Self {
         durations.sort();
-        let at = |percent: usize| milliseconds(durations[durations.len() * percent / 100]);
+        let at = |percent: usize| super::milliseconds(durations[durations.len() * percent / 100]);
         Self {
             p50: at(50),
             p99: at(99),
@@ -416,8 +416,4 @@ fn resident(process: u32) -> anyhow::Result<f64> {
         .find_map(|line| line.strip_prefix("VmRSS:"))
         .context("no VmRSS")?;
     Ok(line.trim().trim_end_matches(" kB").parse()?)
-}
-
-fn milliseconds(duration: Duration) -> f64 {
-    duration.as_secs_f64() * 1e3
 }

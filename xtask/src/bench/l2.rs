@@ -17,8 +17,9 @@ use cortenlb_lab::Lab;
 use cortenlb_lab::probe::Report;
 use tokio::time::sleep;
 
+use super::milliseconds;
 use scene::{Owners, Scene, VIPS};
-use seen::{differing, gaps, lost, milliseconds, moves, percentile};
+use seen::{differing, gaps, lost, moves, percentile};
 
 /// How long is listened after a fault: several times what a fail-over may take. A longer gap counts as this one.
 const FAULT: Duration = Duration::from_secs(3);

@@ -1,11 +1,11 @@
 //! What follows from a prober's report. Pure.
 
 use std::net::IpAddr;
-use std::time::Duration;
 
 use cortenlb_lab::probe::Report;
 
 use super::scene::Owners;
+use crate::bench::milliseconds;
 
 /// The questions that nobody answered.
 ///
@@ -57,10 +57,6 @@ pub(super) fn percentile(values: &[f64], percent: usize) -> f64 {
     values.sort_by(f64::total_cmp);
     let rank = (values.len() * percent).div_ceil(100).max(1);
     values.get(rank - 1).copied().unwrap_or(f64::NAN)
-}
-
-pub(super) fn milliseconds(duration: Duration) -> f64 {
-    duration.as_secs_f64() * 1e3
 }
 
 #[cfg(test)]

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use cortenlb_lab::probe::Answer;
 
 use super::*;
