@@ -356,7 +356,7 @@ impl Controller {
                     let object = note.involved.name.as_deref().unwrap_or_default();
                     let namespace = note.involved.namespace.as_deref().unwrap_or_default();
                     tracing::info!(event = note.reason, namespace, object, "{}", note.message);
-                    self.events.publish(note);
+                    self.events.publish(&note);
                 }
                 Effect::Usage { pool, usage } => self.metrics.set_usage(&pool, usage),
                 Effect::Config { stale } => {

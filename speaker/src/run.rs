@@ -294,7 +294,7 @@ impl Speaker {
                     );
                     self.metrics.set_announced(&service, address, &self.node, false);
                 }
-                Effect::Note(note) => self.events.publish(note),
+                Effect::Note(note) => self.events.publish(&note),
                 Effect::Write(write) => self.writes.send(write),
             }
         }

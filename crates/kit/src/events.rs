@@ -1,6 +1,7 @@
 //! core/v1 Events, with the aggregation that client-go does and without ever holding a status back.
 
 mod cache;
+mod packed;
 
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use kube::{
     api::{Patch, PatchParams, PostParams},
 };
 use prometheus_client::metrics::counter::Counter;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::{
     sync::{mpsc, watch},
@@ -21,10 +23,11 @@ use tokio::{
 };
 
 use self::cache::{Cache, Known};
+use self::packed::Packed;
 use crate::{client::REQUEST_TIMEOUT, metrics::Registry};
 
-/// The queue `events`: 10,000 Services that get their address in one go, and half as many again, at below 1 KiB each
-/// (16 MiB when full). The newest are dropped when it is, and counted (`cortenlb_events_dropped_total`).
+/// The queue `events`: 10,000 Services that get their address in one go, and half as many again, packed at below 512
+/// bytes each (8 MiB when full). The newest are dropped when it is, and counted (`cortenlb_events_dropped_total`).
 const QUEUE: usize = 16_384;
 
 /// How long an Event waits for the writer to pause. While it is busy that makes 20 Events a second.
@@ -34,7 +37,7 @@ const YIELD: Duration = Duration::from_millis(50);
 const REPEAT: Duration = Duration::from_secs(600);
 
 /// The type of an Event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Severity {
     /// All is as it should be.
     Normal,
@@ -43,7 +46,7 @@ pub enum Severity {
 }
 
 /// One thing to say about one object.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Note {
     /// The object, with `apiVersion`, `kind` and `uid`: `kubectl describe` finds its Events by the UID.
     pub involved: ObjectReference,
@@ -58,14 +61,14 @@ pub struct Note {
 /// The sending end. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct EventHandle {
-    notes: mpsc::Sender<Note>,
+    notes: mpsc::Sender<Packed>,
     dropped: Counter,
 }
 
 impl EventHandle {
     /// Hands a note over; never waits. When the queue is full the note is dropped and counted.
-    pub fn publish(&self, note: Note) {
-        if self.notes.try_send(note).is_err() {
+    pub fn publish(&self, note: &Note) {
+        if self.notes.try_send(Packed::of(note)).is_err() {
             self.dropped.inc();
         }
     }
@@ -75,7 +78,7 @@ impl EventHandle {
 pub struct Recorder {
     client: Client,
     component: String,
-    notes: mpsc::Receiver<Note>,
+    notes: mpsc::Receiver<Packed>,
     cache: Cache,
     last_name: i64,
     busy: Option<watch::Receiver<bool>>,
@@ -124,7 +127,8 @@ impl Recorder {
     ///
     /// An Event that the API server does not take is logged and lost: Events are for people, and expire anyway.
     pub async fn run(mut self) {
-        while let Some(note) = self.notes.recv().await {
+        while let Some(packed) = self.notes.recv().await {
+            let note = packed.unpack();
             if let Some(busy) = &mut self.busy {
                 // A pause, the end of the wait and the end of the writer are all the same here.
                 let _ = timeout(YIELD, busy.wait_for(|busy| !busy)).await;

@@ -50,7 +50,7 @@ impl Bench {
     /// Records the notes one after another, with `pause` after each.
     async fn publish(&self, messages: &[&str], pause: Duration) {
         for message in messages {
-            self.handle.publish(mk_note(message));
+            self.handle.publish(&mk_note(message));
             // Wakes when the recorder waits again, the clock being paused.
             sleep(Duration::from_millis(1)).await;
             advance(pause).await;
@@ -137,7 +137,7 @@ async fn an_event_that_is_refused_holds_up_no_other() {
     let bench = Bench::new();
     bench.fake.script([Some(Fault::Code(403)), Some(Fault::Silence)]);
     for message in ["a", "b", "c"] {
-        bench.handle.publish(mk_note(message));
+        bench.handle.publish(&mk_note(message));
     }
     let events = bench.finish().await;
     assert_eq!(events.len(), 1);
@@ -150,7 +150,7 @@ async fn a_full_queue_drops_and_counts() {
     let mut registry = Registry::default();
     let (handle, recorder) = Recorder::new(fake.client(), "test", &mut registry);
     for number in 0..QUEUE + 3 {
-        handle.publish(mk_note(&number.to_string()));
+        handle.publish(&mk_note(&number.to_string()));
     }
     drop(recorder);
     assert!(
@@ -168,7 +168,7 @@ async fn an_event_waits_for_a_busy_writer_but_not_for_ever() {
     let task = tokio::spawn(recorder.yielding_to(writer).run());
     let start = Instant::now();
     for number in 0..20 {
-        handle.publish(mk_note(&number.to_string()));
+        handle.publish(&mk_note(&number.to_string()));
     }
     sleep(YIELD * 10 + YIELD / 2).await;
     assert_eq!(fake.objects(EVENTS).len(), 10);
