@@ -39,6 +39,10 @@ pub const LONGEST_OF_FEW: Duration = Duration::from_millis(800);
 /// be 77,000, and keep it from coming back at all. Meanwhile a speaker goes on to announce what it knows.
 pub const LONGEST_OF_MANY: Duration = Duration::from_secs(10);
 
+/// Objects in one page of a list. A decoded Service takes 15 KiB while its page is read, and what is kept of it lies
+/// between what is not: the fewer there are at once, the less room is lost in the gaps.
+const PAGE: u32 = 100;
+
 /// What a watch tells the index.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change<K> {
@@ -131,7 +135,7 @@ async fn follow<K, T, E>(
 {
     let mut told_missing = false;
     let kind = K::kind(&());
-    let config = config.timeout(WATCH_FOR);
+    let config = config.timeout(WATCH_FOR).page_size(PAGE);
     let mut backoff = Backoff::default();
     let mut refused = Refused::default();
     // Whether the last thing heard of the watch was that its place is forgotten.

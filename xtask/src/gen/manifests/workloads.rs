@@ -49,6 +49,10 @@ pub(super) fn controller(image: &str) -> Deployment {
             value("METALLB_DEPLOYMENT", component.name()),
             // glibc gives every thread a heap of its own; what was freed in one is of no use to another.
             value("MALLOC_ARENA_MAX", "1"),
+            // The pages of a list are large for a moment: they are to be given back, and not to make the heap longer. Both
+            // limits are glibc's own, which it raises with the first page unless they are set.
+            value("MALLOC_MMAP_THRESHOLD_", "65536"),
+            value("MALLOC_TRIM_THRESHOLD_", "131072"),
         ]),
         security_context: Some(SecurityContext {
             capabilities: Some(capabilities(&[])),
