@@ -43,7 +43,6 @@ mod window;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use cortenlb_core::ipam::{Allocator, Rules};
 use cortenlb_core::name::ServiceKey;
@@ -96,8 +95,6 @@ pub struct Index {
     rivals: Rivals,
     peers: Peers,
     state: Report,
-    /// Some(None): the Service is to have no such condition. Absent: nobody has said, what it has stays.
-    announced: BTreeMap<ServiceKey, Option<Arc<Verdict>>>,
     /// Services whose status shows addresses that they do not hold: a new pool may make them theirs.
     unheld: BTreeSet<ServiceKey>,
     leaving: Leaving,
@@ -134,7 +131,6 @@ impl Index {
             reservations: Reservations::default(),
             rivals: Rivals::default(),
             peers: Peers::default(),
-            announced: BTreeMap::new(),
             unheld: BTreeSet::new(),
             leaving: Leaving::default(),
             window: Window::default(),
@@ -183,8 +179,8 @@ impl Index {
             Input::States(change) => self.states(change),
             Input::Announced { service, verdict } => {
                 // The condition goes with the Service.
-                if self.services.contains_key(&service) {
-                    self.announced.insert(service.clone(), verdict);
+                if let Some(record) = self.services.get_mut(&service) {
+                    record.announced = Some(verdict);
                     self.reconcile(now, &service);
                 }
             }
@@ -274,12 +270,12 @@ impl Index {
 
     fn namespaces(&mut self, now: Now, change: Change<Namespace>) {
         match change {
-            Change::Apply(object) => self.set_namespace(&object.name_any(), Some(object.labels().clone())),
+            Change::Apply(object) => self.set_namespace(&object.name_any(), Some(object.labels().into())),
             Change::Delete(object) => self.set_namespace(&object.name_any(), None),
             Change::Reset(objects) => {
                 let labels: BTreeMap<String, Labels> = objects
                     .iter()
-                    .map(|object| (object.name_any(), object.labels().clone()))
+                    .map(|object| (object.name_any(), object.labels().into()))
                     .collect();
                 let gone: Vec<String> = self
                     .namespaces

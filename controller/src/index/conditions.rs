@@ -6,6 +6,7 @@ use cortenlb_crds::names::{CONDITION_ADDRESS_ASSIGNED, CONDITION_ANNOUNCED};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use super::input::Verdict;
+use super::record::keep;
 
 /// All conditions of one Service.
 #[derive(Clone, Debug, Default)]
@@ -17,7 +18,7 @@ pub(super) struct Conditions {
 }
 
 /// One condition of ours.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 struct Said {
     verdict: Arc<Verdict>,
     since: Time,
@@ -38,6 +39,13 @@ impl Conditions {
         }
         known.others = others.into();
         known
+    }
+
+    /// What has not changed stays where it is.
+    pub(super) fn settle_into(&mut self, old: Self) {
+        keep(&mut self.assigned, old.assigned);
+        keep(&mut self.announced, old.announced);
+        keep(&mut self.others, old.others);
     }
 
     /// What our condition `type_` says.

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use cortenlb_core::addr::Family;
 use cortenlb_core::ipam::{Allocator, Assignment, Refusal};
@@ -64,13 +63,8 @@ impl Desired {
     }
 }
 
-/// What `key` should say. `announced`: None if nobody has said anything about that yet.
-pub(super) fn of(
-    key: &ServiceKey,
-    record: &Record,
-    allocator: &Allocator,
-    announced: Option<&Option<Arc<Verdict>>>,
-) -> Desired {
+/// What `key` should say.
+pub(super) fn of(key: &ServiceKey, record: &Record, allocator: &Allocator) -> Desired {
     let seen = &record.seen;
     let Some(wants) = &seen.wants else {
         return cleared(record);
@@ -106,12 +100,12 @@ pub(super) fn of(
         CONDITION_ADDRESS_ASSIGNED,
         Some(assigned(key, held, refusal, error, allocator)),
     )];
-    if let Some(announced) = announced {
+    if let Some(announced) = &record.announced {
         conditions.push((CONDITION_ANNOUNCED, announced.as_deref().cloned()));
     }
     Desired {
         addresses: Some(held.addresses.clone()),
-        pool: Some(held.pool.clone()).filter(|pool| !pool.is_empty()),
+        pool: Some(held.pool.to_string()).filter(|pool| !pool.is_empty()),
         conditions,
     }
 }

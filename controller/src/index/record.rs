@@ -1,6 +1,7 @@
 //! One Service: what was seen of it last, and what is remembered between a write and its echo.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use cortenlb_core::announce::Fact;
@@ -72,7 +73,8 @@ impl Seen {
         let entries = status
             .and_then(|status| status.load_balancer.as_ref()?.ingress.as_ref())
             .map_or(0, Vec::len);
-        let addresses = service::ingress(object);
+        let mut addresses = service::ingress(object);
+        addresses.shrink_to_fit();
         Self {
             uid: object.metadata.uid.as_deref().map(Box::from),
             version: object
@@ -100,6 +102,16 @@ impl Seen {
                 .get(names::EPOCH)
                 .map(|stamp| stamp.as_str().into()),
         }
+    }
+
+    /// What has not changed stays where it is: the allocator holds some of it, and the rest would leave gaps behind, all
+    /// over the heap, with each of the thousands of forms that come by.
+    fn settle_into(&mut self, old: Self) {
+        keep(&mut self.uid, old.uid);
+        keep(&mut self.wants, old.wants);
+        keep(&mut self.addresses, old.addresses);
+        keep(&mut self.pool, old.pool);
+        self.conditions.settle_into(old.conditions);
     }
 
     pub(super) fn created(&self) -> i64 {
@@ -133,6 +145,13 @@ impl Seen {
     }
 }
 
+/// Of two that are equal the older one stays.
+pub(super) fn keep<T: PartialEq>(new: &mut T, old: T) {
+    if *new == old {
+        *new = old;
+    }
+}
+
 /// Versions are the revisions of etcd, and ordered; what cannot be compared counts as newer.
 pub(super) fn is_older(version: &str, than: &str) -> bool {
     match (version.parse::<u64>(), than.parse::<u64>()) {
@@ -157,6 +176,8 @@ pub(super) struct Record {
     pub(super) lost: Option<Box<InUse>>,
     /// It was ours, and belongs to another load balancer class now.
     pub(super) left: bool,
+    /// Some(None): it is to have no condition about its announcement. None: nobody has said, what it has stays.
+    pub(super) announced: Option<Option<Arc<Verdict>>>,
 }
 
 /// A write that has not been answered.
@@ -187,6 +208,7 @@ impl Record {
             yielded: None,
             lost: None,
             left: false,
+            announced: None,
         }
     }
 
@@ -197,7 +219,8 @@ impl Record {
             self.rewrites.clear();
         }
         self.left = seen.wants.is_none() && (self.left || self.seen.wants.is_some());
-        self.seen = seen;
+        let old = std::mem::replace(&mut self.seen, seen);
+        self.seen.settle_into(old);
     }
 
     /// Nothing that was sent will be answered.

@@ -138,7 +138,6 @@ impl Index {
         if self.services.remove(key).is_none() {
             return;
         }
-        self.announced.remove(key);
         self.unheld.remove(key);
         self.lift_fence(key);
         if let Some(allocator) = &mut self.allocator {
@@ -164,11 +163,10 @@ impl Index {
             self.tell_why_nothing_is_given(now, key);
             return;
         };
-        let announced = self.announced.get(key);
-        if let Some(Some(verdict)) = announced {
+        if let Some(Some(verdict)) = &record.announced {
             record.seen.conditions.share_announced(verdict);
         }
-        let desired = desired::of(key, record, allocator, announced);
+        let desired = desired::of(key, record, allocator);
         let desired = desired::before(desired, &record.seen);
         if record.seen.wants.is_some()
             && allocator.assignment(key).is_none()

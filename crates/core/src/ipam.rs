@@ -91,7 +91,7 @@ struct Service {
     /// None: only what it holds is known.
     request: Option<Arc<Request>>,
     held: Option<Held>,
-    refusal: Option<Refusal>,
+    refusal: Option<Box<Refusal>>,
 }
 
 /// What a Service holds, and under which terms it does now.
@@ -117,7 +117,7 @@ impl Allocator {
 
     /// Why the latest request of `service` has not been met. It may hold what an earlier one got.
     pub fn refusal(&self, service: &ServiceKey) -> Option<&Refusal> {
-        self.services.get(service)?.refusal.as_ref()
+        self.services.get(service)?.refusal.as_deref()
     }
 
     /// The valid pool that has `address`, whether or not `avoidBuggyIPs` leaves it out.
@@ -228,7 +228,7 @@ impl Allocator {
                 }
             }
             if !kept.is_empty() {
-                let pool = self.pool_for(&kept).unwrap_or(pool);
+                let pool = self.pool_for(&kept).unwrap_or_else(|| pool.into());
                 let assignment = Assignment {
                     addresses: kept,
                     pool,
@@ -310,7 +310,7 @@ impl Allocator {
                     self.may_keep(service, held, &terms) && self.leaves(service, &held.assignment.addresses)
                 });
                 self.hold(service, kept.map(|held| Held { terms, ..held }));
-                (Some(refusal), waits)
+                (Some(Box::new(refusal)), waits)
             }
         };
         self.waiting.set(Who::Service(service.clone()), created, waits);

@@ -1,6 +1,5 @@
 //! Names of Kubernetes objects, as the decisions speak of them.
 
-use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
 
@@ -54,36 +53,27 @@ key!(ReservationKey, "reservation");
 key!(ServiceKey, "Service");
 key!(SliceKey, "EndpointSlice");
 
+/// Between namespace and name: lower than all that names are made of, so that the order of the texts is that of namespaces
+/// and then of names.
+const END: char = '\0';
+
 /// Namespace and name in one allocation, however many indexes hold the key.
-#[derive(Clone, PartialEq, Eq, Hash)]
-struct Namespaced {
-    text: Arc<str>,
-    /// The length of the namespace.
-    at: usize,
-}
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Namespaced(Arc<str>);
 
 impl Namespaced {
     fn new(namespace: &str, name: &str) -> Self {
-        Self {
-            text: [namespace, name].concat().into(),
-            at: namespace.len(),
-        }
+        let mut text = String::with_capacity(namespace.len() + 1 + name.len());
+        text.push_str(namespace);
+        text.push(END);
+        text.push_str(name);
+        Self(text.into())
     }
 
     fn split(&self) -> (&str, &str) {
-        self.text.split_at(self.at)
+        self.0.split_once(END).unwrap_or_default()
     }
 }
 
-/// By namespace, then by name.
-impl Ord for Namespaced {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.split().cmp(&other.split())
-    }
-}
-
-impl PartialOrd for Namespaced {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
+#[cfg(test)]
+mod tests;

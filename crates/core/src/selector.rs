@@ -1,9 +1,10 @@
 //! Label selectors (Kubernetes `metav1.LabelSelector`), parsed once and matched often.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-/// `metadata.labels` of an object.
-pub type Labels = BTreeMap<String, String>;
+mod labels;
+
+pub use labels::Labels;
 
 /// A `metav1.LabelSelector`: all requirements must hold. The empty selector matches everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -60,8 +61,8 @@ impl LabelSelector {
         let requirements = labels
             .iter()
             .map(|(key, value)| Requirement {
-                key: key.clone(),
-                test: Test::In([value.clone()].into()),
+                key: key.to_owned(),
+                test: Test::In([value.to_owned()].into()),
             })
             .collect();
         Self { requirements }

@@ -57,7 +57,7 @@ pub fn service(service: &core_v1::Service, class: Option<&str>) -> Fact {
         .map(|entry| parse_address(entry.ip.as_deref()?))
         .collect();
     let fact = Service {
-        labels: service.labels().clone(),
+        labels: service.labels().into(),
         addresses: addresses.unwrap_or_default(),
         pool: annotations
             .get(names::IP_ALLOCATED_FROM_POOL)
@@ -108,7 +108,7 @@ pub fn pool(pool: &IPAddressPool) -> Fact {
     Fact::Pool(
         pool.name_any(),
         Some(Pool {
-            labels: pool.labels().clone(),
+            labels: pool.labels().into(),
             ranges,
         }),
     )
@@ -167,7 +167,7 @@ pub fn node(node: &core_v1::Node) -> Fact {
         .into_iter()
         .flatten();
     let fact = Node {
-        labels: node.labels().clone(),
+        labels: node.labels().into(),
         addresses: addresses
             .filter_map(|address| parse_address(&address.address))
             .collect(),

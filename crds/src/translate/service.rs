@@ -84,7 +84,7 @@ pub fn load_balancer(service: &v1::Service, class: Option<&str>) -> Option<LoadB
         }
         Ok(Arc::new(Request {
             created,
-            labels: service.labels().clone(),
+            labels: service.labels().into(),
             families,
             addresses,
             reservations,

@@ -7,6 +7,7 @@ use cortenlb_core::addr::Family;
 use cortenlb_core::ipam::{Allocator, Families, Request, Rules, Terms};
 use cortenlb_core::name::ServiceKey;
 use cortenlb_core::pool::{Pool, PoolSpec, resolve};
+use cortenlb_core::selector::Labels;
 use cortenlb_crds::translate::pool;
 use cortenlb_crds::{IPAddressPool, names};
 use serde_json::json;
@@ -34,7 +35,7 @@ fn mk_pool(input: &[u8]) -> IPAddressPool {
 fn ask(allocator: &mut Allocator, name: &str, family: Family, pool: &str) {
     let request = Request {
         created: 0,
-        labels: BTreeMap::new(),
+        labels: Labels::new(),
         families: Families::Single(family),
         addresses: Vec::new(),
         pool: Some(pool.to_owned()),

@@ -11,6 +11,7 @@ use cortenlb_core::ipam::{
 };
 use cortenlb_core::name::{ReservationKey, ServiceKey};
 use cortenlb_core::pool::{Pool, PoolSpec, resolve};
+use cortenlb_core::selector::Labels;
 use cortenlb_crds::names;
 use cortenlb_crds::translate::service;
 use k8s_openapi::api::core::v1::{LoadBalancerIngress, LoadBalancerStatus, Service, ServiceStatus};
@@ -80,7 +81,7 @@ fn mk_pool(name: &str, addresses: &[&str], auto_assign: bool) -> Pool {
 fn mk_request(address: &str, key: Option<&str>, port: u16) -> Request {
     Request {
         created: 0,
-        labels: BTreeMap::new(),
+        labels: Labels::new(),
         families: Families::Single(Family::V4),
         addresses: vec![address.parse().expect("an address")],
         pool: None,

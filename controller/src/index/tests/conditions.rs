@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use super::*;
 
 fn announced(cluster: &mut Cluster, name: &str, verdict: Option<(bool, &str)>) {

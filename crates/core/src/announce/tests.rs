@@ -27,10 +27,7 @@ fn set(names: &[&str]) -> BTreeSet<String> {
 }
 
 fn mk_labels(pairs: &[(&str, &str)]) -> Labels {
-    pairs
-        .iter()
-        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
-        .collect()
+    pairs.iter().copied().collect()
 }
 
 fn mk_selector(pairs: &[(&str, &str)]) -> Vec<LabelSelector> {

@@ -148,6 +148,12 @@ impl World {
     }
 
     fn set_service(&mut self, key: ServiceKey, mut service: Option<Service>) -> Affected {
+        // What has not changed stays where it is.
+        if let (Some(new), Some(old)) = (&mut service, self.services.get(&key))
+            && new.labels == old.labels
+        {
+            new.labels = old.labels.clone();
+        }
         // The pool's name is held once for all its Services.
         if let Some(service) = &mut service
             && let Some(known) = self.by_pool.known(&service.pool)

@@ -14,7 +14,13 @@ use crate::time::Instant;
 
 impl Allocator {
     /// Replaces what `service` holds.
-    pub(super) fn hold(&mut self, service: &ServiceKey, new: Option<Held>) {
+    pub(super) fn hold(&mut self, service: &ServiceKey, mut new: Option<Held>) {
+        // One text for all that a pool has given.
+        if let Some(held) = &mut new
+            && let Some((known, _)) = self.pools.get_key_value(&held.assignment.pool)
+        {
+            held.assignment.pool = known.clone();
+        }
         let entry = self.services.entry(service.clone()).or_default();
         if entry.held == new {
             return;

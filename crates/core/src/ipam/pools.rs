@@ -175,11 +175,9 @@ impl Allocator {
         known.map_or_else(|| name.into(), |(name, _)| name.clone())
     }
 
-    pub(super) fn pool_for(&self, addresses: &[IpAddr]) -> Option<String> {
-        addresses
-            .iter()
-            .find_map(|address| self.pool_of(*address))
-            .map(str::to_owned)
+    pub(super) fn pool_for(&self, addresses: &[IpAddr]) -> Option<Arc<str>> {
+        let mut covers = addresses.iter().filter_map(|address| self.covering(*address));
+        covers.next().map(|cover| cover.pool.clone())
     }
 
     pub(super) fn covering(&self, address: IpAddr) -> Option<&Cover> {

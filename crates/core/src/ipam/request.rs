@@ -103,7 +103,7 @@ pub struct Assignment {
     /// One address, or one of each family. Never empty.
     pub addresses: Vec<IpAddr>,
     /// The pool they belong to; after its deletion, the pool that they came from. Empty if that was never recorded.
-    pub pool: String,
+    pub pool: Arc<str>,
 }
 
 /// An address found in a Service's status when the controller starts.

@@ -55,7 +55,7 @@ impl Allocator {
     /// unless the rules say so.
     fn keep(&self, service: &ServiceKey, request: &Request, held: &Held) -> Option<Assignment> {
         let Assignment { addresses, pool } = &held.assignment;
-        let other_pool = request.pool.as_ref().is_some_and(|asked| asked != pool);
+        let other_pool = request.pool.as_ref().is_some_and(|asked| **asked != **pool);
         if other_pool
             || !self.may_keep(service, held, &request.terms)
             || !self.has_what_is_reserved(service, request, addresses)
@@ -82,7 +82,7 @@ impl Allocator {
         for family in missing(wanted, &kept) {
             match (
                 self.pools
-                    .get(pool.as_str())
+                    .get(pool)
                     .filter(|space| self.admits(space, service, &request.labels))
                     .and_then(|space| self.pick(space, family, service, request)),
                 request.families,
@@ -145,12 +145,12 @@ impl Allocator {
                 pool: pool.pool.name().to_owned(),
             });
         }
-        let name = pool.pool.name().to_owned();
-        if let Some(asked) = request.pool.as_ref().filter(|asked| **asked != name) {
+        let name = pool.pool.name();
+        if let Some(asked) = request.pool.as_ref().filter(|asked| *asked != name) {
             return Err(Refusal::OtherPool {
                 addresses: addresses.clone(),
                 asked: asked.clone(),
-                pool: name,
+                pool: name.to_owned(),
             });
         }
         for address in addresses {
@@ -159,7 +159,7 @@ impl Allocator {
         }
         Ok(Assignment {
             addresses: addresses.clone(),
-            pool: name,
+            pool: name.into(),
         })
     }
 
@@ -239,7 +239,7 @@ impl Allocator {
             if picked.len() == request.families.wanted().len() {
                 return Some(Assignment {
                     addresses: picked,
-                    pool: pool.to_owned(),
+                    pool: pool.into(),
                 });
             }
             if let (Families::Prefer { primary }, Some(address)) = (request.families, first) {
@@ -252,7 +252,7 @@ impl Allocator {
                         is_primary,
                         Assignment {
                             addresses: picked,
-                            pool: pool.to_owned(),
+                            pool: pool.into(),
                         },
                     ));
                 }

@@ -15,10 +15,7 @@ fn mk_pool(name: &str, created: i64, addresses: &[&str]) -> Pool {
 }
 
 fn mk_labels(pairs: &[(&str, &str)]) -> Labels {
-    pairs
-        .iter()
-        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
-        .collect()
+    pairs.iter().copied().collect()
 }
 
 fn errors(addresses: &[&str]) -> Vec<String> {

@@ -1,10 +1,7 @@
 use super::*;
 
 fn labels(pairs: &[(&str, &str)]) -> Labels {
-    pairs
-        .iter()
-        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
-        .collect()
+    pairs.iter().copied().collect()
 }
 
 fn expression(key: &str, operator: &str, values: &[&str]) -> Result<LabelSelector, SelectorError> {
@@ -58,4 +55,16 @@ fn malformed_expressions_are_refused() {
         expression("k", "Exists", &["x"]).unwrap_err().to_string(),
         "matchExpressions on key \"k\": operator Exists takes no values"
     );
+}
+
+#[test]
+fn labels_are_what_they_were_made_from() {
+    let none: [(&str, &str); 0] = [];
+    assert_eq!(Labels::from(none), Labels::new());
+    let all = Labels::from([("b", ""), ("a", "1"), ("", "empty"), ("a/b-c.d_e", "x"), ("a", "2")]);
+    let listed: Vec<(&str, &str)> = all.iter().collect();
+    assert_eq!(listed, [("", "empty"), ("a", "2"), ("a/b-c.d_e", "x"), ("b", "")]);
+    assert_eq!(all.get("b"), Some(""));
+    assert_eq!(all.get("1"), None, "a value is no key");
+    assert_eq!(Labels::from([("a\0b", "c\0")]), Labels::from([("ab", "c")]));
 }

@@ -35,7 +35,7 @@ fn service_fact(change: impl FnOnce(&mut Value), class: Option<&str>) -> Option<
 #[test]
 fn a_service_is_reduced_to_what_decides() {
     let plain = Service {
-        labels: Labels::from([("app".to_owned(), "web".to_owned())]),
+        labels: Labels::from([("app", "web")]),
         addresses: ["172.21.5.240".parse().unwrap()].into(),
         ..Service::default()
     };
@@ -194,7 +194,7 @@ fn a_pool_counts_by_what_is_valid_of_it() {
         panic!("no pool")
     };
     assert_eq!(name, "p");
-    assert_eq!(fact.labels, Labels::from([("zone".to_owned(), "a".to_owned())]));
+    assert_eq!(fact.labels, Labels::from([("zone", "a")]));
     let contains = |text: &str| {
         fact.ranges
             .iter()
@@ -220,7 +220,7 @@ fn an_empty_advertisement_selects_everything() {
 fn every_field_of_an_advertisement_arrives() {
     let by = |value: &str| json!({ "matchLabels": { "key": value } });
     let parsed =
-        |value: &str| LabelSelector::from_labels(&Labels::from([("key".to_owned(), value.to_owned())]));
+        |value: &str| LabelSelector::from_labels(&Labels::from([("key", value)]));
     let fact = advertisement(&mk_advertisement(json!({
         "ipAddressPools": ["p", "q"],
         "ipAddressPoolSelectors": [by("pool")],
@@ -274,7 +274,7 @@ fn a_heartbeat_of_a_node_changes_nothing() {
         }))
     };
     let expected = Node {
-        labels: Labels::from([("zone".to_owned(), "a".to_owned())]),
+        labels: Labels::from([("zone", "a")]),
         addresses: ["172.21.5.11".parse().unwrap()].into(),
         network_unavailable: false,
     };

@@ -28,7 +28,7 @@ fn every_field_is_read() {
             "serviceSelectors": [selector, selector],
         },
     }));
-    let parsed = LabelSelector::from_labels(&[("a".to_owned(), "b".to_owned())].into());
+    let parsed = LabelSelector::from_labels(&[("a", "b")].into());
     let expected = Pool::new(PoolSpec {
         name: "p".into(),
         created: 60,

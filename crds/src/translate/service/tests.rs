@@ -181,7 +181,7 @@ fn the_rest_of_the_object_is_read() {
     let request = read.request.unwrap();
     assert_eq!((request.created, read.created), (30, 30));
     assert_eq!(request.pool.as_deref(), Some("p"));
-    assert_eq!(request.labels["app"], "web");
+    assert_eq!(request.labels.get("app"), Some("web"));
     assert_eq!(read.deprecated.as_deref(), Some(names::ADDRESS_POOL_DEPRECATED));
     assert_eq!(allocated_from(&service), Some("q"));
     assert_eq!(ingress(&service), ["192.0.2.1".parse::<IpAddr>().unwrap()]);

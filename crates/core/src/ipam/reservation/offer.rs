@@ -53,7 +53,7 @@ impl Allocator {
             }
         }
         addresses.sort();
-        let pool = self.pool_for(&addresses).unwrap_or(pool);
+        let pool = self.pool_for(&addresses).unwrap_or_else(|| pool.into());
         Some(Ok(Assignment { addresses, pool }))
     }
 

@@ -445,7 +445,7 @@ proptest! {
                 annotated: rank & 2 == 0,
                 created: rank,
                 addresses: held.assignment.addresses,
-                pool: held.assignment.pool,
+                pool: held.assignment.pool.to_string(),
                 terms: held.terms,
             }))
         });

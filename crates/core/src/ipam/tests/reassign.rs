@@ -6,7 +6,7 @@ fn allocator(reassign_on_pool_change: bool) -> Allocator {
     let mut allocator = Allocator::new(Rules {
         reassign_on_pool_change,
     });
-    allocator.set_namespace("ns", Some(Labels::from([("tier".to_owned(), "web".to_owned())])));
+    allocator.set_namespace("ns", Some(Labels::from([("tier", "web")])));
     allocator.set_pools(mk_pools([mk_spec("a", &["10.0.0.0/24"])]));
     ask(&mut allocator, "s", mk_request());
     allocator
@@ -16,7 +16,7 @@ fn allocator(reassign_on_pool_change: bool) -> Allocator {
 fn each_change_of_the_pools_reassigns_only_under_the_flag() {
     let only_for = |label: &str| Allocation {
         namespace_selectors: vec![LabelSelector::from_labels(
-            &[("tier".to_owned(), label.to_owned())].into(),
+            &[("tier", label)].into(),
         )],
         ..Allocation::default()
     };
@@ -97,7 +97,7 @@ fn auto_assign_switched_off_takes_nothing_away_either_way() {
 fn labels_of_the_namespace_reassign_only_under_the_flag() {
     for (flag, expected) in [(false, "10.0.0.0 (a)"), (true, "-")] {
         let mut allocator = allocator(flag);
-        let selector = LabelSelector::from_labels(&[("tier".to_owned(), "web".to_owned())].into());
+        let selector = LabelSelector::from_labels(&[("tier", "web")].into());
         allocator.set_pools(mk_pools([PoolSpec {
             allocation: Some(Allocation {
                 namespace_selectors: vec![selector],

@@ -294,7 +294,7 @@ fn a_reservation_opens_no_pool_that_is_not_for_the_service() {
     let selecting = PoolSpec {
         allocation: Some(Allocation {
             service_selectors: vec![LabelSelector::from_labels(
-                &[("tier".into(), "web".into())].into(),
+                &[("tier", "web")].into(),
             )],
             ..Allocation::default()
         }),

@@ -83,7 +83,7 @@ fn each_change_of_pools_helps_those_whom_it_can_help() {
 
 #[test]
 fn labels_of_the_namespace_can_open_a_pool() {
-    let prod = Labels::from([("env".to_owned(), "prod".to_owned())]);
+    let prod = Labels::from([("env", "prod")]);
     let allocation = Allocation {
         namespace_selectors: vec![LabelSelector::from_labels(&prod)],
         ..Allocation::default()
