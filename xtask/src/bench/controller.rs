@@ -91,7 +91,7 @@ async fn measure(lab: &Lab, services: usize, idle: Option<Duration>) -> anyhow::
     .await?;
 
     let (raw, single) = bench.singles(others).await?;
-    let (raw, single) = (Percentiles::of(raw), Percentiles::of(single));
+    let (raw, single) = (Percentiles::of(&raw), Percentiles::of(&single));
     print("apiserver.status_write.p50", raw.p50, "ms");
     print("apiserver.status_write.p99", raw.p99, "ms");
     print("controller.single.p50", single.p50, "ms");
@@ -140,12 +140,11 @@ struct Percentiles {
 }
 
 impl Percentiles {
-    fn of(mut durations: Vec<Duration>) -> Self {
-        durations.sort();
-        let at = |percent: usize| super::milliseconds(durations[durations.len() * percent / 100]);
+    fn of(durations: &[Duration]) -> Self {
+        let values: Vec<f64> = durations.iter().copied().map(super::milliseconds).collect();
         Self {
-            p50: at(50),
-            p99: at(99),
+            p50: super::percentile(&values, 50),
+            p99: super::percentile(&values, 99),
         }
     }
 }

@@ -17,9 +17,9 @@ use cortenlb_lab::Lab;
 use cortenlb_lab::probe::Report;
 use tokio::time::sleep;
 
-use super::milliseconds;
+use super::{milliseconds, percentile};
 use scene::{Owners, Scene, VIPS};
-use seen::{differing, gaps, lost, moves, percentile};
+use seen::{differing, gaps, lost, moves};
 
 /// How long is listened after a fault: several times what a fail-over may take. A longer gap counts as this one.
 const FAULT: Duration = Duration::from_secs(3);

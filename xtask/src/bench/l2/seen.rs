@@ -51,13 +51,5 @@ pub(super) fn differing(before: &Owners, after: &Owners) -> usize {
     before.iter().filter(|entry| !kept(entry)).count()
 }
 
-/// The least value that `percent` of the values do not exceed.
-pub(super) fn percentile(values: &[f64], percent: usize) -> f64 {
-    let mut values = values.to_vec();
-    values.sort_by(f64::total_cmp);
-    let rank = (values.len() * percent).div_ceil(100).max(1);
-    values.get(rank - 1).copied().unwrap_or(f64::NAN)
-}
-
 #[cfg(test)]
 mod tests;

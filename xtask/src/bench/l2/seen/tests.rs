@@ -43,12 +43,3 @@ fn the_answer_of_another_station_replaces_none() {
     assert_eq!(lost(&mk_report(&[(1, A), (3, A), (3, B), (4, B), (5, B)])), 1);
     assert_eq!(moves(&mk_report(&[(1, A), (3, A), (3, B), (4, B), (5, B)])), 1);
 }
-
-#[test]
-fn the_99th_percentile_of_few_is_the_longest() {
-    let values: Vec<f64> = (1..=20).map(f64::from).collect();
-    assert_eq!(percentile(&values, 50), 10.0);
-    assert_eq!(percentile(&values, 99), 20.0);
-    assert_eq!(percentile(&values, 100), 20.0);
-    assert!(percentile(&[], 50).is_nan());
-}
