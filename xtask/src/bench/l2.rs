@@ -202,7 +202,7 @@ async fn kill(scene: &Scene<'_>) -> anyhow::Result<()> {
     let mut reports = Vec::new();
     for run in 1..=KILLS {
         let victim = Victim::choose(scene).await?;
-        let report = scene.watch(victim.vip, RETURN, scene.kill_speaker(&victim.node));
+        let report = scene.watch(victim.vip, RETURN, scene.cluster.kill_speaker(&victim.node));
         let report = report.await?;
         scene.cluster.product_ready().await?;
         told(&format!("kill {run}/{KILLS}: {}", victim.node), &report);

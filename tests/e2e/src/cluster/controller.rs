@@ -1,16 +1,13 @@
-//! The controller's pods: how many, which of them leads, and the way by which they reach the API server.
+//! The controller's pods: how many, and the way by which they reach the API server.
 
-use anyhow::{Context as _, ensure};
-use cortenlb_crds::names::LEASE;
+use anyhow::Context as _;
 use cortenlb_lab::relay::Relay;
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::api::core::v1::{ConfigMap, ContainerStatus, Pod, PodTemplateSpec};
+use k8s_openapi::api::core::v1::{ConfigMap, Pod, PodTemplateSpec};
 use kube::ResourceExt as _;
-use kube::api::{Api, DeleteParams, Patch, PatchParams};
+use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
 
-use super::wait::eventually;
 use super::{Cluster, SOON, SYSTEM};
 
 /// The Deployment, its container, and the value of the label `component`.
@@ -51,47 +48,6 @@ impl Cluster {
                 .await?;
         }
         Ok(())
-    }
-
-    /// The pod that holds the Lease, with its running container.
-    pub async fn leader(&self) -> anyhow::Result<(Pod, ContainerStatus)> {
-        let attempt = || async {
-            let lease = self.api::<Lease>(SYSTEM).get(LEASE).await?;
-            let holder = lease.spec.and_then(|spec| spec.holder_identity);
-            let holder = holder.filter(|holder| !holder.is_empty());
-            let holder = holder.with_context(|| format!("nobody holds Lease {LEASE}"))?;
-            let pod = self.api::<Pod>(SYSTEM).get(&holder).await?;
-            let statuses = pod
-                .status
-                .as_ref()
-                .and_then(|status| status.container_statuses.clone());
-            let container = statuses.unwrap_or_default().into_iter().next();
-            let container = container.with_context(|| format!("pod {holder} has no container"))?;
-            // The status is behind for a moment after a restart, and names the container that has ended.
-            let identifier = container.container_id.as_deref().unwrap_or_default();
-            let runs = self.lab.container_pid(identifier).is_some();
-            ensure!(runs, "the container of pod {holder} does not run");
-            Ok((pod, container))
-        };
-        eventually(SOON, attempt).await.context("looking for the leader")
-    }
-
-    /// Kills the leader's container without notice (SIGKILL), and returns the name of its pod.
-    ///
-    /// kubelet starts a container again at once when it has ended for the first time, and lets it wait longer and longer
-    /// after that. Then the pod goes too, so that another one starts: it is the leader's end that is tried, not
-    /// kubelet's patience.
-    pub async fn kill_leader(&self) -> anyhow::Result<String> {
-        let (pod, container) = self.leader().await?;
-        self.lab
-            .kill_container(container.container_id.as_deref().unwrap_or_default())
-            .await?;
-        let name = pod.name_any();
-        if container.restart_count > 0 {
-            let now = DeleteParams::default().grace_period(0);
-            self.api::<Pod>(SYSTEM).delete(&name, &now).await?;
-        }
-        Ok(name)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, bail};
 use cortenlb_crds::{IPAddressPool, L2Advertisement, ServiceL2Status};
 use futures::{StreamExt as _, TryStreamExt as _};
 use k8s_openapi::api::core::v1::{Event, Pod, Service};
@@ -258,22 +258,6 @@ impl Cluster {
             .filter_map(|pod| pod.status?.container_statuses)
             .flatten();
         for container in statuses.filter_map(|status| status.container_id) {
-            self.lab.kill_container(&container).await?;
-        }
-        Ok(())
-    }
-
-    /// Ends the speaker of a node without notice; its pod starts a new one.
-    pub async fn kill_speaker(&self, node: &str) -> anyhow::Result<()> {
-        let pods = self.pods("speaker").await?.into_iter();
-        let here = pods.filter(|pod| {
-            let spec = pod.spec.as_ref();
-            spec.and_then(|spec| spec.node_name.as_deref()) == Some(node)
-        });
-        let statuses = here.filter_map(|pod| pod.status?.container_statuses).flatten();
-        let containers: Vec<String> = statuses.filter_map(|status| status.container_id).collect();
-        ensure!(!containers.is_empty(), "no speaker runs on {node}");
-        for container in containers {
             self.lab.kill_container(&container).await?;
         }
         Ok(())

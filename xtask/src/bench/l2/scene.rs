@@ -13,9 +13,9 @@ use cortenlb_e2e::cluster::{Cluster, EXCLUDE_LABEL, SYSTEM};
 use cortenlb_e2e::objects::mk_service;
 use cortenlb_lab::probe::{Prober, Report};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use k8s_openapi::api::core::v1::{Pod, Service};
+use k8s_openapi::api::core::v1::Service;
 use kube::ResourceExt as _;
-use kube::api::{DeleteParams, ListParams};
+use kube::api::ListParams;
 use serde_json::json;
 use tokio::time::sleep;
 
@@ -162,34 +162,6 @@ impl<'a> Scene<'a> {
                 .copied()
                 .collect();
             self.cluster.kubectl(&words).await?;
-        }
-        Ok(())
-    }
-
-    /// Kills the speaker of a node without notice. kubelet starts it again at once when it has ended for the first time,
-    /// and lets it wait after that: then the pod goes too.
-    pub(super) async fn kill_speaker(&self, node: &str) -> anyhow::Result<()> {
-        let attempt = || async {
-            let pods = self.cluster.pods("speaker").await?;
-            let here = |pod: &Pod| pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()) == Some(node);
-            let pod = pods.into_iter().find(here);
-            let pod = pod.with_context(|| format!("no speaker on {node}"))?;
-            let statuses = pod.status.as_ref();
-            let statuses = statuses.and_then(|status| status.container_statuses.as_ref());
-            let status = statuses.and_then(|statuses| statuses.first()).cloned();
-            let status = status.context("the speaker has no container")?;
-            // For a moment after a restart the status names the container that has ended.
-            let container = status.container_id.unwrap_or_default();
-            let runs = self.cluster.lab.container_pid(&container).is_some();
-            ensure!(runs, "the speaker on {node} does not run");
-            Ok((pod, container, status.restart_count))
-        };
-        let (pod, container, restarts) = eventually(LIMIT, attempt).await?;
-        self.cluster.lab.kill_container(&container).await?;
-        if restarts > 0 {
-            let now = DeleteParams::default().grace_period(0);
-            let pods = self.cluster.api::<Pod>(SYSTEM);
-            pods.delete(&pod.name_any(), &now).await?;
         }
         Ok(())
     }

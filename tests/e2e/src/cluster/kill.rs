@@ -1,0 +1,95 @@
+//! Ending the product's programs without notice (SIGKILL), as a crash does.
+
+use anyhow::{Context as _, ensure};
+use cortenlb_crds::names::LEASE;
+use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt as _;
+use kube::api::DeleteParams;
+
+use super::wait::eventually;
+use super::{Cluster, SOON, SYSTEM};
+
+/// A container of the product that runs.
+pub struct Running {
+    /// Its pod.
+    pub pod: String,
+    /// Its identifier, as the pod's status has it.
+    pub container: String,
+    /// How often it has ended before.
+    restarts: i32,
+}
+
+impl Running {
+    /// kubelet starts a container again at once when it has ended for the first time, and lets it wait longer and
+    /// longer after that.
+    pub const fn waits_when_killed(&self) -> bool {
+        self.restarts > 0
+    }
+}
+
+impl Cluster {
+    /// The container of `pod`. For a moment after a restart the status names the one that has ended: then this fails.
+    fn running(&self, pod: &Pod) -> anyhow::Result<Running> {
+        let name = pod.name_any();
+        let statuses = pod.status.as_ref();
+        let statuses = statuses.and_then(|status| status.container_statuses.as_ref());
+        let status = statuses.and_then(|statuses| statuses.first());
+        let status = status.with_context(|| format!("pod {name} has no container"))?;
+        let container = status.container_id.clone().unwrap_or_default();
+        let runs = self.lab.container_pid(&container).is_some();
+        ensure!(runs, "the container of pod {name} does not run");
+        Ok(Running {
+            pod: name,
+            container,
+            restarts: status.restart_count,
+        })
+    }
+
+    /// The controller that holds the Lease.
+    pub async fn leader(&self) -> anyhow::Result<Running> {
+        let attempt = || async {
+            let lease = self.api::<Lease>(SYSTEM).get(LEASE).await?;
+            let holder = lease.spec.and_then(|spec| spec.holder_identity);
+            let holder = holder.filter(|holder| !holder.is_empty());
+            let holder = holder.with_context(|| format!("nobody holds Lease {LEASE}"))?;
+            self.running(&self.api::<Pod>(SYSTEM).get(&holder).await?)
+        };
+        eventually(SOON, attempt).await.context("looking for the leader")
+    }
+
+    /// The speaker of a node.
+    pub async fn speaker(&self, node: &str) -> anyhow::Result<Running> {
+        let attempt = || async {
+            let pods = self.pods("speaker").await?;
+            let here =
+                |pod: &&Pod| pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()) == Some(node);
+            let pod = pods.iter().find(here);
+            self.running(pod.with_context(|| format!("no speaker on {node}"))?)
+        };
+        eventually(SOON, attempt).await
+    }
+
+    /// Kills a container. Where kubelet would [wait](Running::waits_when_killed) the pod goes too, so that another one
+    /// starts: it is the program's end that is tried, not kubelet's patience.
+    pub async fn kill(&self, running: &Running) -> anyhow::Result<()> {
+        self.lab.kill_container(&running.container).await?;
+        if running.waits_when_killed() {
+            let now = DeleteParams::default().grace_period(0);
+            self.api::<Pod>(SYSTEM).delete(&running.pod, &now).await?;
+        }
+        Ok(())
+    }
+
+    /// Kills the leader's container and returns the name of its pod.
+    pub async fn kill_leader(&self) -> anyhow::Result<String> {
+        let leader = self.leader().await?;
+        self.kill(&leader).await?;
+        Ok(leader.pod)
+    }
+
+    /// Kills the speaker of a node.
+    pub async fn kill_speaker(&self, node: &str) -> anyhow::Result<()> {
+        self.kill(&self.speaker(node).await?).await
+    }
+}
