@@ -11,6 +11,7 @@ use crate::probe::ProbeError;
 use crate::process::ServerError;
 use crate::relay::RelayError;
 use crate::servers::BuildError;
+use crate::traffic::TrafficError;
 use crate::wait::WaitError;
 
 /// Why an operation on a lab failed. After a failed `up` everything that was started is still there, for its logs;
@@ -41,6 +42,9 @@ pub enum LabError {
     /// The prober could not start.
     #[error(transparent)]
     Probe(#[from] ProbeError),
+    /// A host could not send or receive.
+    #[error(transparent)]
+    Traffic(#[from] TrafficError),
     /// The relay could not start.
     #[error(transparent)]
     Relay(#[from] RelayError),

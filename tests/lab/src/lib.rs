@@ -15,12 +15,13 @@
 //! | `process` | detached servers, pid files, signals |
 //! | `start`, `teardown` | the order in which servers start; the end of everything |
 //! | [`probe`] | who answers for an address on the segment, and when |
+//! | [`traffic`] | what a host sends, records and fetches on the segment |
 //! | [`image`] | container images as archives |
 //! | `wait` | deadlines |
 //! | `host`, `folder`, `command`, `progress` | the machine's programs, files on disk, child processes, lines for the user |
 //!
 //! It knows Kubernetes and Linux, and nothing of CortenLB's own crates but the wire formats and sockets that its
-//! prober needs.
+//! prober and its traffic need.
 
 mod access;
 mod command;
@@ -42,6 +43,7 @@ pub mod relay;
 mod servers;
 mod start;
 mod teardown;
+pub mod traffic;
 mod wait;
 
 pub use command::CommandError;

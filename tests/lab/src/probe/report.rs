@@ -111,20 +111,21 @@ impl Report {
         self.period * u32::try_from(doubled).unwrap_or(u32::MAX)
     }
 
-    /// The time from a question to its answer that `percent` of the answers did not exceed; `None` without answers.
-    pub fn delay(&self, percent: usize) -> Option<Duration> {
+    /// The time from a question to each answer, in order.
+    pub fn delays(&self) -> Vec<Duration> {
         let since = |answer: &Answer| {
-            Some(
-                answer
-                    .at
-                    .saturating_sub(*self.asked.get(answer.question.checked_sub(1)?)?),
-            )
+            let asked = self.asked.get(answer.question.checked_sub(1)?)?;
+            Some(answer.at.saturating_sub(*asked))
         };
-        let mut delays: Vec<Duration> = self.answers.iter().filter_map(since).collect();
+        self.answers.iter().filter_map(since).collect()
+    }
+
+    /// The delay that `percent` of the answers did not exceed (the nearest rank); `None` without answers.
+    pub fn delay(&self, percent: usize) -> Option<Duration> {
+        let mut delays = self.delays();
         delays.sort_unstable();
-        delays
-            .get((delays.len() * percent / 100).min(delays.len().checked_sub(1)?))
-            .copied()
+        let rank = (delays.len() * percent).div_ceil(100).max(1);
+        delays.get(rank - 1).copied()
     }
 }
 
