@@ -43,11 +43,20 @@ pub struct Cluster {
 impl Cluster {
     /// Brings up a lab without the product, with one backend on each node and the product's image loaded.
     pub async fn up(name: &str, nodes: usize, product: Product) -> anyhow::Result<Self> {
-        Lab::down(name).await?;
-        let lab = Lab::up(LabOptions {
+        let options = LabOptions {
             name: name.to_owned(),
             nodes,
             ..LabOptions::default()
+        };
+        Self::up_as(options, product).await
+    }
+
+    /// As [`Cluster::up`], with any lab. It has no product but this one.
+    pub async fn up_as(options: LabOptions, product: Product) -> anyhow::Result<Self> {
+        Lab::down(&options.name).await?;
+        let lab = Lab::up(LabOptions {
+            product: None,
+            ..options
         })
         .await?;
         let client = lab.client().await?;

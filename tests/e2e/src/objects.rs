@@ -36,6 +36,12 @@ impl MkService {
         self
     }
 
+    /// Sets one label.
+    pub fn label(mut self, key: &str, value: &str) -> Self {
+        self.0["metadata"]["labels"][key] = value.into();
+        self
+    }
+
     /// Sets one field of `spec`.
     pub fn spec(mut self, field: &str, value: impl Into<Value>) -> Self {
         self.0["spec"][field] = value.into();

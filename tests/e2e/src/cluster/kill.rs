@@ -20,14 +20,6 @@ pub struct Running {
     restarts: i32,
 }
 
-impl Running {
-    /// kubelet starts a container again at once when it has ended for the first time, and lets it wait longer and
-    /// longer after that.
-    pub const fn waits_when_killed(&self) -> bool {
-        self.restarts > 0
-    }
-}
-
 impl Cluster {
     /// The container of `pod`. For a moment after a restart the status names the one that has ended: then this fails.
     fn running(&self, pod: &Pod) -> anyhow::Result<Running> {
@@ -70,11 +62,12 @@ impl Cluster {
         eventually(SOON, attempt).await
     }
 
-    /// Kills a container. Where kubelet would [wait](Running::waits_when_killed) the pod goes too, so that another one
-    /// starts: it is the program's end that is tried, not kubelet's patience.
+    /// Kills a container. kubelet starts one at once when it has ended for the first time, and lets it wait longer and
+    /// longer after that. Then the pod goes too, so that another one starts: it is the program's end that is tried,
+    /// not kubelet's patience.
     pub async fn kill(&self, running: &Running) -> anyhow::Result<()> {
         self.lab.kill_container(&running.container).await?;
-        if running.waits_when_killed() {
+        if running.restarts > 0 {
             let now = DeleteParams::default().grace_period(0);
             self.api::<Pod>(SYSTEM).delete(&running.pod, &now).await?;
         }
