@@ -28,6 +28,12 @@ pub(crate) struct Bench {
     /// fewer than 100 runs is the longest.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..))]
     runs: u16,
+    /// What happens in the layer 2 measurement; by default what takes little time and no lab of its own.
+    #[arg(long, value_enum, num_args = 1.., value_delimiter = ',', default_values_t = l2::FAST)]
+    scenes: Vec<l2::Act>,
+    /// Cut off, unplug and kill once more, while no API server answers.
+    #[arg(long)]
+    paused: bool,
     /// The name of the lab.
     #[arg(long, default_value = "bench")]
     name: String,
@@ -53,6 +59,8 @@ impl Bench {
             idle,
             vips,
             runs,
+            scenes,
+            paused,
             name,
         } = self;
         let wanted = |area| areas.is_empty() || areas.contains(&area);
@@ -64,7 +72,13 @@ impl Bench {
             controller::run(&name, controller::Plan { services, idle }).await?;
         }
         if wanted(Area::L2) {
-            l2::run(&name, l2::Plan { vips, runs }).await?;
+            let plan = l2::Plan {
+                vips,
+                runs,
+                scenes,
+                paused,
+            };
+            l2::run(&name, plan).await?;
         }
         Ok(())
     }

@@ -2,18 +2,20 @@
 //! runs while something happens.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use cortenlb_crds::ServiceL2Status;
+use cortenlb_e2e::cluster::kill::Running;
 use cortenlb_e2e::cluster::objects::addresses;
 use cortenlb_e2e::cluster::wait::eventually;
 use cortenlb_e2e::cluster::{Cluster, EXCLUDE_LABEL, SYSTEM};
 use cortenlb_e2e::objects::mk_service;
 use cortenlb_lab::probe::{Prober, Report};
+use cortenlb_lab::traffic::Requester;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::core::v1::{Pod, Service};
 use kube::ResourceExt as _;
 use kube::api::ListParams;
 use serde_json::json;
@@ -22,6 +24,9 @@ use tokio::time::sleep;
 /// The time between two questions.
 pub(super) const PERIOD: Duration = Duration::from_millis(10);
 
+/// The port of the Services.
+const HTTP: u16 = 80;
+
 /// What the lab's hosts leave of the segment.
 const POOL: [&str; 2] = ["172.21.5.16-172.21.5.99", "172.21.5.101-172.21.5.254"];
 
@@ -29,7 +34,10 @@ const POOL: [&str; 2] = ["172.21.5.16-172.21.5.99", "172.21.5.101-172.21.5.254"]
 pub(super) const VIPS: usize = 238;
 
 /// The host that asks.
-const CLIENT: &str = "client";
+pub(super) const CLIENT: &str = "client";
+
+/// Keeps all pods of Kubernetes' and ours from a node; only the servers are no pods.
+const BARRED: &str = "cortenlb.io/bench=:NoExecute";
 
 /// The longest that the speakers may take to agree before the measurement gives up.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -146,6 +154,30 @@ impl<'a> Scene<'a> {
         Ok(prober.stop()?)
     }
 
+    /// Fetches through `vip` every `period` until that is stopped.
+    pub(super) fn request(&self, vip: IpAddr, period: Duration) -> anyhow::Result<Requester> {
+        let target = SocketAddr::new(vip, HTTP);
+        Ok(Requester::start(&self.cluster.lab, CLIENT, target, period)?)
+    }
+
+    /// Does something while the API server answers nobody.
+    pub(super) async fn without_api<T>(
+        &self,
+        work: impl Future<Output = anyhow::Result<T>>,
+    ) -> anyhow::Result<T> {
+        self.cluster.lab.pause_api().await?;
+        let outcome = work.await;
+        self.cluster.lab.resume_api().await?;
+        outcome
+    }
+
+    /// Ends the pods of a node and keeps them away, or lets them come.
+    pub(super) async fn bar(&self, node: &str, barred: bool) -> anyhow::Result<()> {
+        let taint = format!("{BARRED}{}", if barred { "" } else { "-" });
+        self.cluster.kubectl(&["taint", "node", node, &taint]).await?;
+        Ok(())
+    }
+
     /// Says that a node is to announce nothing, or that it may again.
     pub(super) async fn exclude(&self, node: &str, excluded: bool) -> anyhow::Result<()> {
         let label = format!("{EXCLUDE_LABEL}{}", if excluded { "=" } else { "-" });
@@ -164,5 +196,14 @@ impl<'a> Scene<'a> {
             self.cluster.kubectl(&words).await?;
         }
         Ok(())
+    }
+
+    /// Replaces a speaker that was killed, so that kubelet starts it at once when it is killed again: of a container
+    /// that ends more than once it thinks ill.
+    pub(super) async fn renew(&self, killed: &Running) -> anyhow::Result<()> {
+        self.cluster.product_ready().await?;
+        let pods = self.cluster.api::<Pod>(SYSTEM);
+        self.cluster.delete(pods, &killed.pod).await?;
+        self.cluster.product_ready().await
     }
 }

@@ -1,0 +1,140 @@
+//! The owner is lost, or its speaker, or its carrier.
+
+use std::time::Duration;
+
+use cortenlb_lab::probe::Report;
+use tokio::time::sleep;
+
+use super::scene::{PERIOD, Scene};
+use super::seen::{differing, gaps};
+use super::{FAULT, RETURN, Victim, print_moves, told};
+use crate::bench::{milliseconds, percentile, print};
+
+/// How long a speaker is stopped.
+const FREEZE: Duration = Duration::from_secs(10);
+
+/// How long is listened after a carrier has gone. A longer gap counts as this one.
+pub(super) const UNPLUGGED: Duration = Duration::from_secs(15);
+
+/// The time between two HTTP requests.
+const REQUESTS: Duration = Duration::from_millis(20);
+
+/// What the figures of a node that is cut off mean.
+const WHOSE: &str = "the gap is the address's, and ours. Of the requests that failed, those within the gap are ours; \
+                     later ones went to a pod of the lost node, and that is Kubernetes' part, which takes some 40 s to \
+                     drop such pods";
+
+/// The owner loses its power, so to say, and is there again.
+pub(super) async fn cut_and_heal(scene: &Scene<'_>, vips: usize, runs: u16) -> anyhow::Result<()> {
+    let lab = &scene.cluster.lab;
+    let (mut gaps, mut doubled, mut moved) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut causeless, mut gained) = (0, 0);
+    let (mut sent, mut failed) = (0, 0);
+    for run in 1..=runs {
+        let victim = Victim::choose(scene).await?;
+        let node = &victim.node;
+        let requester = scene.request(victim.vip, REQUESTS)?;
+        let cut = scene.watch(victim.vip, FAULT, async { Ok(lab.cut(node).await?) });
+        let cut = cut.await?;
+        let requests = requester.stop().await?;
+        // The cut node answers nobody here: what is agreed on now is the majority's.
+        let taken = scene.settled().await?;
+        let heal = scene.watch(victim.vip, RETURN, async { Ok(lab.heal(node).await?) });
+        let heal = heal.await?;
+        let after = scene.settled().await?;
+
+        sent += requests.sent;
+        failed += requests.failed;
+        gaps.push(milliseconds(cut.longest_gap()));
+        doubled.push(milliseconds(heal.two_answerers()));
+        let left = differing(&victim.owners, &taken);
+        causeless += differing(&victim.others(), &taken);
+        moved.push(left as f64);
+        gained += differing(&taken, &after);
+        told(&format!("cut {run}/{runs}: {node}, {left} VIPs moved"), &cut);
+        told(&format!("heal {run}/{runs}: {node}"), &heal);
+    }
+    let print =
+        |name: &str, value: f64, unit: &str| crate::bench::print(&format!("l2.{name}.{vips}"), value, unit);
+    print("cut.gap.p50", percentile(&gaps, 50), "ms");
+    print("cut.gap.p99", percentile(&gaps, 99), "ms");
+    print("cut.http.failed", 100.0 * failed as f64 / sent as f64, "%");
+    eprintln!("l2: {WHOSE}");
+    print("cut.moved.p50", percentile(&moved, 50), "vips");
+    print("cut.moved_without_cause", causeless as f64, "vips");
+    print("heal.two_answerers.max", percentile(&doubled, 100), "ms");
+    print("heal.moved", gained as f64, "vips");
+    Ok(())
+}
+
+/// The owner's speaker is killed, and kubelet starts it again.
+pub(super) async fn kill(scene: &Scene<'_>, runs: u16) -> anyhow::Result<()> {
+    let lab = &scene.cluster.lab;
+    let mut reports = Vec::new();
+    for run in 1..=runs {
+        let victim = Victim::choose(scene).await?;
+        let speaker = scene.cluster.speaker(&victim.node).await?;
+        let kill = async { Ok(lab.kill_container(&speaker.container).await?) };
+        let report = scene.watch(victim.vip, RETURN, kill).await?;
+        scene.renew(&speaker).await?;
+        told(&format!("kill {run}/{runs}: {}", victim.node), &report);
+        reports.push(report);
+    }
+    print("l2.kill.gap.p50", percentile(&gaps(&reports), 50), "ms");
+    print("l2.kill.gap.p99", percentile(&gaps(&reports), 99), "ms");
+    print_moves("l2.kill.moves", &reports);
+    Ok(())
+}
+
+/// The owner's speaker is stopped for a while, and goes on with what it believed then.
+pub(super) async fn freeze(scene: &Scene<'_>, runs: u16) -> anyhow::Result<()> {
+    let lab = &scene.cluster.lab;
+    let mut reports = Vec::new();
+    for run in 1..=runs {
+        let victim = Victim::choose(scene).await?;
+        let frozen = async {
+            lab.freeze(&victim.node).await?;
+            sleep(FREEZE).await;
+            lab.thaw(&victim.node).await?;
+            Ok(())
+        };
+        let report = scene.watch(victim.vip, RETURN, frozen).await?;
+        scene.cluster.product_ready().await?;
+        told(&format!("freeze {run}/{runs}: {}", victim.node), &report);
+        reports.push(report);
+    }
+    print("l2.freeze.gap.max", percentile(&gaps(&reports), 100), "ms");
+    let doubled: Duration = reports.iter().map(Report::two_answerers).sum();
+    let stale = doubled.as_secs_f64() / PERIOD.as_secs_f64();
+    print("l2.freeze.stale", stale, "probes");
+    print_moves("l2.freeze.moves", &reports);
+    Ok(())
+}
+
+/// The owner's VIP segment loses its carrier, and has it again. The speakers hear each other on another segment.
+pub(super) async fn unplug(scene: &Scene<'_>, runs: u16) -> anyhow::Result<()> {
+    let lab = &scene.cluster.lab;
+    let (mut reports, mut moved) = (Vec::new(), 0);
+    for run in 1..=runs {
+        let victim = Victim::choose(scene).await?;
+        let node = &victim.node;
+        let unplug = scene.watch(victim.vip, UNPLUGGED, async { Ok(lab.unplug(node).await?) });
+        let unplug = unplug.await?;
+        // Where nobody took over, what was before is what may stay.
+        let taken = if unplug.longest_gap() < UNPLUGGED {
+            scene.settled().await?
+        } else {
+            victim.owners
+        };
+        let plug = scene.watch(victim.vip, RETURN, async { Ok(lab.plug(node).await?) });
+        let plug = plug.await?;
+        moved += differing(&taken, &scene.settled().await?);
+        told(&format!("unplug {run}/{runs}: {node}"), &unplug);
+        told(&format!("plug {run}/{runs}: {node}"), &plug);
+        reports.push(unplug);
+    }
+    print("l2.unplug.gap.p50", percentile(&gaps(&reports), 50), "ms");
+    print("l2.unplug.gap.p99", percentile(&gaps(&reports), 99), "ms");
+    print("l2.plug.moves", moved as f64, "vips");
+    Ok(())
+}

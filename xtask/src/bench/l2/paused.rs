@@ -1,0 +1,76 @@
+//! Once more, while no API server answers: from before the fault until what follows from it has been seen.
+
+use super::faults::UNPLUGGED;
+use super::scene::Scene;
+use super::seen::gaps;
+use super::{FAULT, RETURN, Victim, print_moves, told};
+use crate::bench::{milliseconds, percentile, print};
+
+/// The owner loses its power, so to say, and is there again.
+pub(super) async fn cut_and_heal(scene: &Scene<'_>, runs: u16) -> anyhow::Result<()> {
+    let lab = &scene.cluster.lab;
+    let (mut cuts, mut doubled) = (Vec::new(), Vec::new());
+    for run in 1..=runs {
+        let victim = Victim::choose(scene).await?;
+        let node = &victim.node;
+        let seen = scene.without_api(async {
+            let cut = scene.watch(victim.vip, FAULT, async { Ok(lab.cut(node).await?) });
+            let cut = cut.await?;
+            let heal = scene.watch(victim.vip, RETURN, async { Ok(lab.heal(node).await?) });
+            Ok((cut, heal.await?))
+        });
+        let (cut, heal) = seen.await?;
+        told(&format!("paused cut {run}/{runs}: {node}"), &cut);
+        told(&format!("paused heal {run}/{runs}: {node}"), &heal);
+        cuts.push(cut);
+        doubled.push(milliseconds(heal.two_answerers()));
+    }
+    print("l2.paused.cut.gap.p50", percentile(&gaps(&cuts), 50), "ms");
+    print("l2.paused.cut.gap.p99", percentile(&gaps(&cuts), 99), "ms");
+    print(
+        "l2.paused.heal.two_answerers.max",
+        percentile(&doubled, 100),
+        "ms",
+    );
+    Ok(())
+}
+
+/// The owner's VIP segment loses its carrier.
+pub(super) async fn unplug(scene: &Scene<'_>, runs: u16) -> anyhow::Result<()> {
+    let lab = &scene.cluster.lab;
+    let mut reports = Vec::new();
+    for run in 1..=runs {
+        let victim = Victim::choose(scene).await?;
+        let node = &victim.node;
+        let unplugged = scene.watch(victim.vip, UNPLUGGED, async { Ok(lab.unplug(node).await?) });
+        let report = scene.without_api(unplugged).await;
+        lab.plug(node).await?;
+        let report = report?;
+        told(&format!("paused unplug {run}/{runs}: {node}"), &report);
+        reports.push(report);
+    }
+    print("l2.paused.unplug.gap.p50", percentile(&gaps(&reports), 50), "ms");
+    print("l2.paused.unplug.gap.p99", percentile(&gaps(&reports), 99), "ms");
+    Ok(())
+}
+
+/// The owner's speaker is killed. kubelet starts another one, which learns nothing before the API server answers.
+pub(super) async fn kill(scene: &Scene<'_>, runs: u16) -> anyhow::Result<()> {
+    let cluster = scene.cluster;
+    let mut reports = Vec::new();
+    for run in 1..=runs {
+        let victim = Victim::choose(scene).await?;
+        let speaker = cluster.speaker(&victim.node).await?;
+        let killed = scene.watch(victim.vip, RETURN, async {
+            Ok(cluster.lab.kill_container(&speaker.container).await?)
+        });
+        let report = scene.without_api(killed).await?;
+        scene.renew(&speaker).await?;
+        told(&format!("paused kill {run}/{runs}: {}", victim.node), &report);
+        reports.push(report);
+    }
+    print("l2.paused.kill.gap.p50", percentile(&gaps(&reports), 50), "ms");
+    print("l2.paused.kill.gap.p99", percentile(&gaps(&reports), 99), "ms");
+    print_moves("l2.paused.kill.moves", &reports);
+    Ok(())
+}

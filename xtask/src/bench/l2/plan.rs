@@ -1,0 +1,73 @@
+//! What is to happen, and how often.
+
+use clap::ValueEnum as _;
+
+use super::scene::VIPS;
+
+/// Something that happens to an owner.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(in crate::bench) enum Act {
+    /// It is cut off, and returns.
+    #[value(alias = "heal")]
+    Cut,
+    /// It is to announce nothing any more.
+    Drain,
+    /// All speakers are replaced, one after the other.
+    Stop,
+    /// Its speaker is killed.
+    Kill,
+    /// Its speaker is stopped for a while.
+    Freeze,
+    /// Its VIP segment loses its carrier; on a lab of its own, with two network cards a node.
+    #[value(alias = "plug")]
+    Unplug,
+    /// It has no speaker for a while.
+    Join,
+    /// All speakers are replaced while requests go through a VIP.
+    Upgrade,
+}
+
+/// What is measured unless a user chooses: all that takes little time and no lab of its own.
+pub(in crate::bench) const FAST: [Act; 7] = [
+    Act::Cut,
+    Act::Drain,
+    Act::Stop,
+    Act::Kill,
+    Act::Freeze,
+    Act::Join,
+    Act::Upgrade,
+];
+
+/// What is measured.
+pub(in crate::bench) struct Plan {
+    /// Numbers of VIPs, one after the other on one lab.
+    pub(in crate::bench) vips: Vec<usize>,
+    /// How often the owner of a VIP is cut off, healed and drained, for each number of VIPs; and at most how often
+    /// anything else happens.
+    pub(in crate::bench) runs: u16,
+    /// What happens.
+    pub(in crate::bench) scenes: Vec<Act>,
+    /// Whether faults happen once more while the API server is paused.
+    pub(in crate::bench) paused: bool,
+}
+
+impl Plan {
+    pub(super) fn wants(&self, act: Act) -> bool {
+        self.scenes.contains(&act)
+    }
+
+    /// Whether there is anything to do on the lab that most scenes share.
+    pub(super) fn wants_segment(&self) -> bool {
+        let elsewhere = [Act::Unplug];
+        let mut acts = Act::value_variants().iter();
+        acts.any(|act| self.wants(*act) && !elsewhere.contains(act))
+    }
+}
+
+/// Reads a number of VIPs: as many as the lab's segment has room for.
+pub(in crate::bench) fn vips(text: &str) -> Result<usize, String> {
+    let number: usize = text.parse().map_err(|_| format!("{text} is no number"))?;
+    let fits = (1..=VIPS).contains(&number);
+    fits.then_some(number)
+        .ok_or_else(|| format!("from 1 to {VIPS}, not {number}"))
+}

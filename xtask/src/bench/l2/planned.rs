@@ -1,0 +1,93 @@
+//! A node is drained, speakers are replaced, and one joins.
+
+use std::time::Duration;
+
+use anyhow::ensure;
+use tokio::time::sleep;
+
+use super::scene::Scene;
+use super::seen::{differing, gaps, lost};
+use super::{FAULT, RETURN, Victim, print_moves, told};
+use crate::bench::{milliseconds, percentile, print};
+
+/// How long a node has no speaker: longer than others answer in its name.
+const ABSENCE: Duration = Duration::from_secs(20);
+
+/// The time between two HTTP requests under which speakers are upgraded.
+const LOAD: Duration = Duration::from_millis(5);
+
+/// The owner is to announce nothing any more, and later may again.
+pub(super) async fn drain(scene: &Scene<'_>, vips: usize, runs: u16) -> anyhow::Result<()> {
+    let (mut unanswered, mut gaps, mut stayed, mut returned) = (0, Vec::new(), 0, 0);
+    for run in 1..=runs {
+        let victim = Victim::choose(scene).await?;
+        let node = &victim.node;
+        let drained = scene.watch(victim.vip, FAULT, scene.exclude(node, true));
+        let drained = drained.await?;
+        let given = scene.settled().await?;
+        scene.exclude(node, false).await?;
+        sleep(FAULT).await;
+        let after = scene.settled().await?;
+
+        unanswered += lost(&drained);
+        gaps.push(milliseconds(drained.longest_gap()));
+        stayed += given.values().filter(|owner| *owner == node).count();
+        returned += differing(&given, &after);
+        told(&format!("drain {run}/{runs}: {node}"), &drained);
+    }
+    let print = |name: &str, value: f64, unit: &str| {
+        crate::bench::print(&format!("l2.drain.{name}.{vips}"), value, unit);
+    };
+    print("lost", unanswered as f64, "probes");
+    print("gap.max", percentile(&gaps, 100), "ms");
+    print("stayed", stayed as f64, "vips");
+    print("returned", returned as f64, "vips");
+    Ok(())
+}
+
+/// All speakers are replaced, one after the other.
+pub(super) async fn replace(scene: &Scene<'_>, runs: u16) -> anyhow::Result<()> {
+    let mut reports = Vec::new();
+    for run in 1..=runs {
+        let victim = Victim::choose(scene).await?;
+        let report = scene.watch(victim.vip, FAULT, scene.replace_speakers());
+        let report = report.await?;
+        told(&format!("stop {run}/{runs}"), &report);
+        reports.push(report);
+    }
+    print("l2.stop.gap.max", percentile(&gaps(&reports), 100), "ms");
+    let unanswered: usize = reports.iter().map(lost).sum();
+    print("l2.stop.lost", unanswered as f64, "probes");
+    print_moves("l2.stop.moves", &reports);
+    Ok(())
+}
+
+/// A speaker comes that Kubernetes and the other speakers had given up: its node was not to run one for a while.
+pub(super) async fn join(scene: &Scene<'_>) -> anyhow::Result<()> {
+    let Victim { node, .. } = Victim::choose(scene).await?;
+    scene.bar(&node, true).await?;
+    sleep(ABSENCE).await;
+    let before = scene.settled().await?;
+    ensure!(
+        before.values().all(|owner| *owner != node),
+        "{node} has no speaker and owns a VIP"
+    );
+    scene.bar(&node, false).await?;
+    scene.cluster.product_ready().await?;
+    sleep(RETURN).await;
+    let after = scene.settled().await?;
+    print("l2.join.moved", differing(&before, &after) as f64, "vips");
+    Ok(())
+}
+
+/// All speakers are replaced, one after the other, while requests go through a VIP.
+pub(super) async fn upgrade(scene: &Scene<'_>) -> anyhow::Result<()> {
+    let victim = Victim::choose(scene).await?;
+    let requester = scene.request(victim.vip, LOAD)?;
+    let upgraded = scene.watch(victim.vip, FAULT, scene.replace_speakers()).await;
+    let requests = requester.stop().await?;
+    told("upgrade", &upgraded?);
+    print("l2.upgrade.requests", requests.sent as f64, "1");
+    print("l2.upgrade.failed", requests.failed as f64, "1");
+    Ok(())
+}
