@@ -5,20 +5,23 @@
 //! | `faults` | the owner is cut off, unplugged, its speaker killed or stopped |
 //! | `paused` | the same while no API server answers |
 //! | `planned` | drained, replaced, upgraded under load, joined |
+//! | `arp` | how soon it answers, beside the kernel |
 //! | `plan` | which of them |
-//! | `scene`, `seen` | the lab as the scenes use it; what follows from what was seen (pure) |
+//! | `scene`, `seen`, `speakers` | the lab as the scenes use it; what follows from what was seen (pure) |
 //!
 //! A client asks for one VIP of the affected node every 10 ms, by ARP: a gap is the time between two answers, and thus
 //! not below 10 ms. Requests through the VIP are another matter, which Kubernetes has a part in, and counted apart.
 //!
 //! The 99th percentile of fewer than 100 runs is the longest of them.
 
+mod arp;
 mod faults;
 mod paused;
 mod plan;
 mod planned;
 mod scene;
 mod seen;
+mod speakers;
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -124,6 +127,9 @@ async fn segment(cluster: &Cluster, plan: &Plan) -> anyhow::Result<()> {
     }
     if plan.wants(Act::Upgrade) {
         planned::upgrade(&scene).await?;
+    }
+    if plan.wants(Act::Arp) {
+        arp::answers(&scene).await?;
     }
     Ok(())
 }

@@ -95,7 +95,7 @@ const RULES: &[Rule] = &[
     },
     Rule {
         package: "xtask",
-        ours: &["cortenlb-crds", "cortenlb-e2e", "cortenlb-lab"],
+        ours: &["cortenlb-crds", "cortenlb-e2e", "cortenlb-lab", "cortenlb-wire"],
         others: AllBut(&[]),
     },
 ];

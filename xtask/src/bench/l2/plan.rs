@@ -25,10 +25,12 @@ pub(in crate::bench) enum Act {
     Join,
     /// All speakers are replaced while requests go through a VIP.
     Upgrade,
+    /// It is asked beside thousands of requests for others.
+    Arp,
 }
 
 /// What is measured unless a user chooses: all that takes little time and no lab of its own.
-pub(in crate::bench) const FAST: [Act; 7] = [
+pub(in crate::bench) const FAST: [Act; 8] = [
     Act::Cut,
     Act::Drain,
     Act::Stop,
@@ -36,6 +38,7 @@ pub(in crate::bench) const FAST: [Act; 7] = [
     Act::Freeze,
     Act::Join,
     Act::Upgrade,
+    Act::Arp,
 ];
 
 /// What is measured.

@@ -1,0 +1,68 @@
+//! What the speakers say of themselves, and the kernel of them.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use k8s_openapi::api::core::v1::Node;
+use kube::api::Api;
+
+use super::scene::{CLIENT, Scene};
+
+/// The port of a speaker's metrics in our manifest.
+const METRICS: u16 = 9120;
+
+/// Clock ticks a second in /proc: the same on every machine that Linux calls a user's (proc_pid_stat(5)).
+const TICKS: u64 = 100;
+
+impl Scene<'_> {
+    /// The address by which Kubernetes and the other speakers know a node.
+    pub(super) async fn node_address(&self, node: &str) -> anyhow::Result<IpAddr> {
+        let nodes: Api<Node> = Api::all(self.cluster.client.clone());
+        let status = nodes.get(node).await?.status;
+        let addresses = status.and_then(|status| status.addresses).unwrap_or_default();
+        let address = addresses.iter().find(|address| address.type_ == "InternalIP");
+        let address = address.with_context(|| format!("{node} has no InternalIP"))?;
+        Ok(address.address.parse()?)
+    }
+
+    /// A counter of a node's speaker, over all its labels.
+    pub(super) async fn counter(&self, node: &str, name: &str) -> anyhow::Result<f64> {
+        let url = format!("http://{}:{METRICS}/metrics", self.node_address(node).await?);
+        let text = self
+            .cluster
+            .on_host(CLIENT, &["curl", "-sS", "--fail", &url])
+            .await?;
+        Ok(sum(&text, name))
+    }
+
+    /// The processor time that a node's speaker has used, in user and kernel mode.
+    pub(super) async fn processor_time(&self, node: &str) -> anyhow::Result<Duration> {
+        let speaker = self.cluster.speaker(node).await?;
+        let process = self.cluster.lab.container_pid(&speaker.container);
+        let process = process.context("the speaker does not run any more")?;
+        let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
+        let ticks = ticks(&stat).context("/proc/PID/stat has no times")?;
+        Ok(Duration::from_secs(ticks) / TICKS as u32)
+    }
+}
+
+/// The sum of a metric's values in an exposition.
+fn sum(text: &str, name: &str) -> f64 {
+    let values = text.lines().filter_map(|line| {
+        let rest = line.strip_prefix(name)?;
+        let value = rest.rsplit(' ').next()?;
+        rest.starts_with(['{', ' ']).then(|| value.parse::<f64>().ok())?
+    });
+    values.sum()
+}
+
+/// `utime` and `stime` of a line of /proc/PID/stat: fields 14 and 15, counted from behind the program's name.
+fn ticks(stat: &str) -> Option<u64> {
+    let (_, fields) = stat.rsplit_once(") ")?;
+    let mut times = fields.split(' ').skip(11).map(|field| field.parse::<u64>());
+    Some(times.next()?.ok()? + times.next()?.ok()?)
+}
+
+#[cfg(test)]
+mod tests;
