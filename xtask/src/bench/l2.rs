@@ -6,6 +6,7 @@
 //! | `paused` | the same while no API server answers |
 //! | `planned` | drained, replaced, upgraded under load, joined |
 //! | `arp` | how soon it answers, beside the kernel |
+//! | `forged` | datagrams that mean harm |
 //! | `plan` | which of them |
 //! | `scene`, `seen`, `speakers` | the lab as the scenes use it; what follows from what was seen (pure) |
 //!
@@ -16,6 +17,7 @@
 
 mod arp;
 mod faults;
+mod forged;
 mod paused;
 mod plan;
 mod planned;
@@ -130,6 +132,9 @@ async fn segment(cluster: &Cluster, plan: &Plan) -> anyhow::Result<()> {
     }
     if plan.wants(Act::Arp) {
         arp::answers(&scene).await?;
+    }
+    if plan.wants(Act::Forged) {
+        forged::datagrams(&scene).await?;
     }
     Ok(())
 }

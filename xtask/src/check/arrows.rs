@@ -95,7 +95,13 @@ const RULES: &[Rule] = &[
     },
     Rule {
         package: "xtask",
-        ours: &["cortenlb-crds", "cortenlb-e2e", "cortenlb-lab", "cortenlb-wire"],
+        ours: &[
+            "cortenlb-crds",
+            "cortenlb-e2e",
+            "cortenlb-lab",
+            "cortenlb-proto",
+            "cortenlb-wire",
+        ],
         others: AllBut(&[]),
     },
 ];

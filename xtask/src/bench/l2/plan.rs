@@ -27,10 +27,12 @@ pub(in crate::bench) enum Act {
     Upgrade,
     /// It is asked beside thousands of requests for others.
     Arp,
+    /// Its speaker is sent datagrams by somebody who has not the key.
+    Forged,
 }
 
 /// What is measured unless a user chooses: all that takes little time and no lab of its own.
-pub(in crate::bench) const FAST: [Act; 8] = [
+pub(in crate::bench) const FAST: [Act; 9] = [
     Act::Cut,
     Act::Drain,
     Act::Stop,
@@ -39,6 +41,7 @@ pub(in crate::bench) const FAST: [Act; 8] = [
     Act::Join,
     Act::Upgrade,
     Act::Arp,
+    Act::Forged,
 ];
 
 /// What is measured.

@@ -36,6 +36,15 @@ impl Scene<'_> {
         Ok(sum(&text, name))
     }
 
+    /// A counter over all speakers.
+    pub(super) async fn counters(&self, name: &str) -> anyhow::Result<f64> {
+        let mut all = 0.0;
+        for node in self.cluster.lab.nodes() {
+            all += self.counter(&node, name).await?;
+        }
+        Ok(all)
+    }
+
     /// The processor time that a node's speaker has used, in user and kernel mode.
     pub(super) async fn processor_time(&self, node: &str) -> anyhow::Result<Duration> {
         let speaker = self.cluster.speaker(node).await?;
