@@ -34,6 +34,9 @@ pub(crate) struct Bench {
     /// Cut off, unplug and kill once more, while no API server answers.
     #[arg(long)]
     paused: bool,
+    /// Send this many frames of noise, and see who answers.
+    #[arg(long, value_name = "FRAMES")]
+    noise: Option<u64>,
     /// The name of the lab.
     #[arg(long, default_value = "bench")]
     name: String,
@@ -61,6 +64,7 @@ impl Bench {
             runs,
             scenes,
             paused,
+            noise,
             name,
         } = self;
         let wanted = |area| areas.is_empty() || areas.contains(&area);
@@ -77,6 +81,7 @@ impl Bench {
                 runs,
                 scenes,
                 paused,
+                noise,
             };
             l2::run(&name, plan).await?;
         }

@@ -6,7 +6,7 @@
 //! | `paused` | the same while no API server answers |
 //! | `planned` | drained, replaced, upgraded under load, joined |
 //! | `arp` | how soon it answers, beside the kernel |
-//! | `forged` | datagrams that mean harm |
+//! | `forged`, `noise` | datagrams and frames that mean harm |
 //! | `plan` | which of them |
 //! | `scene`, `seen`, `speakers` | the lab as the scenes use it; what follows from what was seen (pure) |
 //!
@@ -18,6 +18,7 @@
 mod arp;
 mod faults;
 mod forged;
+mod noise;
 mod paused;
 mod plan;
 mod planned;
@@ -50,6 +51,9 @@ const FEW: u16 = 5;
 
 /// The most killed speakers.
 const KILLS: u16 = 10;
+
+/// How much noise there is where nothing else is said.
+const NOISE: u64 = 10_000_000;
 
 /// Measures, on a lab for each kind that is needed, one after the other.
 pub(super) async fn run(name: &str, mut plan: Plan) -> anyhow::Result<()> {
@@ -135,6 +139,9 @@ async fn segment(cluster: &Cluster, plan: &Plan) -> anyhow::Result<()> {
     }
     if plan.wants(Act::Forged) {
         forged::datagrams(&scene).await?;
+    }
+    if plan.wants(Act::Noise) {
+        noise::noise(&scene, plan.noise.unwrap_or(NOISE)).await?;
     }
     Ok(())
 }

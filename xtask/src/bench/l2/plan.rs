@@ -29,6 +29,8 @@ pub(in crate::bench) enum Act {
     Arp,
     /// Its speaker is sent datagrams by somebody who has not the key.
     Forged,
+    /// Its segment is flooded with what nobody should send.
+    Noise,
 }
 
 /// What is measured unless a user chooses: all that takes little time and no lab of its own.
@@ -55,11 +57,16 @@ pub(in crate::bench) struct Plan {
     pub(in crate::bench) scenes: Vec<Act>,
     /// Whether faults happen once more while the API server is paused.
     pub(in crate::bench) paused: bool,
+    /// How many frames of noise there are; as for `busy`.
+    pub(in crate::bench) noise: Option<u64>,
 }
 
 impl Plan {
     pub(super) fn wants(&self, act: Act) -> bool {
-        self.scenes.contains(&act)
+        match act {
+            Act::Noise if self.noise.is_some() => true,
+            act => self.scenes.contains(&act),
+        }
     }
 
     /// Whether there is anything to do on the lab that most scenes share.

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use k8s_openapi::api::core::v1::Node;
+use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::api::Api;
 
 use super::scene::{CLIENT, Scene};
@@ -43,6 +43,15 @@ impl Scene<'_> {
             all += self.counter(&node, name).await?;
         }
         Ok(all)
+    }
+
+    /// How often containers of speakers have started again.
+    pub(super) async fn restarts(&self) -> anyhow::Result<i32> {
+        let pods = self.cluster.pods("speaker").await?.into_iter();
+        let statuses = pods
+            .filter_map(|pod: Pod| pod.status?.container_statuses)
+            .flatten();
+        Ok(statuses.map(|status| status.restart_count).sum())
     }
 
     /// The processor time that a node's speaker has used, in user and kernel mode.
