@@ -34,6 +34,9 @@ pub(crate) struct Bench {
     /// Cut off, unplug and kill once more, while no API server answers.
     #[arg(long)]
     paused: bool,
+    /// Keep every core busy for this long (90s, 10m, 1h), and see who answers.
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    busy: Option<Duration>,
     /// Send this many frames of noise, and see who answers.
     #[arg(long, value_name = "FRAMES")]
     noise: Option<u64>,
@@ -64,6 +67,7 @@ impl Bench {
             runs,
             scenes,
             paused,
+            busy,
             noise,
             name,
         } = self;
@@ -81,12 +85,27 @@ impl Bench {
                 runs,
                 scenes,
                 paused,
+                busy,
                 noise,
             };
             l2::run(&name, plan).await?;
         }
         Ok(())
     }
+}
+
+/// Reads a number of seconds, minutes or hours.
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("{text} is no time: 90s, 10m, 1h");
+    let number = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let seconds = match &text[number.len()..] {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        _ => return Err(wrong()),
+    };
+    let number: u32 = number.parse().map_err(|_| wrong())?;
+    Ok(Duration::from_secs(seconds) * number)
 }
 
 fn print(name: &str, value: f64, unit: &str) {

@@ -7,6 +7,7 @@
 //! | `planned` | drained, replaced, upgraded under load, joined |
 //! | `arp` | how soon it answers, beside the kernel |
 //! | `forged`, `noise` | datagrams and frames that mean harm |
+//! | `busy` | no core has time |
 //! | `plan` | which of them |
 //! | `scene`, `seen`, `speakers` | the lab as the scenes use it; what follows from what was seen (pure) |
 //!
@@ -16,6 +17,7 @@
 //! The 99th percentile of fewer than 100 runs is the longest of them.
 
 mod arp;
+mod busy;
 mod faults;
 mod forged;
 mod noise;
@@ -52,8 +54,9 @@ const FEW: u16 = 5;
 /// The most killed speakers.
 const KILLS: u16 = 10;
 
-/// How much noise there is where nothing else is said.
+/// How much noise there is, and for how long every core is busy, where nothing else is said.
 const NOISE: u64 = 10_000_000;
+const BUSY: Duration = Duration::from_secs(600);
 
 /// Measures, on a lab for each kind that is needed, one after the other.
 pub(super) async fn run(name: &str, mut plan: Plan) -> anyhow::Result<()> {
@@ -142,6 +145,9 @@ async fn segment(cluster: &Cluster, plan: &Plan) -> anyhow::Result<()> {
     }
     if plan.wants(Act::Noise) {
         noise::noise(&scene, plan.noise.unwrap_or(NOISE)).await?;
+    }
+    if plan.wants(Act::Busy) {
+        busy::busy(&scene, plan.busy.unwrap_or(BUSY)).await?;
     }
     Ok(())
 }

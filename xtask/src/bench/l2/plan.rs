@@ -1,5 +1,7 @@
 //! What is to happen, and how often.
 
+use std::time::Duration;
+
 use clap::ValueEnum as _;
 
 use super::scene::VIPS;
@@ -31,6 +33,8 @@ pub(in crate::bench) enum Act {
     Forged,
     /// Its segment is flooded with what nobody should send.
     Noise,
+    /// Every core is busy.
+    Busy,
 }
 
 /// What is measured unless a user chooses: all that takes little time and no lab of its own.
@@ -57,6 +61,8 @@ pub(in crate::bench) struct Plan {
     pub(in crate::bench) scenes: Vec<Act>,
     /// Whether faults happen once more while the API server is paused.
     pub(in crate::bench) paused: bool,
+    /// For how long every core is kept busy; asking for it is choosing that scene.
+    pub(in crate::bench) busy: Option<Duration>,
     /// How many frames of noise there are; as for `busy`.
     pub(in crate::bench) noise: Option<u64>,
 }
@@ -64,6 +70,7 @@ pub(in crate::bench) struct Plan {
 impl Plan {
     pub(super) fn wants(&self, act: Act) -> bool {
         match act {
+            Act::Busy if self.busy.is_some() => true,
             Act::Noise if self.noise.is_some() => true,
             act => self.scenes.contains(&act),
         }
