@@ -4,6 +4,7 @@
 mod controller;
 mod ipam;
 mod l2;
+mod usage;
 
 use std::time::Duration;
 

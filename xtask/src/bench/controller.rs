@@ -5,10 +5,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, ensure};
 use cortenlb_lab::{Lab, LabOptions};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use k8s_openapi::api::core::v1::{Namespace, Pod, Service};
+use k8s_openapi::api::core::v1::{Namespace, Service};
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::runtime::{WatchStreamExt as _, watcher};
 use serde_json::json;
+
+use super::usage::{memory, writes};
 
 /// As many as the controller's writer has under way.
 const CONCURRENCY: usize = 32;
@@ -22,16 +24,6 @@ const SINGLES: usize = 500;
 
 /// The most Services to which the plain client writes: they are enough to know how fast that goes.
 const PLAIN: usize = 2_000;
-
-/// The requests by which our programs write, as the API server counts them. Nobody else makes them in a lab at rest.
-const WRITES: [(&str, &str); 6] = [
-    ("services", "status"),
-    ("ipaddresspools", "status"),
-    ("addressreservations", "status"),
-    ("servicel2statuses", ""),
-    ("servicel2statuses", "status"),
-    ("configurationstates", "status"),
-];
 
 /// What is measured on a real API server.
 pub(super) struct Plan {
@@ -268,31 +260,12 @@ impl Bench {
     /// Counts what is written while nothing happens, once the last Services are gone.
     async fn idle(&self, time: Duration) -> anyhow::Result<()> {
         tokio::time::sleep(Duration::from_secs(10)).await;
-        let before = self.writes().await?;
+        let before = writes(&self.client).await?;
         tokio::time::sleep(time).await;
-        let after = self.writes().await?;
+        let after = writes(&self.client).await?;
         super::print("controller.idle.minutes", time.as_secs_f64() / 60.0, "min");
         super::print("controller.idle.writes", after - before, "1");
         Ok(())
-    }
-
-    /// How often the API server has been asked for [`WRITES`].
-    async fn writes(&self) -> anyhow::Result<f64> {
-        let request = http::Request::get("/metrics").body(Vec::new())?;
-        let text = self.client.request_text(request).await?;
-        let lines = text
-            .lines()
-            .filter(|line| line.starts_with("apiserver_request_total{"));
-        let ours = lines.filter(|line| {
-            WRITES.iter().any(|(resource, subresource)| {
-                line.contains(&format!("resource=\"{resource}\""))
-                    && line.contains(&format!("subresource=\"{subresource}\""))
-            }) && ["APPLY", "DELETE", "PATCH", "POST", "PUT"]
-                .iter()
-                .any(|verb| line.contains(&format!("verb=\"{verb}\"")))
-        });
-        let values = ours.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
-        Ok(values.sum())
     }
 
     /// Creates Services one after another, each when the one before it has its address and is gone; and before each
@@ -384,35 +357,4 @@ async fn kubectl(lab: &Lab, arguments: &[&str]) -> anyhow::Result<()> {
         stderr.trim()
     );
     Ok(())
-}
-
-/// Prints the largest resident memory of the containers of `component`, as the kernel counts it.
-async fn memory(lab: &Lab, client: &kube::Client, component: &str, name: &str) -> anyhow::Result<()> {
-    let pods: Api<Pod> = Api::namespaced(client.clone(), "metallb-system");
-    let pods = pods
-        .list(&ListParams::default().labels(&format!("component={component}")))
-        .await?;
-    let running = pods
-        .items
-        .into_iter()
-        .filter(|pod| pod.metadata.deletion_timestamp.is_none());
-    let statuses = running.filter_map(|pod| pod.status?.container_statuses).flatten();
-    let processes = statuses.filter_map(|status| lab.container_pid(&status.container_id?));
-    let sizes: Vec<f64> = processes.map(resident).collect::<anyhow::Result<_>>()?;
-    let largest = sizes
-        .into_iter()
-        .reduce(f64::max)
-        .with_context(|| format!("no process of the {component}"))?;
-    super::print(name, largest / 1024.0, "MiB");
-    Ok(())
-}
-
-/// In KiB.
-fn resident(process: u32) -> anyhow::Result<f64> {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))
-        .context("no VmRSS")?;
-    Ok(line.trim().trim_end_matches(" kB").parse()?)
 }

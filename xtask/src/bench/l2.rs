@@ -8,6 +8,7 @@
 //! | `arp` | how soon it answers, beside the kernel |
 //! | `forged`, `noise` | datagrams and frames that mean harm |
 //! | `busy` | no core has time |
+//! | `memory` | thousands of Services |
 //! | `plan` | which of them |
 //! | `scene`, `seen`, `speakers` | the lab as the scenes use it; what follows from what was seen (pure) |
 //!
@@ -20,6 +21,7 @@ mod arp;
 mod busy;
 mod faults;
 mod forged;
+mod memory;
 mod noise;
 mod paused;
 mod plan;
@@ -82,6 +84,9 @@ pub(super) async fn run(name: &str, mut plan: Plan) -> anyhow::Result<()> {
     if plan.wants(Act::Unplug) {
         let measure = async |cluster: &Cluster| carriers(cluster, plan).await;
         on_lab(lab(3, Nics::Two), &product, measure).await?;
+    }
+    if plan.wants(Act::Memory) {
+        on_lab(lab(5, Nics::One), &product, memory::services).await?;
     }
     Ok(())
 }

@@ -35,6 +35,8 @@ pub(in crate::bench) enum Act {
     Noise,
     /// Every core is busy.
     Busy,
+    /// There are 2,000 Services; on a lab of its own, with five nodes.
+    Memory,
 }
 
 /// What is measured unless a user chooses: all that takes little time and no lab of its own.
@@ -78,7 +80,7 @@ impl Plan {
 
     /// Whether there is anything to do on the lab that most scenes share.
     pub(super) fn wants_segment(&self) -> bool {
-        let elsewhere = [Act::Unplug];
+        let elsewhere = [Act::Unplug, Act::Memory];
         let mut acts = Act::value_variants().iter();
         acts.any(|act| self.wants(*act) && !elsewhere.contains(act))
     }

@@ -1,0 +1,71 @@
+//! What our programs use: memory, and writes to the API server.
+
+use anyhow::Context as _;
+use cortenlb_lab::Lab;
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{Api, ListParams};
+
+/// The requests by which our programs write, as the API server counts them. Nobody else makes them in a lab at rest.
+const WRITES: [(&str, &str); 6] = [
+    ("services", "status"),
+    ("ipaddresspools", "status"),
+    ("addressreservations", "status"),
+    ("servicel2statuses", ""),
+    ("servicel2statuses", "status"),
+    ("configurationstates", "status"),
+];
+
+/// How often the API server has been asked for [`WRITES`].
+pub(super) async fn writes(client: &kube::Client) -> anyhow::Result<f64> {
+    let request = http::Request::get("/metrics").body(Vec::new())?;
+    let text = client.request_text(request).await?;
+    let lines = text
+        .lines()
+        .filter(|line| line.starts_with("apiserver_request_total{"));
+    let ours = lines.filter(|line| {
+        WRITES.iter().any(|(resource, subresource)| {
+            line.contains(&format!("resource=\"{resource}\""))
+                && line.contains(&format!("subresource=\"{subresource}\""))
+        }) && ["APPLY", "DELETE", "PATCH", "POST", "PUT"]
+            .iter()
+            .any(|verb| line.contains(&format!("verb=\"{verb}\"")))
+    });
+    let values = ours.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
+    Ok(values.sum())
+}
+
+/// Prints the largest resident memory of the containers of `component`, as the kernel counts it.
+pub(super) async fn memory(
+    lab: &Lab,
+    client: &kube::Client,
+    component: &str,
+    name: &str,
+) -> anyhow::Result<()> {
+    let pods: Api<Pod> = Api::namespaced(client.clone(), "metallb-system");
+    let pods = pods
+        .list(&ListParams::default().labels(&format!("component={component}")))
+        .await?;
+    let running = pods
+        .items
+        .into_iter()
+        .filter(|pod| pod.metadata.deletion_timestamp.is_none());
+    let statuses = running.filter_map(|pod| pod.status?.container_statuses).flatten();
+    let processes = statuses.filter_map(|status| lab.container_pid(&status.container_id?));
+    let sizes: Vec<f64> = processes.map(resident).collect::<anyhow::Result<_>>()?;
+    let largest = sizes
+        .into_iter()
+        .reduce(f64::max)
+        .with_context(|| format!("no process of the {component}"))?;
+    super::print(name, largest / 1024.0, "MiB");
+    Ok(())
+}
+
+/// In KiB.
+fn resident(process: u32) -> anyhow::Result<f64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .context("no VmRSS")?;
+    Ok(line.trim().trim_end_matches(" kB").parse()?)
+}
