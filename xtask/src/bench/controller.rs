@@ -74,14 +74,6 @@ async fn measure(lab: &Lab, services: usize, idle: Option<Duration>) -> anyhow::
     print("controller.bulk.rate", bulk, "1/s");
     print("controller.bulk.ratio", bulk / plain, "1");
     bench.settled(services).await?;
-    memory(
-        lab,
-        &bench.client,
-        "controller",
-        &format!("controller.memory.bulk.{services}"),
-    )
-    .await?;
-
     let (raw, single) = bench.singles(others).await?;
     let (raw, single) = (Percentiles::of(&raw), Percentiles::of(&single));
     print("apiserver.status_write.p50", raw.p50, "ms");
@@ -90,6 +82,13 @@ async fn measure(lab: &Lab, services: usize, idle: Option<Duration>) -> anyhow::
     print("controller.single.p99", single.p99, "ms");
     print("controller.single.p99.ratio", single.p99 / raw.p99, "1");
     kubectl(lab, &["delete", "namespace", "plain"]).await?;
+    memory(
+        lab,
+        &bench.client,
+        "controller",
+        &format!("controller.memory.bulk.{services}"),
+    )
+    .await?;
     kubectl(
         lab,
         &[

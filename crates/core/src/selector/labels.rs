@@ -39,9 +39,7 @@ impl Labels {
 
 impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Labels {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(labels: I) -> Self {
-        let labels = labels
-            .into_iter()
-            .map(|(key, value)| (key.into(), value.into()));
+        let labels = labels.into_iter().map(|(key, value)| (key.into(), value.into()));
         let labels: BTreeMap<String, String> = labels.collect();
         Self::from(&labels)
     }

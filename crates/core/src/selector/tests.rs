@@ -61,7 +61,13 @@ fn malformed_expressions_are_refused() {
 fn labels_are_what_they_were_made_from() {
     let none: [(&str, &str); 0] = [];
     assert_eq!(Labels::from(none), Labels::new());
-    let all = Labels::from([("b", ""), ("a", "1"), ("", "empty"), ("a/b-c.d_e", "x"), ("a", "2")]);
+    let all = Labels::from([
+        ("b", ""),
+        ("a", "1"),
+        ("", "empty"),
+        ("a/b-c.d_e", "x"),
+        ("a", "2"),
+    ]);
     let listed: Vec<(&str, &str)> = all.iter().collect();
     assert_eq!(listed, [("", "empty"), ("a", "2"), ("a/b-c.d_e", "x"), ("b", "")]);
     assert_eq!(all.get("b"), Some(""));

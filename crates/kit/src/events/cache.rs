@@ -44,7 +44,8 @@ impl Cache {
     pub(super) fn insert(&mut self, note: &Note, name: String, now: Instant) {
         let key = self.key(note);
         if self.known.len() >= ENTRIES && !self.known.contains_key(&key) {
-            self.known.retain(|_, (_, last)| now.duration_since(*last) <= REPEAT);
+            self.known
+                .retain(|_, (_, last)| now.duration_since(*last) <= REPEAT);
             let oldest = self.known.values().map(|(_, last)| *last).min();
             if let Some(oldest) = oldest.filter(|_| self.known.len() >= ENTRIES) {
                 self.known.retain(|_, (_, last)| *last != oldest);
@@ -55,12 +56,7 @@ impl Cache {
 
     fn key(&self, note: &Note) -> u64 {
         let involved = &note.involved;
-        let object = (
-            &involved.kind,
-            &involved.namespace,
-            &involved.name,
-            &involved.uid,
-        );
+        let object = (&involved.kind, &involved.namespace, &involved.name, &involved.uid);
         self.hasher
             .hash_one((object, note.severity, &note.reason, &note.message))
     }

@@ -219,8 +219,7 @@ fn an_empty_advertisement_selects_everything() {
 #[test]
 fn every_field_of_an_advertisement_arrives() {
     let by = |value: &str| json!({ "matchLabels": { "key": value } });
-    let parsed =
-        |value: &str| LabelSelector::from_labels(&Labels::from([("key", value)]));
+    let parsed = |value: &str| LabelSelector::from_labels(&Labels::from([("key", value)]));
     let fact = advertisement(&mk_advertisement(json!({
         "ipAddressPools": ["p", "q"],
         "ipAddressPoolSelectors": [by("pool")],

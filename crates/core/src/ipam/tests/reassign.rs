@@ -15,9 +15,7 @@ fn allocator(reassign_on_pool_change: bool) -> Allocator {
 #[test]
 fn each_change_of_the_pools_reassigns_only_under_the_flag() {
     let only_for = |label: &str| Allocation {
-        namespace_selectors: vec![LabelSelector::from_labels(
-            &[("tier", label)].into(),
-        )],
+        namespace_selectors: vec![LabelSelector::from_labels(&[("tier", label)].into())],
         ..Allocation::default()
     };
     let selecting = |label: &str| PoolSpec {

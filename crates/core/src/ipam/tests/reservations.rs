@@ -293,9 +293,7 @@ fn services_that_share_bind_together() {
 fn a_reservation_opens_no_pool_that_is_not_for_the_service() {
     let selecting = PoolSpec {
         allocation: Some(Allocation {
-            service_selectors: vec![LabelSelector::from_labels(
-                &[("tier", "web")].into(),
-            )],
+            service_selectors: vec![LabelSelector::from_labels(&[("tier", "web")].into())],
             ..Allocation::default()
         }),
         ..mk_spec("a", &["10.0.0.0/29"])
