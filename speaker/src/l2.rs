@@ -3,6 +3,7 @@
 //! | module | owns |
 //! | --- | --- |
 //! | [`eligible`] | which interfaces announce, and which family; which gateways are asked |
+//! | [`attached`] | how this node is attached to the network, as others are to know it |
 //! | [`ownership`] | which addresses are answered for: [`cortenlb_proto::cluster`] with addresses and interfaces around it |
 //! | [`transport`] | datagrams to and from the other speakers |
 //! | [`driver`] | the thread: sockets, filters and group memberships around both machines |
@@ -32,12 +33,14 @@ use cortenlb_proto::seal::Keys;
 use prometheus_client::registry::Registry;
 use tokio::sync::{mpsc, watch};
 
+mod attached;
 mod driver;
 mod eligible;
 mod metrics;
 mod ownership;
 mod transport;
 
+use attached::Ports;
 pub use eligible::{Exclusions, LoadError};
 use ownership::Ownership;
 pub use ownership::{Group, Plan, Speaker};
@@ -165,7 +168,11 @@ pub async fn spawn(registry: &mut Registry, settings: Settings) -> Result<Handle
     tokio::spawn(async move {
         loop {
             let links = Arc::clone(&changes.borrow_and_update());
-            mailbox.post(|desired| desired.interfaces = Some(eligible::interfaces(&links, &exclusions)));
+            let found = (
+                eligible::interfaces(&links, &exclusions),
+                eligible::ports(&links, &exclusions),
+            );
+            mailbox.post(|desired| desired.links = Some(found));
             names.send_if_modified(|known| {
                 let names = exclusions.names(&links);
                 let changed = *known != names;
@@ -283,7 +290,8 @@ struct Desired {
     plan: Option<Plan>,
     keys: Option<Keys>,
     forwards: bool,
-    interfaces: Option<Interfaces>,
+    /// The interfaces that announce, and those that would with carrier too.
+    links: Option<(Interfaces, Ports)>,
     gateways: Option<Gateways>,
     stop: bool,
 }

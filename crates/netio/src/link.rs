@@ -43,6 +43,9 @@ pub struct Link {
     pub master: Option<u32>,
     /// Its addresses that may be used as a source: those in duplicate address detection are left out.
     pub addresses: Vec<IpAddr>,
+    /// What it reaches without a gateway: an address of each subnet, and the length of the prefix. Detection changes
+    /// nothing about them.
+    pub subnets: Vec<(IpAddr, u8)>,
 }
 
 /// Why the interfaces, or the gateways, are not known, or no longer followed.
@@ -138,13 +141,9 @@ fn assemble(links: &[LinkMessage], addresses: &[AddressMessage]) -> Links {
         .map(|link| (link.index, link))
         .collect();
     for message in addresses {
-        if message
-            .header
-            .flags
-            .intersects(AddressHeaderFlags::Tentative | AddressHeaderFlags::Dadfailed)
-        {
+        let Some(link) = table.get_mut(&message.header.index) else {
             continue;
-        }
+        };
         // IFA_ADDRESS is the other end of a point-to-point link; IFA_LOCAL is ours, and absent for IPv6.
         let find = |pick: fn(&AddressAttribute) -> Option<IpAddr>| message.attributes.iter().find_map(pick);
         let local = find(|attribute| match attribute {
@@ -155,12 +154,16 @@ fn assemble(links: &[LinkMessage], addresses: &[AddressMessage]) -> Links {
             AddressAttribute::Address(address) => Some(*address),
             _ => None,
         });
-        if let (Some(link), Some(address)) = (table.get_mut(&message.header.index), local.or(address)) {
-            link.addresses.push(address);
+        link.subnets
+            .extend(address.map(|address| (address, message.header.prefix_len)));
+        let unusable = AddressHeaderFlags::Tentative | AddressHeaderFlags::Dadfailed;
+        if !message.header.flags.intersects(unusable) {
+            link.addresses.extend(local.or(address));
         }
     }
     for link in table.values_mut() {
         link.addresses.sort_unstable();
+        link.subnets.sort_unstable();
     }
     table
 }
@@ -177,6 +180,7 @@ fn link(message: &LinkMessage) -> Option<Link> {
         noarp: flag(LinkFlags::Noarp),
         master: None,
         addresses: Vec::new(),
+        subnets: Vec::new(),
     };
     for attribute in &message.attributes {
         match attribute {

@@ -1,6 +1,6 @@
 //! Who is there, and who answers for which group of addresses: one machine on every node.
 //!
-//! Everything that is known is a set of *entries*: one for each member, one for each group. Entries are ordered, the
+//! Everything that is known is a set of *entries*: two for each member, one for each group. Entries are ordered, the
 //! greater one of two holds, so that all who have seen the same entries know the same, in whatever order they came.
 //! What is news to a member it passes on at once to those whom it knows best; what got lost is found by comparing
 //! digests, which every heartbeat carries. See `docs/adr/0005-ownership-is-state.md`.
@@ -9,6 +9,7 @@
 //! | --- | --- |
 //! | `life` | this member: heartbeats, joining, pauses, its end |
 //! | `members` | who is there, in which life; who watches whom |
+//! | `attachment` | how members are attached to the network, and which groups they reach |
 //! | `suspicion` | who has not been heard, and what becomes of it |
 //! | `records` | who owns which group, and who stands by |
 //! | `digests` | what two know differently, without sending all of it |
@@ -26,9 +27,10 @@ use std::time::Duration;
 
 use cortenlb_core::time::Instant;
 use cortenlb_wire::member::Life;
-pub use cortenlb_wire::member::{Member, NodeId, Phase, Record};
+pub use cortenlb_wire::member::{Attached, Attachment, Member, NodeId, Phase, Prefix, Record};
 
 mod answer;
+mod attachment;
 mod digests;
 mod duty;
 mod exchange;
@@ -77,6 +79,8 @@ pub enum Input<'a> {
     },
     /// A node's own address is answered for on the segment: its kernel runs.
     NodeAnswered(NodeId),
+    /// This node's interfaces that can announce addresses, in an order that stays the same; in place of the earlier ones.
+    Attached(Vec<Attached>),
     /// Whether the default gateway answers.
     Gateway(bool),
     /// Whether this node can forward what comes in: until then it takes no groups that others can have.
@@ -122,6 +126,8 @@ pub enum Output {
     },
     /// Ask on the segment for the node's own address.
     AskNode(NodeId),
+    /// This member is attached to the network in another way than before.
+    Attached(NodeId),
 }
 
 /// With whose link-layer address a group is answered for.
@@ -229,6 +235,7 @@ impl Cluster {
             Input::Datagram(bytes) => self.receive(now, bytes),
             Input::Answered { group, by } => self.answered(now, group, by),
             Input::NodeAnswered(id) => self.node_runs(now, id),
+            Input::Attached(interfaces) => self.set_attached(now, interfaces),
             Input::Gateway(answers) => {
                 self.life.gateway = answers;
                 self.weigh(now);
@@ -264,6 +271,11 @@ impl Cluster {
     /// The members that this one knows, itself among them.
     pub fn members(&self) -> impl Iterator<Item = &Member> {
         self.members.iter()
+    }
+
+    /// How a member is attached to the network, as far as it is known.
+    pub fn attachment(&self, id: NodeId) -> Option<&Attachment> {
+        self.members.attachment(id)
     }
 
     /// What this member answers for.

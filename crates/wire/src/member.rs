@@ -9,8 +9,10 @@
 
 use std::net::IpAddr;
 
+mod attachment;
 mod bytes;
 
+pub use attachment::{Attached, Attachment, MAX_INTERFACES, MAX_PREFIXES, Prefix};
 use bytes::{Reader, Writer};
 
 /// The version of the format that is written, and the only one that is read so far.
@@ -143,6 +145,8 @@ pub enum Body {
     Entries {
         /// Of members.
         members: Vec<Member>,
+        /// Of how members are attached to the network.
+        attachments: Vec<Attachment>,
         /// Of groups.
         records: Vec<Record>,
     },
@@ -207,10 +211,13 @@ impl Datagram {
                 heard: reader.flag("heard")?,
             },
             3 => {
-                let (members, records) = (reader.u8()?, reader.u8()?);
+                let [members, attachments, records] = [reader.u8()?, reader.u8()?, reader.u8()?];
                 Body::Entries {
                     members: (0..members)
                         .map(|_| reader.member("members"))
+                        .collect::<Result<_, _>>()?,
+                    attachments: (0..attachments)
+                        .map(|_| reader.attachment())
                         .collect::<Result<_, _>>()?,
                     records: (0..records).map(|_| reader.record()).collect::<Result<_, _>>()?,
                 }
@@ -229,7 +236,7 @@ impl Datagram {
     /// The whole datagram.
     ///
     /// # Panics
-    /// Never, if lists of entries come from [`Body::entries`]: 256 members or records in one datagram cannot be
+    /// Never, if lists of entries come from [`Body::entries`]: 256 entries of a kind in one datagram cannot be
     /// written.
     pub fn emit(&self) -> Vec<u8> {
         let mut writer = Writer::default();
@@ -253,10 +260,18 @@ impl Datagram {
                 writer.member(member);
                 writer.u8((*heard).into());
             }
-            Body::Entries { members, records } => {
+            Body::Entries {
+                members,
+                attachments,
+                records,
+            } => {
                 writer.count(members.len());
+                writer.count(attachments.len());
                 writer.count(records.len());
                 members.iter().for_each(|member| writer.member(member));
+                attachments
+                    .iter()
+                    .for_each(|attachment| writer.attachment(attachment));
                 records.iter().for_each(|record| writer.record(record));
             }
             Body::Digests {
@@ -277,22 +292,27 @@ impl Datagram {
 
 impl Body {
     /// As many bodies as it takes to say all this in datagrams of at most [`LONGEST`] bytes.
-    pub fn entries(members: &[Member], records: &[Record]) -> impl Iterator<Item = Self> {
-        // The head takes 33 bytes, a member 21, a record at most 58.
-        const MEMBERS: usize = (LONGEST - 33) / 21;
-        const RECORDS: usize = (LONGEST - 33) / 58;
-        let members = members.chunks(MEMBERS).map(|members| Self::Entries {
+    pub fn entries(members: &[Member], attachments: &[Attachment], records: &[Record]) -> Vec<Self> {
+        // The head takes 34 bytes, a member 21, a record at most 58.
+        const ROOM: usize = LONGEST - 34;
+        let members = members.chunks(ROOM / 21).map(|members| Self::Entries {
             members: members.to_vec(),
+            attachments: Vec::new(),
             records: Vec::new(),
         });
-        let records = records.chunks(RECORDS).map(|records| Self::Entries {
+        let attachments = bytes::fitting(ROOM, attachments)
+            .into_iter()
+            .map(|attachments| Self::Entries {
+                members: Vec::new(),
+                attachments: attachments.to_vec(),
+                records: Vec::new(),
+            });
+        let records = records.chunks(ROOM / 58).map(|records| Self::Entries {
             members: Vec::new(),
+            attachments: Vec::new(),
             records: records.to_vec(),
         });
-        members
-            .collect::<Vec<_>>()
-            .into_iter()
-            .chain(records.collect::<Vec<_>>())
+        members.chain(attachments).chain(records).collect()
     }
 }
 

@@ -149,12 +149,13 @@ impl Driver {
             plan,
             keys,
             forwards,
-            interfaces,
+            links,
             gateways,
             stop,
         } = self.mailbox.take();
         // Interfaces first: a table that comes with them is then told of once, on the right ones.
-        if let Some(interfaces) = interfaces {
+        if let Some((interfaces, ports)) = links {
+            self.ownership.set_ports(now(), ports);
             // Without an interface nobody is answered: who has one answers from now on.
             let drain = cluster::Input::Drain(interfaces.is_empty());
             self.ownership.handle(now(), drain);

@@ -7,9 +7,12 @@ use std::path::{Path, PathBuf};
 
 use cortenlb_netio::gateway;
 use cortenlb_netio::link::{Link, Links};
+use cortenlb_proto::cluster::{Attached, Prefix};
 use cortenlb_proto::l2::{Gateway, Gateways, Interface, Interfaces};
 use regex::Regex;
 use serde::Deserialize;
+
+use super::attached::Ports;
 
 /// The interfaces that never announce anything: MetalLB's ConfigMap `metallb-excludel2`.
 #[derive(Clone, Debug, Default)]
@@ -121,8 +124,35 @@ pub(super) fn interfaces(links: &Links, exclusions: &Exclusions) -> Interfaces {
         .collect()
 }
 
+/// The interfaces that announce, or would if they were up and had carrier.
+pub(super) fn ports(links: &Links, exclusions: &Exclusions) -> Ports {
+    links
+        .values()
+        .filter(|link| !exclusions.exclude(&link.name))
+        .filter_map(|link| Some((link.index, port(link)?)))
+        .collect()
+}
+
+fn port(link: &Link) -> Option<Attached> {
+    let subnets = link.subnets.iter();
+    let prefixes = subnets.filter_map(|(address, length)| Prefix::new(*address, *length));
+    let mut prefixes: Vec<Prefix> = prefixes.filter(|prefix| !prefix.is_host()).collect();
+    prefixes.sort_unstable();
+    prefixes.dedup();
+    Some(Attached {
+        mac: plugged(link)?.mac,
+        carrier: link.up && link.carrier,
+        prefixes,
+    })
+}
+
 fn interface(link: &Link) -> Option<Interface> {
-    let fit = link.up && link.carrier && !link.noarp && link.master.is_none();
+    plugged(link).filter(|_| link.up && link.carrier)
+}
+
+/// What it announces while it is up and has carrier.
+fn plugged(link: &Link) -> Option<Interface> {
+    let fit = !link.noarp && link.master.is_none();
     let mac = link.mac.filter(|mac| fit && mac.is_station())?;
     let ndp = link.addresses.iter().copied().find_map(link_local);
     let interface = Interface {

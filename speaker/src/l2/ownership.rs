@@ -12,6 +12,10 @@ use cortenlb_proto::cluster::{Candidates, Cause, Cluster, Input, NodeId, Output,
 use cortenlb_proto::l2::{Announcement, Table};
 use cortenlb_wire::mac::MacAddr;
 
+use super::attached::Ports;
+
+mod segment;
+
 /// The link-layer addresses of the other nodes are asked for again after this time.
 const MACS: Duration = Duration::from_secs(60);
 
@@ -67,8 +71,10 @@ pub(super) struct Ownership {
     me: NodeId,
     cluster: Cluster,
     plan: Plan,
-    /// The link-layer addresses of the other nodes, by interface of this one.
-    macs: BTreeMap<NodeId, BTreeMap<u32, MacAddr>>,
+    /// This node's ports, once they are known.
+    ports: Option<Ports>,
+    /// The link-layer addresses with which other nodes answer for their own addresses, by interface of this one.
+    learned: BTreeMap<NodeId, BTreeMap<u32, MacAddr>>,
     /// When to ask for them again.
     ask_macs: Instant,
     gateways: BTreeSet<IpAddr>,
@@ -89,7 +95,8 @@ impl Ownership {
             me,
             cluster: Cluster::new(now, me, born, seed),
             plan: Plan::default(),
-            macs: BTreeMap::new(),
+            ports: None,
+            learned: BTreeMap::new(),
             ask_macs: now,
             gateways: BTreeSet::new(),
             ask_gateways: now,
@@ -149,9 +156,11 @@ impl Ownership {
         if before.speakers != self.plan.speakers {
             let roster = self.plan.speakers.keys().copied().collect();
             self.handle(now, Input::Roster(roster));
-            self.macs.retain(|id, _| self.plan.speakers.contains_key(id));
+            self.learned.retain(|id, _| self.plan.speakers.contains_key(id));
             self.ask_macs = now;
         }
+        // Before the groups: it counts for who gets them.
+        self.attach(now);
         let changed = self.plan.groups.iter().filter(|(lowest, group)| {
             before
                 .groups
@@ -198,7 +207,7 @@ impl Ownership {
                     tracing::info!(%group, cause, node, in_name_of, "answering for the group");
                     self.is_stale = true;
                     if let Role::StandIn(owner) = role
-                        && !self.macs.contains_key(&owner)
+                        && self.macs_of(owner).is_empty()
                     {
                         self.ask_node(owner);
                     }
@@ -218,6 +227,7 @@ impl Ownership {
                     });
                 }
                 Output::AskNode(id) => self.ask_node(id),
+                Output::Attached(id) => self.attachment_changed(id),
             }
         }
     }
@@ -268,11 +278,7 @@ impl Ownership {
             .iter()
             .find(|(_, speaker)| speaker.addresses.contains(&address));
         if let Some((&id, _)) = node {
-            if self.macs.entry(id).or_default().insert(interface, by) != Some(by) {
-                let friends = self.macs.values().flat_map(BTreeMap::values).copied().collect();
-                self.actions.push_back(Action::Friends(friends));
-                self.is_stale |= self.cluster.serving().any(|(_, role)| role == Role::StandIn(id));
-            }
+            self.learn_mac(id, interface, by);
             self.handle(now, Input::NodeAnswered(id));
         }
         if self.gateways.contains(&address) {
@@ -280,9 +286,7 @@ impl Ownership {
             self.handle(now, Input::Gateway(true));
         }
         if self.plan.groups.contains_key(&address) {
-            let mut known = self.macs.iter();
-            let by = known.find(|(_, macs)| macs.get(&interface) == Some(&by));
-            let by = by.map(|(id, _)| *id);
+            let by = self.node_with(interface, by);
             self.handle(now, Input::Answered { group: address, by });
         }
     }
@@ -311,7 +315,7 @@ impl Ownership {
         let addresses = groups.flat_map(|(group, role)| {
             let in_name_of = match role {
                 Role::Owner => None,
-                Role::StandIn(owner) => Some(self.macs.get(&owner).cloned().unwrap_or_default()),
+                Role::StandIn(owner) => Some(self.macs_of(owner)),
             };
             group.addresses.iter().map(move |(address, scope)| {
                 let announcement = Announcement {
@@ -324,3 +328,6 @@ impl Ownership {
         addresses.collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -273,7 +273,7 @@ fn an_interface_that_comes_back_unnoticed_is_heard_again() {
             });
             // Nobody follows the links: as if they had been read before and after, and not between.
             mailbox.post(|desired| {
-                desired.interfaces = Some(Interfaces::from([(node, interface)]));
+                desired.links = Some((Interfaces::from([(node, interface)]), Ports::new()));
                 desired.plan = Some(plan(&["172.21.5.240"]));
             });
             let metrics = metrics::Metrics::register(&mut Registry::default());

@@ -13,9 +13,15 @@ fn mk_link(index: u32, flags: LinkFlags, attributes: Vec<LinkAttribute>) -> Link
     message
 }
 
-fn mk_address(index: u32, flags: AddressHeaderFlags, attributes: Vec<AddressAttribute>) -> AddressMessage {
+fn mk_address(
+    index: u32,
+    prefix_len: u8,
+    flags: AddressHeaderFlags,
+    attributes: Vec<AddressAttribute>,
+) -> AddressMessage {
     let mut message = AddressMessage::default();
     message.header.index = index;
+    message.header.prefix_len = prefix_len;
     message.header.flags = flags;
     message.attributes = attributes;
     message
@@ -49,11 +55,13 @@ fn an_interface_is_put_together_from_both_answers() {
     let addresses = [
         mk_address(
             2,
+            64,
             AddressHeaderFlags::Permanent,
             vec![AddressAttribute::Address(ip("fe80::1"))],
         ),
         mk_address(
             2,
+            30,
             AddressHeaderFlags::empty(),
             vec![
                 AddressAttribute::Address(ip("10.0.0.2")),
@@ -62,16 +70,19 @@ fn an_interface_is_put_together_from_both_answers() {
         ),
         mk_address(
             2,
+            48,
             AddressHeaderFlags::Tentative,
             vec![AddressAttribute::Address(ip("fd00::1"))],
         ),
         mk_address(
             2,
+            128,
             AddressHeaderFlags::Dadfailed,
             vec![AddressAttribute::Address(ip("fd00::2"))],
         ),
         mk_address(
             99,
+            64,
             AddressHeaderFlags::empty(),
             vec![AddressAttribute::Address(ip("fd00::3"))],
         ),
@@ -86,6 +97,12 @@ fn an_interface_is_put_together_from_both_answers() {
         noarp: false,
         master: Some(7),
         addresses: vec![ip("10.0.0.1"), ip("fe80::1")],
+        subnets: vec![
+            (ip("10.0.0.2"), 30),
+            (ip("fd00::1"), 48),
+            (ip("fd00::2"), 128),
+            (ip("fe80::1"), 64),
+        ],
     };
     let tun0 = Link {
         index: 3,
@@ -97,6 +114,7 @@ fn an_interface_is_put_together_from_both_answers() {
         noarp: true,
         master: None,
         addresses: vec![],
+        subnets: vec![],
     };
     assert_eq!(
         assemble(&links, &addresses),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cortenlb_core::time::Instant;
-use cortenlb_wire::member::{Body, Datagram, Member, NodeId, Phase, Record};
+use cortenlb_wire::member::{Attachment, Body, Datagram, Member, NodeId, Phase, Record};
 
 use super::members::Merged;
 use super::{Cluster, Output};
@@ -18,6 +18,7 @@ const COMPARED: Duration = Duration::from_millis(200);
 #[derive(Debug, Default)]
 pub(super) struct News {
     members: Vec<(Member, Option<NodeId>)>,
+    attachments: Vec<(Attachment, Option<NodeId>)>,
     records: Vec<(Record, Option<NodeId>)>,
 }
 
@@ -43,14 +44,22 @@ impl Cluster {
         self.news.members.push((member, by));
     }
 
+    pub(super) fn is_news_of_attachment(&mut self, attachment: Attachment, by: Option<NodeId>) {
+        self.news.attachments.push((attachment, by));
+    }
+
     pub(super) fn is_news_of(&mut self, record: Record, by: Option<NodeId>) {
         self.news.records.push((record, by));
     }
 
     /// Passes on what others do not know yet, but not to the one from whom it came.
     pub(super) fn spread(&mut self) {
-        let News { members, records } = std::mem::take(&mut self.news);
-        if members.is_empty() && records.is_empty() {
+        let News {
+            members,
+            attachments,
+            records,
+        } = std::mem::take(&mut self.news);
+        if members.is_empty() && attachments.is_empty() && records.is_empty() {
             return;
         }
         // Who is on the verge of being given up hears of it first: it knows better.
@@ -68,8 +77,9 @@ impl Cluster {
         to.remove(&self.members.me);
         for to in to {
             let members = others_than(&members, to);
+            let attachments = others_than(&attachments, to);
             let records = others_than(&records, to);
-            for body in Body::entries(&members, &records) {
+            for body in Body::entries(&members, &attachments, &records) {
                 self.send(to, body);
             }
         }
@@ -95,10 +105,15 @@ impl Cluster {
             }
             Body::Suspect(member) => self.asked_about(now, by, member),
             Body::Opinion { member, heard } => self.told_about(now, &member, heard),
-            Body::Entries { members, records } => {
+            Body::Entries {
+                members,
+                attachments,
+                records,
+            } => {
                 for member in members {
                     self.take_in(now, by, member, &mut older);
                 }
+                self.take_in_attachments(now, by, attachments);
                 self.take_in_records(now, by, records);
             }
             Body::Digests {
@@ -106,9 +121,9 @@ impl Cluster {
                 members,
                 records,
             } => {
-                let members = self.members.differing(&members);
+                let (members, attachments) = self.members.differing(&members);
                 let records = self.records.differing(&records);
-                for body in Body::entries(&members, &records) {
+                for body in Body::entries(&members, &attachments, &records) {
                     self.send(by, body);
                 }
                 if !answer {
@@ -116,7 +131,7 @@ impl Cluster {
                 }
             }
         }
-        for body in Body::entries(&older, &[]) {
+        for body in Body::entries(&older, &[], &[]) {
             self.send(by, body);
         }
     }
@@ -142,7 +157,7 @@ impl Cluster {
                 && known.member.phase <= Phase::Draining
         });
         if was_heard && said.phase == Phase::Dead {
-            for body in Body::entries(&[said], &[]) {
+            for body in Body::entries(&[said], &[], &[]) {
                 self.send(said.id, body);
             }
             return Merged::Known;
@@ -155,6 +170,19 @@ impl Cluster {
         merged
     }
 
+    fn take_in_attachments(&mut self, now: Instant, by: NodeId, attachments: Vec<Attachment>) {
+        let mut older = Vec::new();
+        for said in attachments {
+            let id = said.id;
+            if self.learn_attachment(now, said, Some(by)) == Merged::Older {
+                older.extend(self.members.attachment(id).cloned());
+            }
+        }
+        for body in Body::entries(&[], &older, &[]) {
+            self.send(by, body);
+        }
+    }
+
     fn take_in_records(&mut self, now: Instant, by: NodeId, records: Vec<Record>) {
         let mut older = Vec::new();
         for said in records {
@@ -164,7 +192,7 @@ impl Cluster {
                 Merged::Known => {}
             }
         }
-        for body in Body::entries(&[], &older) {
+        for body in Body::entries(&[], &[], &older) {
             self.send(by, body);
         }
     }
@@ -203,7 +231,7 @@ impl Cluster {
 }
 
 /// Those that did not come from `to`.
-fn others_than<T: Copy>(news: &[(T, Option<NodeId>)], to: NodeId) -> Vec<T> {
+fn others_than<T: Clone>(news: &[(T, Option<NodeId>)], to: NodeId) -> Vec<T> {
     let others = news.iter().filter(|(_, by)| *by != Some(to));
-    others.map(|(entry, _)| *entry).collect()
+    others.map(|(entry, _)| entry.clone()).collect()
 }

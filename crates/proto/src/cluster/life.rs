@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cortenlb_core::time::Instant;
-use cortenlb_wire::member::{Backing, Body, Datagram, Life, Member, NodeId, Phase};
+use cortenlb_wire::member::{Attached, Backing, Body, Datagram, Life, Member, NodeId, Phase};
 
 use super::members::Merged;
 use super::suspicion::SUSPICION;
@@ -56,6 +56,8 @@ pub(super) struct Lifetime {
     acknowledged: Option<Instant>,
     /// Somebody knows the same.
     confirmed: bool,
+    /// How this node is attached to the network, once that is known.
+    pub(super) attached: Option<Vec<Attached>>,
     pub(super) gateway: bool,
     pub(super) forwards: bool,
     pub(super) is_leaving: bool,
@@ -78,6 +80,7 @@ impl Lifetime {
             since: now,
             acknowledged: None,
             confirmed: false,
+            attached: None,
             gateway: false,
             forwards: false,
             is_leaving: false,
@@ -101,7 +104,7 @@ impl Cluster {
         let records: Vec<_> = self.records.iter().copied().collect();
         let from = self.members.own();
         let mut snapshot = Vec::new();
-        for body in Body::entries(&[], &records) {
+        for body in Body::entries(&[], &[], &records) {
             let bytes = Datagram {
                 from,
                 sequence: 0,

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use cortenlb_core::time::Instant;
-use cortenlb_wire::member::{MEMBER_BUCKETS, Member, NodeId, Phase};
+use cortenlb_wire::member::{Attachment, MEMBER_BUCKETS, Member, NodeId, Phase};
 
 use super::digests::Digests;
 use super::suspicion::SUSPICION;
@@ -29,6 +29,9 @@ pub(super) const REMEMBERED: Duration = Duration::from_secs(180);
 #[derive(Debug)]
 pub(super) struct Known {
     pub(super) member: Member,
+    attachment: Option<Attachment>,
+    /// When an interface of it got its carrier back last.
+    pub(super) plugged: Option<Instant>,
     /// When a datagram came from it last.
     pub(super) heard: Option<Instant>,
     /// When there was a sign of life last, or reason to wait for one since.
@@ -167,6 +170,10 @@ impl Members {
     fn forget(&mut self, id: NodeId) {
         if let Some(known) = self.known.remove(&id) {
             self.toggle(&known.member);
+            known
+                .attachment
+                .iter()
+                .for_each(|known| self.toggle_attachment(known));
             self.count();
         }
     }
@@ -269,6 +276,34 @@ impl Members {
         }
     }
 
+    pub(super) fn attachment(&self, id: NodeId) -> Option<&Attachment> {
+        self.known.get(&id)?.attachment.as_ref()
+    }
+
+    /// Takes in what somebody says of how a member is attached, this one included. Of one who is not known nothing is kept.
+    pub(super) fn merge_attachment(&mut self, now: Instant, said: Attachment) -> Merged {
+        let Some(known) = self.known.get_mut(&said.id) else {
+            return Merged::Known;
+        };
+        let old = known.attachment.clone();
+        match old.as_ref().map(|old| said.cmp(old)) {
+            Some(std::cmp::Ordering::Less) => return Merged::Older,
+            Some(std::cmp::Ordering::Equal) => return Merged::Known,
+            _ => known.attachment = Some(said.clone()),
+        }
+        if let Some(old) = &old {
+            let lost = old.interfaces.iter().filter(|interface| !interface.carrier);
+            let mut lost = lost.map(|interface| interface.mac);
+            let is_back = |mac| said.interfaces.iter().any(|now| now.mac == mac && now.carrier);
+            if lost.any(is_back) {
+                known.plugged = Some(now);
+            }
+            self.toggle_attachment(old);
+        }
+        self.toggle_attachment(&said);
+        Merged::News
+    }
+
     /// This is how a member is.
     pub(super) fn set(&mut self, now: Instant, member: Member) {
         let old = self.known.get(&member.id).map(|known| known.member);
@@ -278,6 +313,8 @@ impl Members {
         self.toggle(&member);
         let known = self.known.entry(member.id).or_insert_with(|| Known {
             member,
+            attachment: None,
+            plugged: None,
             heard: None,
             sign: now,
             answered: None,
@@ -368,14 +405,36 @@ impl Members {
         self.digests.toggle(mix(id.get()), fields);
     }
 
+    /// The same for an attachment: of one member with the other one, since they are compared together.
+    fn toggle_attachment(&mut self, attachment: &Attachment) {
+        let Attachment {
+            id, born, revision, ..
+        } = attachment;
+        let interfaces = attachment.interfaces.iter().flat_map(|interface| {
+            let [a, b, c, d, e, f] = interface.mac.0;
+            let mac = u64::from_be_bytes([0, interface.carrier.into(), a, b, c, d, e, f]);
+            let prefixes = interface.prefixes.iter();
+            let prefixes = prefixes
+                .map(|prefix| mix(super::records::key(prefix.address()) ^ u64::from(prefix.length())));
+            [mac].into_iter().chain(prefixes)
+        });
+        // No incarnation is as great: no member's own entry has the same fields.
+        let fields = [*born, !u64::from(*revision)].into_iter().chain(interfaces);
+        self.digests.toggle(mix(id.get()), fields);
+    }
+
     pub(super) const fn digests(&self) -> &Digests<MEMBER_BUCKETS> {
         &self.digests
     }
 
     /// The entries in those buckets in which `theirs` differ.
-    pub(super) fn differing(&self, theirs: &[u64; MEMBER_BUCKETS]) -> Vec<Member> {
-        let differs = |member: &&Member| self.digests.differ(theirs, mix(member.id.get()));
-        self.iter().filter(differs).copied().collect()
+    pub(super) fn differing(&self, theirs: &[u64; MEMBER_BUCKETS]) -> (Vec<Member>, Vec<Attachment>) {
+        let differs = |known: &&Known| self.digests.differ(theirs, mix(known.member.id.get()));
+        let known = self.known.values().filter(differs);
+        (
+            known.clone().map(|known| known.member).collect(),
+            known.filter_map(|known| known.attachment.clone()).collect(),
+        )
     }
 }
 

@@ -19,7 +19,7 @@ impl Cluster {
         candidates: &Candidates,
         except: Option<NodeId>,
     ) -> Option<NodeId> {
-        let owners = self.able(candidates, except);
+        let owners = self.able(group, candidates, except);
         owners
             .min_by_key(|(id, preference)| {
                 (
@@ -48,23 +48,24 @@ impl Cluster {
             )
         };
         let first = self
-            .able(candidates, Some(owner))
+            .able(group, candidates, Some(owner))
             .min_by_key(rank)
             .map(|(id, _)| id);
         let others = self
-            .able(candidates, Some(owner))
+            .able(group, candidates, Some(owner))
             .filter(|(id, _)| Some(*id) != first);
         [first, others.min_by_key(rank).map(|(id, _)| id)]
     }
 
     fn able<'a>(
         &'a self,
+        group: IpAddr,
         candidates: &'a Candidates,
         except: Option<NodeId>,
     ) -> impl Iterator<Item = (NodeId, i64)> + 'a {
         candidates
             .iter()
-            .filter(move |(id, _)| Some(**id) != except && self.can_own(candidates, **id))
+            .filter(move |(id, _)| Some(**id) != except && self.can_own(group, candidates, **id))
             .map(|(id, preference)| (*id, *preference))
     }
 }

@@ -16,7 +16,7 @@ const SETTLED: Duration = Duration::from_secs(1);
 /// What a minority decided counts as much as what a majority did when there is a majority for so long.
 const PROMOTION: Duration = Duration::from_secs(1);
 
-/// A preferred node gets its groups back when it has been up for so long.
+/// A preferred node gets its groups back when it has been up, and has had its carriers, for so long.
 const HEALTHY: Duration = Duration::from_secs(60);
 
 /// A group moves so often within [`REMEMBERED`] without need.
@@ -65,7 +65,7 @@ impl Cluster {
         if let Some(better) = self.preferred(now, group, candidates) {
             return self.hand_over(now, record, candidates, better);
         }
-        let stands_by = |id: &NodeId| self.can_own(candidates, *id);
+        let stands_by = |id: &NodeId| self.can_own(group, candidates, *id);
         let missing = record
             .standbys
             .iter()
@@ -101,10 +101,15 @@ impl Cluster {
         }
         let better = candidates.iter().filter(|(id, preference)| {
             let known = self.members.get(**id);
-            let healthy = known.is_some_and(|known| now - known.since >= HEALTHY);
+            let healthy = known.is_some_and(|known| {
+                let since = known
+                    .plugged
+                    .map_or(known.since, |plugged| plugged.max(known.since));
+                now - since >= HEALTHY
+            });
             **preference > own
                 && healthy
-                && self.can_own(candidates, **id)
+                && self.can_own(group, candidates, **id)
                 && !self.members.is_unsteady(**id, now)
         });
         better

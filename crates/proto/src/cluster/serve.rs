@@ -172,11 +172,6 @@ impl Cluster {
         candidates.contains_key(&self.me())
     }
 
-    /// Whether a node that is Up can answer for a group with these candidates.
-    pub(super) fn can_own(&self, candidates: &Candidates, id: NodeId) -> bool {
-        candidates.contains_key(&id) && self.members.is_up(id)
-    }
-
     fn place_new(&mut self, now: Instant, group: IpAddr, candidates: &Candidates) {
         if self.members.placer() != Some(self.me()) {
             return;
@@ -222,9 +217,9 @@ impl Cluster {
 
     fn as_owner(&mut self, now: Instant, record: Record, candidates: &Candidates) {
         let group = record.group;
-        if !self.can_own(candidates, self.me()) {
+        if !self.can_own(group, candidates, self.me()) {
             let mut standbys = record.standbys.into_iter().flatten();
-            let next = standbys.find(|id| self.can_own(candidates, *id));
+            let next = standbys.find(|id| self.can_own(group, candidates, *id));
             if let Some(next) = next.or_else(|| self.best(now, group, candidates, Some(self.me()))) {
                 return self.hand_over(now, record, candidates, next);
             }
@@ -340,7 +335,7 @@ impl Cluster {
             None => (Phase::Away, self.life.since, self.life.since),
         };
         let mut standbys = record.standbys.into_iter().flatten();
-        let next = standbys.find(|id| self.can_own(candidates, *id));
+        let next = standbys.find(|id| self.can_own(group, candidates, *id));
         // Nobody of those who stood by can: all who know the same members name the same one.
         let next = next.or_else(|| self.standbys(now, group, candidates, owner)[0]);
         let is_next = next == Some(self.me());
@@ -357,7 +352,10 @@ impl Cluster {
         if now < lost {
             self.duty.due(lost, group);
             let handed = self.hands_over(now, &record);
-            if handed.is_some() && self.can_own(candidates, self.me()) && self.hesitates_until().is_none() {
+            if handed.is_some()
+                && self.can_own(group, candidates, self.me())
+                && self.hesitates_until().is_none()
+            {
                 // The next owner went before it came: nothing has moved yet.
                 self.take(now, record, candidates, Cause::HandedOver);
             } else if handed == Some(true) {

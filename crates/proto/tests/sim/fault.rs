@@ -40,6 +40,9 @@ pub(crate) enum Fault {
     Power { node: usize, snapshot: bool },
     /// The node is to be emptied for this time.
     Drain(usize),
+    /// The node's interface on the segment of the addresses has no carrier. Datagrams, and questions for the node itself,
+    /// have another one.
+    Unplugged(usize),
     /// The group's candidates change.
     Candidates { group: usize, wanted: Wanted },
     /// These groups come into being.
@@ -80,7 +83,8 @@ impl Fault {
         self.is_of_datagrams() || matches!(self, Self::Partition { .. })
     }
 
-    /// Whether it is something that people do, on purpose, to a network and nodes that work.
+    /// Whether it is something that people do, on purpose, to a network and nodes that work; or that a node tells as soon
+    /// as it happens.
     pub(crate) const fn is_wanted(&self) -> bool {
         !self.is_of_the_network() && self.node().is_none()
     }
@@ -124,7 +128,8 @@ impl Fault {
             | Self::Kill { node, .. }
             | Self::Restart { node, .. }
             | Self::Power { node, .. }
-            | Self::Drain(node) => Some([*node].into()),
+            | Self::Drain(node)
+            | Self::Unplugged(node) => Some([*node].into()),
             Self::Loss(share) if *share > 300 => None,
             _ => Some(BTreeSet::new()),
         }

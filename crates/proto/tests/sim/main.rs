@@ -17,6 +17,7 @@
 //! | `cut_off` | a node that was cut off gains nothing |
 //! | `calm` | nothing moves while nothing happens, and what that costs |
 //! | `takeover` | how long it takes until another one answers |
+//! | `unplugged` | a node without carrier where the addresses are |
 //! | `wishes` | preferred nodes, and how often a group moves for them |
 //!
 //! `CORTENLB_SIM_CASES=10` plays ten times as many schedules, `CORTENLB_SIM_SEED=7` just that one, and
@@ -36,5 +37,6 @@ mod random;
 mod scenarios;
 mod schedule;
 mod takeover;
+mod unplugged;
 mod wishes;
 mod world;

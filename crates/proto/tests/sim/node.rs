@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use cortenlb_core::time::Instant;
-use cortenlb_proto::cluster::{Cluster, Member, NodeId, Role};
+use cortenlb_proto::cluster::{Attached, Cluster, Member, NodeId, Prefix, Role};
+use cortenlb_wire::mac::MacAddr;
 
 use crate::dice::{Dice, MILLISECOND, SECOND};
 
@@ -53,6 +54,7 @@ pub(crate) enum Told {
     Gateway,
     Forwards,
     Drain,
+    Attached,
 }
 
 pub(crate) struct Node {
@@ -61,6 +63,7 @@ pub(crate) struct Node {
     /// Whether its kernel runs.
     pub(crate) powered: bool,
     pub(crate) draining: bool,
+    pub(crate) unplugged: bool,
     pub(crate) process: Option<Process>,
     /// How many processes there were.
     pub(crate) life: u32,
@@ -99,6 +102,7 @@ impl Node {
             clock: Clock::new(dice, 0),
             powered: false,
             draining: false,
+            unplugged: false,
             process: None,
             life: 0,
             born: 0,
@@ -130,6 +134,23 @@ impl Node {
             lapse: false,
             members: Vec::new(),
         });
+    }
+
+    /// Its interfaces: one for datagrams, and one on the segment of the addresses.
+    pub(crate) fn attached(&self) -> Vec<Attached> {
+        let [.., high, low] = self.id.get().to_be_bytes();
+        let interface = |number: u8, carrier: bool, prefixes: &[(&str, u8)]| Attached {
+            mac: MacAddr([2, 0, 0, number, high, low]),
+            carrier,
+            prefixes: prefixes
+                .iter()
+                .map(|(address, length)| Prefix::new(address.parse().unwrap(), *length).unwrap())
+                .collect(),
+        };
+        vec![
+            interface(1, true, &[("192.168.0.0", 24)]),
+            interface(2, !self.unplugged, &[("10.0.0.0", 8), ("fd00::", 16)]),
+        ]
     }
 
     /// The process, if it does anything now.

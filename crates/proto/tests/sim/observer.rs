@@ -17,6 +17,9 @@ mod tests;
 /// others that are known for up to 5 s, and asks the segment before it uses an address.
 pub(crate) const JOINING: u64 = 6_500 * MILLISECOND;
 
+/// All processes have been told of who can answer for a group after this time.
+pub(crate) const TOLD: u64 = 100 * MILLISECOND;
+
 /// So long two may answer where one hands over to the other.
 const HANDOVER: u64 = 200 * MILLISECOND;
 
@@ -175,6 +178,8 @@ impl Observer {
             had.loose_until = now + 2 * SECOND;
             had.unheard = self.unheard;
         }
+        // Who is no candidate any more may stand in for somebody before it is told.
+        had.quiet_from = had.quiet_from.max(now + TOLD);
         if wanted.is_none()
             && let Some(owner) = had.settled.take()
         {

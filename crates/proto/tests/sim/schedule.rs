@@ -104,7 +104,8 @@ impl Schedule {
 /// node that begins cannot tell whether it is alone, and who stands by cannot know that the owner is gone. And a new group
 /// that is made while nodes are stopped may wait for two of them, one after the other.
 fn hides(fault: &Fault, other: &Fault) -> bool {
-    let begins_or_ends = other.node().is_some() || matches!(other, Fault::Create { .. });
+    let begins_or_ends =
+        other.node().is_some() || matches!(other, Fault::Create { .. } | Fault::Unplugged(_));
     let silences = matches!(
         fault,
         Fault::Blocked | Fault::Deaf(_) | Fault::Mute(_) | Fault::Apart(_)
@@ -209,7 +210,8 @@ fn fault(dice: &mut Dice, schedule: &Schedule, untouched: &mut Vec<usize>) -> (F
                 },
             }
         }
-        11 | 12 => Fault::Drain(any(dice)),
+        11 => Fault::Drain(any(dice)),
+        12 => Fault::Unplugged(any(dice)),
         13 | 14 if !schedule.groups.is_empty() => {
             let group = dice.index(0, schedule.groups.len() - 1);
             let wanted = wanted(dice, nodes);

@@ -189,7 +189,8 @@ impl World {
             Event::Asked { by, group } => {
                 for (node, address) in self.observer.answers(group, by) {
                     // One that stands in is no sign of life of the one in whose name it answers.
-                    if node == address && self.network.on_one_segment(by, node) {
+                    let hears = !self.nodes[by].unplugged && self.network.on_one_segment(by, node);
+                    if node == address && hears {
                         let at = self.now + Network::frame(&mut self.dice);
                         let to = by;
                         self.plan(at, Event::Answered { to, group, address });
@@ -358,6 +359,7 @@ impl World {
                 let said = || format!("n{node} asks who has {group}");
                 self.log.note(self.now, Some(group), said);
             }
+            Output::Attached(_) => {}
             Output::AskNode(about) => {
                 let about = self.ids[&about];
                 let at = self.now + Network::frame(&mut self.dice);
@@ -370,7 +372,8 @@ impl World {
 
     /// What a node answers for a group, as others see it.
     fn seen(&mut self, node: usize, group: usize) {
-        let process = self.nodes[node].running();
+        let unplugged = self.nodes[node].unplugged;
+        let process = self.nodes[node].running().filter(|_| !unplugged);
         let role = process.and_then(|process| process.serving.get(&group).filter(|_| process.holds));
         let address = match role.copied() {
             Some(Role::Owner) => Some(node),

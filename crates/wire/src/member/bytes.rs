@@ -2,7 +2,11 @@
 
 use std::net::IpAddr;
 
-use super::{Backing, Error, Life, Member, NodeId, Phase, Record};
+use super::{
+    Attached, Attachment, Backing, Error, Life, MAX_INTERFACES, MAX_PREFIXES, Member, NodeId, Phase, Prefix,
+    Record,
+};
+use crate::mac::MacAddr;
 
 /// What is left to be read.
 pub(super) struct Reader<'a>(&'a [u8]);
@@ -77,18 +81,59 @@ impl<'a> Reader<'a> {
         })
     }
 
+    fn address(&mut self) -> Result<IpAddr, Error> {
+        match self.u8()? {
+            4 => Ok(IpAddr::from(self.chunk::<4>()?)),
+            6 => Ok(IpAddr::from(self.chunk::<16>()?)),
+            value => Err(Error::Value {
+                field: "family",
+                value,
+            }),
+        }
+    }
+
+    /// The length of a list that has at most so many elements.
+    fn count(&mut self, field: &'static str, most: usize) -> Result<u8, Error> {
+        match self.u8()? {
+            count if usize::from(count) <= most => Ok(count),
+            value => Err(Error::Value { field, value }),
+        }
+    }
+
+    pub(super) fn attachment(&mut self) -> Result<Attachment, Error> {
+        Ok(Attachment {
+            id: self.node("attachments")?,
+            born: self.u64()?,
+            revision: self.u32()?,
+            interfaces: (0..self.count("interfaces", MAX_INTERFACES)?)
+                .map(|_| self.attached())
+                .collect::<Result<_, _>>()?,
+        })
+    }
+
+    fn attached(&mut self) -> Result<Attached, Error> {
+        Ok(Attached {
+            mac: MacAddr(self.chunk()?),
+            carrier: self.flag("carrier")?,
+            prefixes: (0..self.count("prefixes", MAX_PREFIXES)?)
+                .map(|_| self.prefix())
+                .collect::<Result<_, _>>()?,
+        })
+    }
+
+    fn prefix(&mut self) -> Result<Prefix, Error> {
+        let (address, value) = (self.address()?, self.u8()?);
+        // One with bits behind its end would not be written as it was read.
+        let prefix = Prefix::new(address, value).filter(|prefix| prefix.address() == address);
+        prefix.ok_or(Error::Value {
+            field: "prefix length",
+            value,
+        })
+    }
+
     pub(super) fn record(&mut self) -> Result<Record, Error> {
         Ok(Record {
-            group: match self.u8()? {
-                4 => IpAddr::from(self.chunk::<4>()?),
-                6 => IpAddr::from(self.chunk::<16>()?),
-                value => {
-                    return Err(Error::Value {
-                        field: "family",
-                        value,
-                    });
-                }
-            },
+            group: self.address()?,
             backing: if self.flag("backing")? {
                 Backing::Majority
             } else {
@@ -147,8 +192,8 @@ impl Writer {
         self.u8(member.phase as u8);
     }
 
-    pub(super) fn record(&mut self, record: &Record) {
-        match record.group {
+    fn address(&mut self, address: IpAddr) {
+        match address {
             IpAddr::V4(address) => {
                 self.u8(4);
                 self.0.extend(address.octets());
@@ -158,6 +203,28 @@ impl Writer {
                 self.0.extend(address.octets());
             }
         }
+    }
+
+    pub(super) fn attachment(&mut self, attachment: &Attachment) {
+        self.u64(attachment.id.get());
+        self.u64(attachment.born);
+        self.u32(attachment.revision);
+        let interfaces = first(&attachment.interfaces, MAX_INTERFACES);
+        self.count(interfaces.len());
+        for interface in interfaces {
+            self.0.extend(interface.mac.0);
+            self.u8(interface.carrier.into());
+            let prefixes = first(&interface.prefixes, MAX_PREFIXES);
+            self.count(prefixes.len());
+            for prefix in prefixes {
+                self.address(prefix.address());
+                self.u8(prefix.length());
+            }
+        }
+    }
+
+    pub(super) fn record(&mut self, record: &Record) {
+        self.address(record.group);
         self.u8(record.backing as u8);
         self.u32(record.epoch);
         self.u32(record.revision);
@@ -168,4 +235,26 @@ impl Writer {
             .iter()
             .for_each(|standby| self.some_node(*standby));
     }
+}
+
+fn first<T>(all: &[T], most: usize) -> &[T] {
+    &all[..all.len().min(most)]
+}
+
+/// The same attachments, as many at a time as fit into so many bytes: the longest one takes 661.
+pub(super) fn fitting(room: usize, attachments: &[Attachment]) -> Vec<&[Attachment]> {
+    let (mut parts, mut rest) = (Vec::new(), attachments);
+    while !rest.is_empty() {
+        let mut used = 0;
+        let fits = rest.iter().take_while(|attachment| {
+            let mut writer = Writer::default();
+            writer.attachment(attachment);
+            used += writer.0.len();
+            used <= room
+        });
+        let (part, later) = rest.split_at(fits.count().max(1));
+        parts.push(part);
+        rest = later;
+    }
+    parts
 }

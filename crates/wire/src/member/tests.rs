@@ -3,6 +3,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use proptest::prelude::*;
 
 use super::*;
+use crate::mac::MacAddr;
 
 fn node() -> impl Strategy<Value = NodeId> {
     (1..=u64::MAX).prop_map(NodeId)
@@ -52,16 +53,44 @@ fn record() -> impl Strategy<Value = Record> {
         )
 }
 
+fn prefix() -> impl Strategy<Value = Prefix> {
+    let v4 = (any::<Ipv4Addr>(), 0_u8..=32).prop_map(|(address, length)| (address.into(), length));
+    let v6 = (any::<Ipv6Addr>(), 0_u8..=128).prop_map(|(address, length)| (address.into(), length));
+    prop_oneof![v4, v6].prop_map(|(address, length)| Prefix::new(address, length).unwrap())
+}
+
+fn attachment() -> impl Strategy<Value = Attachment> {
+    let prefixes = proptest::collection::vec(prefix(), 0..=MAX_PREFIXES);
+    let attached =
+        (any::<[u8; 6]>(), any::<bool>(), prefixes).prop_map(|(mac, carrier, prefixes)| Attached {
+            mac: MacAddr(mac),
+            carrier,
+            prefixes,
+        });
+    let interfaces = proptest::collection::vec(attached, 0..=MAX_INTERFACES);
+    (node(), any::<u64>(), any::<u32>(), interfaces).prop_map(|(id, born, revision, interfaces)| Attachment {
+        id,
+        born,
+        revision,
+        interfaces,
+    })
+}
+
 fn body() -> impl Strategy<Value = Body> {
     let lists = (
         proptest::collection::vec(member(), 0..60),
+        proptest::collection::vec(attachment(), 0..10),
         proptest::collection::vec(record(), 0..60),
     );
     prop_oneof![
         any::<(u64, u64)>().prop_map(|(members, records)| Body::Heartbeat { members, records }),
         member().prop_map(Body::Suspect),
         (member(), any::<bool>()).prop_map(|(member, heard)| Body::Opinion { member, heard }),
-        lists.prop_map(|(members, records)| Body::Entries { members, records }),
+        lists.prop_map(|(members, attachments, records)| Body::Entries {
+            members,
+            attachments,
+            records
+        }),
         (
             any::<bool>(),
             any::<[u64; MEMBER_BUCKETS]>(),
@@ -101,19 +130,21 @@ proptest! {
     #[test]
     fn entries_fit_into_frames_and_none_is_lost(
         members in proptest::collection::vec(member(), 0..200),
+        attachments in proptest::collection::vec(attachment(), 0..50),
         records in proptest::collection::vec(record(), 0..200),
     ) {
-        let (mut read_members, mut read_records) = (Vec::new(), Vec::new());
-        for body in Body::entries(&members, &records) {
+        let (mut read_members, mut read_attachments, mut read_records) = (Vec::new(), Vec::new(), Vec::new());
+        for body in Body::entries(&members, &attachments, &records) {
             let from = Member { id: NodeId(1), life: Life::default(), phase: Phase::Up };
             let bytes = Datagram { from, sequence: 0, body }.emit();
             prop_assert!(bytes.len() <= LONGEST);
-            if let Body::Entries { members, records } = Datagram::parse(&bytes).unwrap().body {
+            if let Body::Entries { members, attachments, records } = Datagram::parse(&bytes).unwrap().body {
                 read_members.extend(members);
+                read_attachments.extend(attachments);
                 read_records.extend(records);
             }
         }
-        prop_assert_eq!((read_members, read_records), (members, records));
+        prop_assert_eq!((read_members, read_attachments, read_records), (members, attachments, records));
     }
 }
 
@@ -172,4 +203,61 @@ fn each_error_says_what_is_wrong() {
         Datagram::parse(&long).unwrap_err().to_string(),
         "the message has 1 bytes behind its end"
     );
+}
+
+/// One attachment in a datagram.
+fn attached(interfaces: Vec<Attached>) -> Vec<u8> {
+    let id = NodeId::of("node-1");
+    let from = Member {
+        id,
+        life: Life::default(),
+        phase: Phase::Up,
+    };
+    let attachment = Attachment {
+        id,
+        born: 1,
+        revision: 2,
+        interfaces,
+    };
+    let body = Body::entries(&[], &[attachment], &[]).remove(0);
+    Datagram {
+        from,
+        sequence: 7,
+        body,
+    }
+    .emit()
+}
+
+fn interfaces(count: usize, prefixes: usize) -> Vec<Attached> {
+    let prefix = Prefix::new(Ipv4Addr::new(172, 21, 5, 0).into(), 24).unwrap();
+    let interface = Attached {
+        mac: MacAddr([2, 0, 0, 0, 0, 1]),
+        carrier: true,
+        prefixes: vec![prefix; prefixes],
+    };
+    vec![interface; count]
+}
+
+#[test]
+fn of_too_many_interfaces_and_prefixes_the_first_are_written() {
+    let most = attached(interfaces(MAX_INTERFACES, MAX_PREFIXES));
+    assert!(Datagram::parse(&most).is_ok());
+    assert_eq!(attached(interfaces(MAX_INTERFACES + 1, MAX_PREFIXES + 1)), most);
+}
+
+#[test]
+fn what_an_attachment_cannot_be_is_refused() {
+    // The head with three counts, id, born and revision; count; MAC, carrier; count; family, address, length.
+    let bytes = attached(interfaces(1, 1));
+    let with = |at: usize, value: u8| {
+        let mut bytes = bytes.clone();
+        bytes[at] = value;
+        Datagram::parse(&bytes).unwrap_err().to_string()
+    };
+    assert_eq!(with(54, 9), "field interfaces of the message cannot be 9");
+    assert_eq!(with(61, 2), "field carrier of the message cannot be 2");
+    assert_eq!(with(62, 5), "field prefixes of the message cannot be 5");
+    assert_eq!(with(63, 5), "field family of the message cannot be 5");
+    assert_eq!(with(68, 33), "field prefix length of the message cannot be 33");
+    assert_eq!(with(68, 23), "field prefix length of the message cannot be 23");
 }

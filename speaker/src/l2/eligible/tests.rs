@@ -1,6 +1,7 @@
 use cortenlb_wire::mac::MacAddr;
 
 use super::*;
+use crate::l2::attached::tests::mk_attached;
 
 const MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
 
@@ -18,6 +19,12 @@ fn mk_link() -> Link {
             "172.21.5.11".parse().unwrap(),
             "fd00:5::11".parse().unwrap(),
             "fe80::11".parse().unwrap(),
+        ],
+        subnets: vec![
+            ("172.21.5.11".parse().unwrap(), 24),
+            ("172.21.5.12".parse().unwrap(), 24),
+            ("172.21.6.1".parse().unwrap(), 32),
+            ("fd00:5::11".parse().unwrap(), 64),
         ],
     }
 }
@@ -111,6 +118,36 @@ fn some_interfaces_announce_nothing() {
     for (case, link) in cases {
         assert_eq!(interface(&link), None, "{case}");
     }
+}
+
+#[test]
+fn a_port_is_an_interface_with_carrier_or_without() {
+    let expected = |carrier| mk_attached(1, carrier, &["172.21.5.0/24", "fd00:5::/64"]);
+    let (down, unplugged, slave) = (
+        Link {
+            up: false,
+            ..mk_link()
+        },
+        Link {
+            carrier: false,
+            ..mk_link()
+        },
+        Link {
+            master: Some(7),
+            ..mk_link()
+        },
+    );
+    assert_eq!(port(&mk_link()), Some(expected(true)));
+    assert_eq!(port(&down), Some(expected(false)));
+    assert_eq!(port(&unplugged), Some(expected(false)));
+    assert_eq!(port(&slave), None);
+    let links = Links::from([(2, unplugged)]);
+    let some = exclusions("announcedInterfacesToExclude: [eth0]");
+    assert_eq!(ports(&links, &some), Ports::new());
+    assert_eq!(
+        ports(&links, &Exclusions::default()),
+        Ports::from([(2, expected(false))])
+    );
 }
 
 #[test]

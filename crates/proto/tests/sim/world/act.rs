@@ -9,7 +9,7 @@ use super::{Event, World, address};
 use crate::dice::{MILLISECOND, SECOND};
 use crate::fault::{Fault, Wanted};
 use crate::node::{Clock, Told, Waiting};
-use crate::observer::JOINING;
+use crate::observer::{JOINING, TOLD};
 use crate::schedule::HEALING;
 
 /// A speaker that is told to end takes so long.
@@ -64,6 +64,7 @@ impl World {
         self.nodes[node].start(&mut self.dice, self.now, snapshot, set_back);
         self.log.note(self.now, None, || format!("n{node} starts"));
         self.tell(node, Told::Roster);
+        self.tell(node, Told::Attached);
         self.tell(node, Told::Gateway);
         for group in 0..self.observer.groups() {
             if self.observer.wanted(group).is_some() {
@@ -196,6 +197,10 @@ impl World {
                 self.stop(node);
             }
             Fault::Drain(_) => self.drains(),
+            Fault::Unplugged(node) => {
+                self.changed();
+                self.plugs(node);
+            }
             Fault::Candidates { group, wanted } => {
                 if self.observer.wanted(group).is_some() {
                     self.want(group, Some(wanted));
@@ -247,6 +252,10 @@ impl World {
                 self.start(node, snapshot, false);
             }
             Fault::Drain(_) => self.drains(),
+            Fault::Unplugged(node) => {
+                self.changed();
+                self.plugs(node);
+            }
             Fault::Partition { .. } => {
                 self.changed();
                 self.tell_all(Told::Gateway, 200 * MILLISECOND);
@@ -291,7 +300,7 @@ impl World {
             let draining = faults.any(|fault| *fault == Fault::Drain(node));
             if self.nodes[node].draining != draining {
                 self.nodes[node].draining = draining;
-                self.observer.drain(self.now, node, draining);
+                self.empties(node);
                 let at = self.now + self.dice.between(0, 50 * MILLISECOND);
                 self.plan(
                     at,
@@ -305,13 +314,32 @@ impl World {
         self.plan(self.now + HEALING, Event::LookAtAll);
     }
 
+    /// Nobody expects a node to have groups that is to be emptied, or cannot be heard.
+    fn empties(&mut self, node: usize) {
+        let emptied = self.nodes[node].draining || self.nodes[node].unplugged;
+        self.observer.drain(self.now, node, emptied);
+    }
+
+    /// A node's interface has lost its carrier, or has it again: at once nobody hears it there, and a moment later it knows.
+    fn plugs(&mut self, node: usize) {
+        let mut faults = self.network.faults.values();
+        self.nodes[node].unplugged = faults.any(|fault| *fault == Fault::Unplugged(node));
+        self.empties(node);
+        for group in 0..self.observer.groups() {
+            self.seen(node, group);
+        }
+        let at = self.now + self.dice.between(0, 5 * MILLISECOND);
+        let told = Told::Attached;
+        self.plan(at, Event::Tell { node, told });
+    }
+
     fn want(&mut self, group: usize, wanted: Option<Wanted>) {
         match &wanted {
             Some(wanted) => self.named.insert(group, self.candidates(wanted)),
             None => self.named.remove(&group),
         };
         self.observer.want(self.now, group, wanted);
-        self.tell_all(Told::Group(group), 100 * MILLISECOND);
+        self.tell_all(Told::Group(group), TOLD);
         self.plan(self.now + HEALING, Event::Look(group));
     }
 
@@ -363,6 +391,7 @@ impl World {
             }
             Told::Gateway => self.input(node, Input::Gateway(self.network.reaches_gateway(node))),
             Told::Forwards => self.input(node, Input::Forwards(true)),
+            Told::Attached => self.input(node, Input::Attached(self.nodes[node].attached())),
             Told::Drain => self.input(node, Input::Drain(self.nodes[node].draining)),
         }
     }

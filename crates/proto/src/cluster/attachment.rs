@@ -1,0 +1,88 @@
+//! How members are attached to the network, and which groups they reach with that.
+//!
+//! A member whose interface towards a group has lost its carrier lives, and says so over another one; it answers for
+//! nothing that it has there. So it tells, and the group goes to one that reaches it.
+
+use std::net::IpAddr;
+
+use cortenlb_core::time::Instant;
+use cortenlb_wire::member::{Attached, Attachment, MAX_INTERFACES, MAX_PREFIXES, NodeId, Phase};
+
+use super::members::Merged;
+use super::{Candidates, Cluster, Output};
+
+impl Cluster {
+    /// These are this node's interfaces from now on. What nobody could be told of is left out.
+    pub(super) fn set_attached(&mut self, now: Instant, mut interfaces: Vec<Attached>) {
+        interfaces.truncate(MAX_INTERFACES);
+        interfaces
+            .iter_mut()
+            .for_each(|interface| interface.prefixes.truncate(MAX_PREFIXES));
+        self.life.attached = Some(interfaces);
+        self.tell_attachment(now);
+    }
+
+    /// Tells how this node is attached, if others know it otherwise: from before, or from the process before this one,
+    /// whose clock may have been ahead.
+    fn tell_attachment(&mut self, now: Instant) {
+        let me = self.me();
+        let Some(interfaces) = self.life.attached.clone() else {
+            return;
+        };
+        let own = self.members.own().life.born;
+        let (born, revision) = match self.members.attachment(me) {
+            Some(known) if known.interfaces == interfaces => return,
+            Some(known) if known.born < own => (own, 0),
+            Some(Attachment { born, revision, .. }) => match revision.checked_add(1) {
+                Some(revision) => (*born, revision),
+                None => (born.saturating_add(1), 0),
+            },
+            None => (own, 0),
+        };
+        let attachment = Attachment {
+            id: me,
+            born,
+            revision,
+            interfaces,
+        };
+        self.learn_attachment(now, attachment, None);
+    }
+
+    /// Takes in how a member is attached (said by whom, unless by this one).
+    pub(super) fn learn_attachment(&mut self, now: Instant, said: Attachment, by: Option<NodeId>) -> Merged {
+        let id = said.id;
+        let merged = self.members.merge_attachment(now, said.clone());
+        if merged == Merged::News {
+            self.is_news_of_attachment(said, by);
+            self.outputs.push_back(Output::Attached(id));
+            self.duty.all_due(now);
+            if id == self.me() {
+                self.tell_attachment(now);
+            }
+        }
+        merged
+    }
+
+    /// Whether a node can be given a group with these candidates: it is one of them, Up, and reaches it. Where nobody
+    /// reaches it, all are alike. One that does counts while it is not dead: whoever cannot see on the segment that it
+    /// answers has no reason to think that it does not.
+    pub(super) fn can_own(&self, group: IpAddr, candidates: &Candidates, id: NodeId) -> bool {
+        let lives = |id: NodeId| self.members.phase(id).is_some_and(|phase| phase < Phase::Dead);
+        let mut others = candidates.keys().copied();
+        candidates.contains_key(&id)
+            && self.members.is_up(id)
+            && (self.reaches(group, id) || !others.any(|other| lives(other) && self.reaches(group, other)))
+    }
+
+    /// Whether a node's interface that has this address on its link has carrier. If it has none, or nothing is known of
+    /// it, nothing speaks against it.
+    fn reaches(&self, group: IpAddr, id: NodeId) -> bool {
+        let Some(attachment) = self.members.attachment(id) else {
+            return true;
+        };
+        let leads_there =
+            |interface: &&Attached| interface.prefixes.iter().any(|prefix| prefix.contains(group));
+        let mut leading = attachment.interfaces.iter().filter(leads_there).peekable();
+        leading.peek().is_none() || leading.any(|interface| interface.carrier)
+    }
+}

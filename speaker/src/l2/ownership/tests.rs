@@ -1,0 +1,223 @@
+use cortenlb_proto::cluster::Prefix;
+
+use super::*;
+use crate::l2::attached::tests::mk_attached;
+
+const MILLISECOND: Duration = Duration::from_millis(1);
+
+fn mac(last: u8) -> MacAddr {
+    MacAddr([2, 0, 0, 0, 0, last])
+}
+
+fn id(number: u8) -> NodeId {
+    NodeId::of(&format!("n{number}"))
+}
+
+fn vip() -> IpAddr {
+    "172.21.5.240".parse().unwrap()
+}
+
+/// Three nodes on a network for datagrams that loses nothing (192.168.0.0/24), and a group on another segment.
+fn plan() -> Plan {
+    let speaker = |number: u8| Speaker {
+        node: format!("n{number}"),
+        addresses: vec![IpAddr::from([192, 168, 0, number])],
+    };
+    let group = Group {
+        candidates: (1..=3)
+            .map(|number| (id(number), 0))
+            .collect::<BTreeMap<_, _>>()
+            .into(),
+        addresses: BTreeMap::from([(vip(), Scope::All)]),
+    };
+    Plan {
+        speakers: (1..=3).map(|number| (id(number), speaker(number))).collect(),
+        groups: BTreeMap::from([(vip(), group)]),
+    }
+}
+
+/// Interface 2 for datagrams, with MAC 1x, and interface 3 for the group, with MAC 2x.
+fn ports(number: u8, carrier: bool) -> Ports {
+    Ports::from([
+        (2, mk_attached(0x10 + number, true, &["192.168.0.0/24"])),
+        (3, mk_attached(0x20 + number, carrier, &["172.21.5.0/24"])),
+    ])
+}
+
+/// Nodes that hear each other, and what each was last told to do.
+struct Lan {
+    now: Instant,
+    nodes: BTreeMap<NodeId, Ownership>,
+    tables: BTreeMap<NodeId, Table>,
+    friends: BTreeMap<NodeId, BTreeSet<MacAddr>>,
+}
+
+impl Lan {
+    fn new() -> Self {
+        let now = Instant(1_000_000_000);
+        let mut lan = Self {
+            now,
+            nodes: BTreeMap::new(),
+            tables: BTreeMap::new(),
+            friends: BTreeMap::new(),
+        };
+        for number in 1..=3 {
+            let mut node = Ownership::new(now, id(number), number.into(), number.into());
+            node.set_ports(now, ports(number, true));
+            node.set_plan(now, plan());
+            node.handle(now, Input::Forwards(true));
+            lan.nodes.insert(id(number), node);
+        }
+        lan.run(Duration::from_secs(8));
+        lan
+    }
+
+    fn run(&mut self, duration: Duration) {
+        let end = self.now + duration;
+        while self.now < end {
+            self.now = self.now + MILLISECOND;
+            for node in self.nodes.values_mut() {
+                node.tick(self.now);
+            }
+            self.act();
+        }
+    }
+
+    /// Does what they say, until they say nothing more.
+    fn act(&mut self) {
+        loop {
+            let mut sent = Vec::new();
+            for (id, node) in &mut self.nodes {
+                while let Some(action) = node.poll_action() {
+                    match action {
+                        Action::Send { to, bytes } => sent.push((to, bytes)),
+                        Action::Table(table) => drop(self.tables.insert(*id, table)),
+                        Action::Friends(friends) => drop(self.friends.insert(*id, friends)),
+                        Action::Owned(_) | Action::Ask { .. } => {}
+                    }
+                }
+            }
+            if sent.is_empty() {
+                return;
+            }
+            for (to, bytes) in sent {
+                if let Some(node) = self.nodes.get_mut(&to) {
+                    node.handle(self.now, Input::Datagram(&bytes));
+                }
+            }
+        }
+    }
+
+    fn answering(&self) -> Vec<NodeId> {
+        let tables = self.tables.iter();
+        let with_vip = tables.filter(|(id, table)| self.nodes.contains_key(id) && table.contains_key(&vip()));
+        with_vip.map(|(id, _)| *id).collect()
+    }
+
+    fn node(&mut self, id: NodeId) -> &mut Ownership {
+        self.nodes.get_mut(&id).unwrap()
+    }
+}
+
+fn number_of(node: NodeId) -> u8 {
+    (1..=3).find(|number| id(*number) == node).unwrap()
+}
+
+#[test]
+fn all_know_the_link_layer_addresses_of_all() {
+    let lan = Lan::new();
+    for (node, friends) in &lan.friends {
+        let others = (1..=3).filter(|number| id(*number) != *node);
+        let expected: BTreeSet<MacAddr> = others
+            .flat_map(|number| [mac(0x10 + number), mac(0x20 + number)])
+            .collect();
+        assert_eq!(*friends, expected);
+    }
+    assert_eq!(lan.friends.len(), 3);
+}
+
+#[test]
+fn who_stands_in_on_another_segment_answers_with_the_owners_address_there() {
+    let mut lan = Lan::new();
+    let owner = lan.answering()[0];
+    let now = lan.now;
+    lan.node(owner).handle(now, Input::Restarting);
+    lan.act();
+    lan.nodes.remove(&owner);
+    lan.run(10 * MILLISECOND);
+    let [stand_in] = lan.answering()[..] else {
+        panic!("{:?} answer", lan.answering());
+    };
+    let number = number_of(owner);
+    let macs = BTreeMap::from([(2, mac(0x10 + number)), (3, mac(0x20 + number))]);
+    assert_eq!(lan.tables[&stand_in][&vip()].in_name_of, Some(macs));
+}
+
+#[test]
+fn an_owner_that_answers_on_another_segment_is_known_by_its_address_there() {
+    let mut lan = Lan::new();
+    let owner = lan.answering()[0];
+    let other = *lan.nodes.keys().find(|id| **id != owner).unwrap();
+    let at = mac(0x20 + number_of(owner));
+    assert_eq!(lan.node(other).node_with(3, at), Some(owner));
+    assert_eq!(lan.node(other).node_with(3, mac(0x99)), None);
+    // Nothing is heard of it any more, but it answers.
+    lan.nodes.remove(&owner);
+    for _ in 0..100 {
+        lan.run(10 * MILLISECOND);
+        let now = lan.now;
+        for node in lan.nodes.values_mut() {
+            node.answered(now, 3, vip(), at, at);
+        }
+    }
+    assert_eq!(lan.answering(), [], "a veto");
+}
+
+#[test]
+fn what_a_node_does_not_tell_is_learned_by_asking() {
+    let now = Instant(1_000_000_000);
+    let mut node = Ownership::new(now, id(1), 1, 1);
+    node.set_ports(now, ports(1, true));
+    node.set_plan(now, plan());
+    node.answered(now, 2, IpAddr::from([192, 168, 0, 2]), mac(0x12), mac(0x12));
+    assert_eq!(node.macs_of(id(2)), BTreeMap::from([(2, mac(0x12))]));
+    assert_eq!(node.node_with(2, mac(0x12)), Some(id(2)));
+    assert_eq!(node.node_with(3, mac(0x12)), None);
+}
+
+#[test]
+fn an_owner_that_loses_its_carrier_gives_the_group_away_and_gets_it_not_back() {
+    let mut lan = Lan::new();
+    let owner = lan.answering()[0];
+    let now = lan.now;
+    lan.node(owner).set_ports(now, ports(number_of(owner), false));
+    lan.act();
+    let [next] = lan.answering()[..] else {
+        panic!("{:?} answer", lan.answering());
+    };
+    assert_ne!(next, owner);
+    lan.node(owner).set_ports(now, ports(number_of(owner), true));
+    lan.run(Duration::from_secs(5));
+    assert_eq!(lan.answering(), [next]);
+}
+
+#[test]
+fn what_is_told_follows_the_plan() {
+    let now = Instant(1_000_000_000);
+    let mut node = Ownership::new(now, id(1), 1, 1);
+    let prefixes = |node: &Ownership| -> Vec<Prefix> {
+        let interfaces = node.interfaces_of(id(1)).iter();
+        interfaces
+            .flat_map(|interface| interface.prefixes.clone())
+            .collect()
+    };
+    node.set_plan(now, plan());
+    assert_eq!(node.cluster.attachment(id(1)), None);
+    node.set_ports(now, ports(1, true));
+    let all = ports(1, true).into_values().flat_map(|port| port.prefixes);
+    assert_eq!(prefixes(&node), all.collect::<Vec<_>>());
+    let groups = BTreeMap::new();
+    node.set_plan(now, Plan { groups, ..plan() });
+    let own = ports(1, true).remove(&2).unwrap().prefixes;
+    assert_eq!(prefixes(&node), own);
+}
