@@ -41,17 +41,8 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Brings up a lab without the product, with one backend on each node and the product's image loaded.
-    pub async fn up(name: &str, nodes: usize, product: Product) -> anyhow::Result<Self> {
-        let options = LabOptions {
-            name: name.to_owned(),
-            nodes,
-            ..LabOptions::default()
-        };
-        Self::up_as(options, product).await
-    }
-
-    /// As [`Cluster::up`], with any lab. It has no product but this one.
+    /// Brings up a lab without the product, with one backend on each node and the product's image loaded. It has no product
+    /// but this one.
     pub async fn up_as(options: LabOptions, product: Product) -> anyhow::Result<Self> {
         Lab::down(&options.name).await?;
         let lab = Lab::up(LabOptions {
@@ -199,13 +190,15 @@ impl Cluster {
         bail!("CustomResourceDefinition {name} is not gone although it was changed {NUDGES} times")
     }
 
-    /// Takes away what a scenario left: Services, pools, advertisements, labels, cuts, and an API server that is away.
+    /// Takes away what a scenario left: Services, pools, advertisements, labels, cuts, missing carriers, and an API server that
+    /// is away.
     pub async fn reset(&self, stage: Stage) -> anyhow::Result<()> {
         self.api_back().await?;
         let nodes: Api<Node> = Api::all(self.client.clone());
         for node in nodes.list(&ListParams::default()).await? {
             let name = node.metadata.name.unwrap_or_default();
             self.lab.heal(&name).await?;
+            self.lab.plug(&name).await?;
             let label = json!({ "metadata": { "labels": { EXCLUDE_LABEL: null } } });
             nodes
                 .patch(&name, &PatchParams::default(), &Patch::Merge(label))

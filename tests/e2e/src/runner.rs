@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use cortenlb_lab::Lab;
+use cortenlb_lab::{Lab, LabOptions, Nics};
 use futures::future::BoxFuture;
 
 use crate::Product;
@@ -29,13 +29,26 @@ pub enum Stage {
     Installed,
     /// One node with our product and no pools.
     Single,
+    /// Three nodes with our product and no pools, whose own traffic has a segment of its own.
+    TwoSegments,
 }
 
+/// What a lab has: how many nodes, and how many network cards in each.
+type Shape = (usize, Nics);
+
+/// The labs, and what the name of each ends with.
+const LABS: [(&str, Shape); 3] = [
+    ("3", (3, Nics::One)),
+    ("1", (1, Nics::One)),
+    ("3two", (3, Nics::Two)),
+];
+
 impl Stage {
-    fn nodes(self) -> usize {
+    fn shape(self) -> Shape {
         match self {
-            Self::Bare | Self::Installed => 3,
-            Self::Single => 1,
+            Self::Bare | Self::Installed => (3, Nics::One),
+            Self::Single => (1, Nics::One),
+            Self::TwoSegments => (3, Nics::Two),
         }
     }
 }
@@ -58,13 +71,13 @@ const LIMIT: Duration = Duration::from_secs(420);
 /// lab cannot be brought up, the scenarios that were to run on it have failed, and the next lab is tried.
 pub async fn run(scenarios: &[Scenario], filter: &str, lab: &str, product: &Product) -> Summary {
     let mut summary = Summary::default();
-    for nodes in [3, 1] {
-        let mut planned = plan(scenarios, nodes, filter);
+    for (suffix, shape) in LABS {
+        let mut planned = plan(scenarios, shape, filter);
         if planned.is_empty() {
             continue;
         }
-        let lab = format!("{lab}{nodes}");
-        if let Err(error) = visit(&lab, nodes, &mut planned, product, &mut summary).await {
+        let lab = format!("{lab}{suffix}");
+        if let Err(error) = visit(&lab, shape, &mut planned, product, &mut summary).await {
             println!("lab {lab} FAILED: {error:#}");
             let not_run = planned
                 .iter()
@@ -78,11 +91,11 @@ pub async fn run(scenarios: &[Scenario], filter: &str, lab: &str, product: &Prod
     summary
 }
 
-/// The scenarios for a lab with so many nodes, in the order of their stages.
-fn plan<'a>(scenarios: &'a [Scenario], nodes: usize, filter: &str) -> VecDeque<&'a Scenario> {
+/// The scenarios for a lab of this shape, in the order of their stages.
+fn plan<'a>(scenarios: &'a [Scenario], shape: Shape, filter: &str) -> VecDeque<&'a Scenario> {
     let mut planned: Vec<&Scenario> = scenarios
         .iter()
-        .filter(|scenario| scenario.stage.nodes() == nodes && scenario.name.contains(filter))
+        .filter(|scenario| scenario.stage.shape() == shape && scenario.name.contains(filter))
         .collect();
     planned.sort_by_key(|scenario| scenario.stage);
     planned.into()
@@ -91,12 +104,19 @@ fn plan<'a>(scenarios: &'a [Scenario], nodes: usize, filter: &str) -> VecDeque<&
 /// Brings a lab up and runs what is planned on it. After an error `planned` holds what has not run.
 async fn visit(
     lab: &str,
-    nodes: usize,
+    shape: Shape,
     planned: &mut VecDeque<&Scenario>,
     product: &Product,
     summary: &mut Summary,
 ) -> anyhow::Result<()> {
-    let cluster = Cluster::up(lab, nodes, product.clone()).await?;
+    let (nodes, nics) = shape;
+    let options = LabOptions {
+        name: lab.to_owned(),
+        nodes,
+        nics,
+        ..LabOptions::default()
+    };
+    let cluster = Cluster::up_as(options, product.clone()).await?;
     let mut stage = Stage::Bare;
     while let Some(scenario) = planned.front() {
         if scenario.stage != stage {

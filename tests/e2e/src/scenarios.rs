@@ -9,6 +9,7 @@ mod lifecycle;
 mod ownership;
 mod replicas;
 mod rules;
+mod segments;
 mod takeover;
 
 use crate::runner::{Scenario, Stage};
@@ -57,5 +58,7 @@ pub fn all() -> Vec<Scenario> {
         scenario!(Installed, ownership::an_excluded_node_gives_its_address_away),
         scenario!(Installed, ownership::owner_cut_off),
         scenario!(Single, announce::one_node_and_the_exclude_label),
+        scenario!(TwoSegments, segments::owner_without_carrier),
+        scenario!(TwoSegments, segments::owner_without_speaker_on_a_second_segment),
     ]
 }

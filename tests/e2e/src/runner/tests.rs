@@ -3,9 +3,9 @@ use super::*;
 #[test]
 fn every_scenario_runs_once_on_a_lab_of_its_size() {
     let scenarios = crate::all();
-    let planned: Vec<&Scenario> = [3, 1]
+    let planned: Vec<&Scenario> = LABS
         .into_iter()
-        .flat_map(|nodes| plan(&scenarios, nodes, ""))
+        .flat_map(|(_, shape)| plan(&scenarios, shape, ""))
         .collect();
     assert_eq!(planned.len(), scenarios.len());
     assert!(planned.is_sorted_by_key(|scenario| scenario.stage));
@@ -14,10 +14,10 @@ fn every_scenario_runs_once_on_a_lab_of_its_size() {
 #[test]
 fn a_part_of_the_name_selects() {
     let scenarios = crate::all();
-    let planned = plan(&scenarios, 3, "cut_off");
+    let planned = plan(&scenarios, (3, Nics::One), "cut_off");
     assert_eq!(
         planned.iter().map(|one| one.name).collect::<Vec<_>>(),
         ["owner_cut_off"]
     );
-    assert!(plan(&scenarios, 1, "cut_off").is_empty());
+    assert!(plan(&scenarios, (1, Nics::One), "cut_off").is_empty());
 }

@@ -11,13 +11,13 @@ use crate::cluster::wait::eventually;
 use crate::cluster::{Cluster, EXCLUDE_LABEL, RANGE, SOON, SYSTEM};
 use crate::objects::mk_service;
 
-const VIP: &str = "172.21.5.240";
+pub(super) const VIP: &str = "172.21.5.240";
 
 /// The time between two questions.
 const PERIOD: Duration = Duration::from_millis(10);
 
 /// A Service that is announced and answers; returns the node that announces it.
-async fn served(cluster: &Cluster) -> anyhow::Result<String> {
+pub(super) async fn served(cluster: &Cluster) -> anyhow::Result<String> {
     cluster.pool("default-addresspool", &[RANGE]).await?;
     cluster.advertise("default", json!({})).await?;
     cluster.create(mk_service("web")).await?;
@@ -26,17 +26,17 @@ async fn served(cluster: &Cluster) -> anyhow::Result<String> {
     Ok(node)
 }
 
-async fn probe(cluster: &Cluster) -> anyhow::Result<Prober> {
+pub(super) async fn probe(cluster: &Cluster) -> anyhow::Result<Prober> {
     Ok(Prober::start(&cluster.lab, "client", VIP.parse()?, PERIOD).await?)
 }
 
-fn print(what: &str, report: &Report) {
+pub(super) fn print(what: &str, report: &Report) {
     let gap = report.longest_gap().as_millis();
     println!("  {what}: {gap} ms without an answer, at 10 ms a question");
 }
 
 /// Requires that one MAC answered, whoever it was that did.
-fn ensure_no_move(what: &str, report: &Report) -> anyhow::Result<()> {
+pub(super) fn ensure_no_move(what: &str, report: &Report) -> anyhow::Result<()> {
     print(what, report);
     let changes = report.changes();
     ensure!(changes.len() == 1, "{what}: the address moved: {changes:?}");
