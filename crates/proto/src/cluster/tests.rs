@@ -1,5 +1,8 @@
 use std::collections::BTreeSet;
 
+use cortenlb_wire::mac::MacAddr;
+use cortenlb_wire::member::{MAX_INTERFACES, MAX_PREFIXES};
+
 use super::*;
 
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -283,4 +286,103 @@ fn traffic_does_not_grow_with_the_cluster() {
     let (few, many) = (rate(3), rate(50));
     assert!(few < 3_000, "{few} bytes a second");
     assert!(many < 5_000, "{many} bytes a second");
+}
+
+/// An interface for datagrams, and one for the groups.
+fn attached(carrier: bool) -> Vec<Attached> {
+    let interface = |mac: u8, carrier: bool, network: [u8; 4]| Attached {
+        mac: MacAddr([2, 0, 0, 0, 0, mac]),
+        carrier,
+        prefixes: vec![Prefix::new(network.into(), 24).unwrap()],
+    };
+    vec![
+        interface(1, true, [192, 168, 0, 0]),
+        interface(2, carrier, [172, 21, 5, 0]),
+    ]
+}
+
+#[test]
+fn who_loses_its_carrier_gives_away_what_it_has_there() {
+    let mut lan = Lan::new(3, 9);
+    for number in 0..3 {
+        lan.input(id(number), Input::Attached(attached(true)));
+    }
+    lan.run(5 * SECOND);
+    lan.input(id(0), Input::Attached(attached(false)));
+    for _ in 0..5 {
+        lan.run(MILLISECOND);
+        assert!((0..9).all(|at| !lan.answerers(group(at)).is_empty()));
+    }
+    let after: Vec<NodeId> = (0..9).map(|at| lan.owner(group(at))).collect();
+    assert!(!after.contains(&id(0)));
+    lan.run(2 * SECOND);
+    let standbys = (0..9).flat_map(|at| lan.nodes[&id(1)].cluster.record(group(at)).unwrap().standbys);
+    assert!(standbys.flatten().all(|standby| standby != id(0)));
+    lan.input(id(0), Input::Attached(attached(true)));
+    lan.run(5 * SECOND);
+    assert_eq!((0..9).map(|at| lan.owner(group(at))).collect::<Vec<_>>(), after);
+}
+
+#[test]
+fn where_nobody_has_carrier_a_group_stays_and_a_new_one_is_placed() {
+    let mut lan = Lan::new(1, 1);
+    lan.input(id(0), Input::Attached(attached(false)));
+    lan.run(SECOND);
+    assert_eq!(lan.owner(group(0)), id(0));
+}
+
+#[test]
+fn what_others_did_not_hear_of_an_attachment_they_find() {
+    let mut lan = Lan::new(3, 1);
+    lan.input(id(0), Input::Attached(attached(true)));
+    lan.run(5 * SECOND);
+    let of_first = |lan: &Lan, number: usize| lan.nodes[&id(number)].cluster.attachment(id(0)).cloned();
+    lan.node(id(0)).is_cut_off = true;
+    lan.input(id(0), Input::Attached(attached(false)));
+    lan.run(10 * MILLISECOND);
+    lan.node(id(0)).is_cut_off = false;
+    assert_ne!(of_first(&lan, 1), of_first(&lan, 0));
+    lan.run(SECOND);
+    assert_eq!(of_first(&lan, 1), of_first(&lan, 0));
+    assert_eq!(of_first(&lan, 2).unwrap().interfaces, attached(false));
+}
+
+#[test]
+fn a_process_whose_clock_is_behind_is_believed_about_its_interfaces() {
+    let mut lan = Lan::new(2, 0);
+    lan.input(id(0), Input::Attached(attached(false)));
+    lan.run(SECOND);
+    let before = lan.nodes[&id(1)].cluster.attachment(id(0)).unwrap().clone();
+    lan.start(0);
+    lan.node(id(0)).cluster = Cluster::new(lan.now, id(0), before.born - 1, 7);
+    let roster = lan.candidates.keys().copied().collect();
+    lan.input(id(0), Input::Roster(roster));
+    lan.input(id(0), Input::Attached(attached(true)));
+    lan.run(SECOND);
+    let after = lan.nodes[&id(1)].cluster.attachment(id(0)).unwrap();
+    assert_eq!((after.born, after.revision), (before.born, before.revision + 1));
+    assert_eq!(after.interfaces, attached(true));
+}
+
+#[test]
+fn of_more_interfaces_than_can_be_told_the_first_are() {
+    let mut lan = Lan::new(2, 0);
+    let interface = attached(true).remove(0);
+    let many = Attached {
+        prefixes: vec![interface.prefixes[0]; MAX_PREFIXES + 1],
+        ..interface
+    };
+    lan.input(id(0), Input::Attached(vec![many; MAX_INTERFACES + 1]));
+    lan.run(SECOND);
+    for number in 0..2 {
+        let known = lan.nodes[&id(number)].cluster.attachment(id(0)).unwrap();
+        assert_eq!(known.interfaces.len(), MAX_INTERFACES);
+        assert!(
+            known
+                .interfaces
+                .iter()
+                .all(|one| one.prefixes.len() == MAX_PREFIXES)
+        );
+        assert_eq!(known.revision, 0);
+    }
 }
