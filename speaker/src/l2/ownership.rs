@@ -71,6 +71,8 @@ pub(super) struct Ownership {
     me: NodeId,
     cluster: Cluster,
     plan: Plan,
+    /// Speakers whose pods are gone, while the machine knows them: their nodes may be there, and are asked.
+    former: BTreeMap<NodeId, Speaker>,
     /// This node's ports, once they are known.
     ports: Option<Ports>,
     /// The link-layer addresses with which other nodes answer for their own addresses, by interface of this one.
@@ -95,6 +97,7 @@ impl Ownership {
             me,
             cluster: Cluster::new(now, me, born, seed),
             plan: Plan::default(),
+            former: BTreeMap::new(),
             ports: None,
             learned: BTreeMap::new(),
             ask_macs: now,
@@ -117,10 +120,12 @@ impl Ownership {
 
     /// The addresses of a node's speaker.
     pub(super) fn addresses_of(&self, id: NodeId) -> &[IpAddr] {
-        self.plan
-            .speakers
-            .get(&id)
-            .map_or(&[], |speaker| &speaker.addresses)
+        self.speaker(id).map_or(&[], |speaker| &speaker.addresses)
+    }
+
+    fn speaker(&self, id: NodeId) -> Option<&Speaker> {
+        let there = self.plan.speakers.get(&id);
+        there.or_else(|| self.former.get(&id))
     }
 
     /// Whether there are no other speakers.
@@ -154,9 +159,15 @@ impl Ownership {
     pub(super) fn set_plan(&mut self, now: Instant, plan: Plan) {
         let before = std::mem::replace(&mut self.plan, plan);
         if before.speakers != self.plan.speakers {
+            self.former.extend(before.speakers);
             let roster = self.plan.speakers.keys().copied().collect();
             self.handle(now, Input::Roster(roster));
-            self.learned.retain(|id, _| self.plan.speakers.contains_key(id));
+            let known: BTreeSet<NodeId> = self.cluster.members().map(|member| member.id).collect();
+            self.former
+                .retain(|id, _| known.contains(id) && !self.plan.speakers.contains_key(id));
+            let (there, former) = (&self.plan.speakers, &self.former);
+            self.learned
+                .retain(|id, _| there.contains_key(id) || former.contains_key(id));
             self.ask_macs = now;
         }
         // Before the groups: it counts for who gets them.
@@ -276,6 +287,7 @@ impl Ownership {
             .plan
             .speakers
             .iter()
+            .chain(&self.former)
             .find(|(_, speaker)| speaker.addresses.contains(&address));
         if let Some((&id, _)) = node {
             self.learn_mac(id, interface, by);
@@ -292,7 +304,7 @@ impl Ownership {
     }
 
     fn name_of(&self, id: NodeId) -> &str {
-        self.plan.speakers.get(&id).map_or("?", |speaker| &speaker.node)
+        self.speaker(id).map_or("?", |speaker| &speaker.node)
     }
 
     /// A cause and the node that it is about, for the log.

@@ -50,6 +50,8 @@ struct Lan {
     nodes: BTreeMap<NodeId, Ownership>,
     tables: BTreeMap<NodeId, Table>,
     friends: BTreeMap<NodeId, BTreeSet<MacAddr>>,
+    /// The node's own addresses that are answered for: a kernel runs without its speaker.
+    kernels: BTreeMap<IpAddr, MacAddr>,
 }
 
 impl Lan {
@@ -60,6 +62,7 @@ impl Lan {
             nodes: BTreeMap::new(),
             tables: BTreeMap::new(),
             friends: BTreeMap::new(),
+            kernels: BTreeMap::new(),
         };
         for number in 1..=3 {
             let mut node = Ownership::new(now, id(number), number.into(), number.into());
@@ -86,19 +89,27 @@ impl Lan {
     /// Does what they say, until they say nothing more.
     fn act(&mut self) {
         loop {
-            let mut sent = Vec::new();
+            let (mut sent, mut answers) = (Vec::new(), Vec::new());
             for (id, node) in &mut self.nodes {
                 while let Some(action) = node.poll_action() {
                     match action {
                         Action::Send { to, bytes } => sent.push((to, bytes)),
                         Action::Table(table) => drop(self.tables.insert(*id, table)),
                         Action::Friends(friends) => drop(self.friends.insert(*id, friends)),
-                        Action::Owned(_) | Action::Ask { .. } => {}
+                        Action::Ask { address, .. } => {
+                            let answer = self.kernels.get(&address);
+                            answers.extend(answer.map(|mac| (*id, address, *mac)));
+                        }
+                        Action::Owned(_) => {}
                     }
                 }
             }
-            if sent.is_empty() {
+            if sent.is_empty() && answers.is_empty() {
                 return;
+            }
+            for (asker, address, mac) in answers {
+                let now = self.now;
+                self.node(asker).answered(now, 2, address, mac, mac);
             }
             for (to, bytes) in sent {
                 if let Some(node) = self.nodes.get_mut(&to) {
@@ -151,6 +162,49 @@ fn who_stands_in_on_another_segment_answers_with_the_owners_address_there() {
     let number = number_of(owner);
     let macs = BTreeMap::from([(2, mac(0x10 + number)), (3, mac(0x20 + number))]);
     assert_eq!(lan.tables[&stand_in][&vip()].in_name_of, Some(macs));
+}
+
+#[test]
+fn a_node_whose_pod_is_gone_keeps_its_group_while_its_kernel_answers() {
+    let mut lan = Lan::new();
+    let owner = lan.answering()[0];
+    let number = number_of(owner);
+    lan.nodes.remove(&owner);
+    lan.kernels
+        .insert(IpAddr::from([192, 168, 0, number]), mac(0x10 + number));
+    let mut without = plan();
+    without.speakers.remove(&owner);
+    let group = without.groups.get_mut(&vip()).unwrap();
+    group.candidates = group
+        .candidates
+        .iter()
+        .filter(|(id, _)| **id != owner)
+        .map(|(id, preference)| (*id, *preference))
+        .collect::<BTreeMap<_, _>>()
+        .into();
+    let now = lan.now;
+    for node in lan.nodes.values_mut() {
+        node.set_plan(now, without.clone());
+    }
+    lan.run(Duration::from_secs(2));
+    let [stand_in] = lan.answering()[..] else {
+        panic!("{:?} answer", lan.answering());
+    };
+    assert!(lan.tables[&stand_in][&vip()].in_name_of.is_some());
+    assert_eq!(lan.node(stand_in).name_of(owner), format!("n{number}"));
+    // Nobody comes in its place.
+    lan.run(Duration::from_secs(12));
+    let [next] = lan.answering()[..] else {
+        panic!("{:?} answer", lan.answering());
+    };
+    assert_eq!(lan.tables[&next][&vip()].in_name_of, None);
+    lan.node(next).set_plan(now, plan());
+    lan.node(next).set_plan(now, without);
+    assert_eq!(
+        lan.node(next).speaker(owner),
+        None,
+        "it is forgotten with the member"
+    );
 }
 
 #[test]
