@@ -50,6 +50,9 @@ use transport::Transport;
 /// The groups that this node owns, by their lowest addresses; none while that is not known.
 type Owned = watch::Sender<Option<BTreeSet<IpAddr>>>;
 
+/// The records, for the next process of this node.
+type Records = watch::Sender<Vec<u8>>;
+
 /// What the responder is told once.
 #[derive(Debug)]
 pub struct Settings {
@@ -61,6 +64,8 @@ pub struct Settings {
     pub refresh: Option<Duration>,
     /// Where this speaker hears the others; none: it hears none.
     pub bind: Option<Bind>,
+    /// The records that an earlier process has left ([`Handle::records`]).
+    pub records: Option<Vec<u8>>,
 }
 
 /// Why nothing is, or soon nothing will be, announced on layer 2: the process is of no use any more.
@@ -96,6 +101,7 @@ pub struct Handle {
     thread: Option<JoinHandle<()>>,
     names: watch::Receiver<BTreeSet<String>>,
     owned: watch::Receiver<Option<BTreeSet<IpAddr>>>,
+    records: watch::Receiver<Vec<u8>>,
     failures: mpsc::Receiver<Failure>,
 }
 
@@ -110,6 +116,7 @@ pub async fn spawn(registry: &mut Registry, settings: Settings) -> Result<Handle
         exclusions,
         refresh,
         bind,
+        records,
     } = settings;
     match limits::raise_descriptors() {
         Ok(descriptors) => tracing::debug!(descriptors, "limit raised"),
@@ -135,11 +142,14 @@ pub async fn spawn(registry: &mut Registry, settings: Settings) -> Result<Handle
     let now = Instant(clock::now());
     let born = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let born = u64::try_from(born.as_nanos()).unwrap_or(u64::MAX);
-    let ownership = Ownership::new(now, me, born, rand::random());
+    let mut ownership = Ownership::new(now, me, born, rand::random());
+    if let Some(records) = records {
+        ownership.restore(&records);
+    }
     let machines = (Responder::new(refresh), ownership, transport.transpose()?);
-    let owned = Owned::default();
-    let following = owned.subscribe();
-    let driver = driver::Driver::new(poller, Arc::clone(&mailbox), metrics, machines, owned);
+    let (owned, records) = (Owned::default(), Records::default());
+    let (following, saving) = (owned.subscribe(), records.subscribe());
+    let driver = driver::Driver::new(poller, Arc::clone(&mailbox), metrics, machines, (owned, records));
     let failed = failures.clone();
     let thread = thread::Builder::new()
         .name("layer2".into())
@@ -156,6 +166,7 @@ pub async fn spawn(registry: &mut Registry, settings: Settings) -> Result<Handle
     let handle = Handle {
         names: names.subscribe(),
         owned: following,
+        records: saving,
         mailbox: Arc::clone(&mailbox),
         thread: Some(thread),
         failures: told,
@@ -241,6 +252,11 @@ impl Handle {
     /// after a pause.
     pub fn owned(&self) -> watch::Receiver<Option<BTreeSet<IpAddr>>> {
         self.owned.clone()
+    }
+
+    /// What the next process on this node is to be given, at most once a second.
+    pub fn records(&self) -> watch::Receiver<Vec<u8>> {
+        self.records.clone()
     }
 
     /// The names that an L2Advertisement's `interfaces` can mean: all interfaces of the node, down ones too, apart

@@ -9,6 +9,7 @@
 //! | [`statuses`] | the `ServiceL2Status` objects, and the writes that make them right: pure |
 //! | [`membership`] | what the flags say about how the speakers know one another |
 //! | [`metrics`] | `metallb_speaker_announced` and its company |
+//! | [`saved`] | what this node's next process needs while the API server is away |
 //! | [`run`] | the watches, the task that owns the index, and the end of it all |
 //! | [`l2`] | the thread that answers on the wire |
 //!
@@ -23,4 +24,5 @@ pub mod l2;
 pub mod membership;
 pub mod metrics;
 pub mod run;
+pub mod saved;
 pub mod statuses;

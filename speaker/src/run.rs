@@ -8,7 +8,7 @@ use crate::index::{Effect, Index, Input, Key, Liveness, View};
 use crate::membership::Membership;
 use crate::metrics::Metrics;
 use crate::statuses::Me;
-use crate::{forwards, keys, l2};
+use crate::{forwards, keys, l2, saved};
 use anyhow::Context;
 use cortenlb_crds::translate::announce as translate;
 use cortenlb_crds::{ConfigurationState, IPAddressPool, L2Advertisement, ServiceL2Status};
@@ -28,7 +28,7 @@ use serde::de::DeserializeOwned;
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::net::{IpAddr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch as state};
@@ -44,6 +44,10 @@ const EXCLUDED_INTERFACES: &str = "/etc/metallb/excludel2.yaml";
 /// need 8 places; the rest lets a burst of changes (a rollout of 200 pods) be decided in one go. When it is
 /// full the watches wait.
 const INPUTS: usize = 256;
+
+/// So long the first lists are waited for; then the plan of an earlier process is good enough. Others stand in for this
+/// node meanwhile.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What the flags say, parsed.
 #[derive(Clone, Debug)]
@@ -89,6 +93,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
 
     let mut registry = metrics::registry();
     let metrics = Metrics::register(&mut registry);
+    let state = PathBuf::from(saved::DIRECTORY);
     let settings = l2::Settings {
         node: me.node.clone(),
         exclusions: l2::Exclusions::load(Path::new(EXCLUDED_INTERFACES))?,
@@ -97,6 +102,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
             address,
             port: membership.port,
         }),
+        records: saved::load(&saved::records_in(&state)),
     };
     let layer2 = l2::spawn(&mut registry, settings).await?;
     let liveness = if membership.bind.is_some() {
@@ -122,6 +128,13 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         );
         Liveness::Readiness
     };
+    let plans = state::Sender::default();
+    let mut known = None;
+    if liveness == Liveness::Heard {
+        known = saved::load(&saved::plan_in(&state)).and_then(|bytes| saved::read(&bytes).ok());
+        tokio::spawn(saved::keep(saved::records_in(&state), layer2.records()));
+        tokio::spawn(saved::keep(saved::plan_in(&state), plans.subscribe()));
+    }
     let set_forwards = layer2.forwards_setter();
     tokio::spawn(async move {
         forwards::until_ready().await;
@@ -145,6 +158,8 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         links: layer2.interface_names(),
         owned: layer2.owned(),
         layer2,
+        plans,
+        known,
         events,
         writes,
         metrics,
@@ -228,6 +243,10 @@ struct Speaker {
     links: state::Receiver<BTreeSet<String>>,
     owned: state::Receiver<Option<BTreeSet<IpAddr>>>,
     layer2: l2::Handle,
+    /// The plans, in bytes, for the next process.
+    plans: state::Sender<Vec<u8>>,
+    /// The last plan of the process before this one, while the API server has told nothing.
+    known: Option<l2::Plan>,
     events: EventHandle,
     writes: WriteHandle<Key>,
     metrics: Metrics,
@@ -240,6 +259,8 @@ impl Speaker {
         let names = self.links.borrow_and_update().clone();
         self.index.handle(Input::Links(names));
         let mut batch = Vec::with_capacity(INPUTS);
+        let patience = tokio::time::sleep(PATIENCE);
+        tokio::pin!(patience);
         loop {
             tokio::select! {
                 () = shutdown.cancelled() => {
@@ -253,6 +274,10 @@ impl Speaker {
                 Ok(()) = self.owned.changed() => {
                     // While it is not known, what was told last stands.
                     batch.extend(self.owned.borrow_and_update().clone().map(Input::Owned));
+                }
+                () = &mut patience, if self.known.is_some() => {
+                    tracing::warn!("the API server has told nothing yet: what it told last is announced until it does");
+                    self.layer2.set_plan(self.known.take().unwrap_or_default());
                 }
                 Ok(()) = self.links.changed() => {
                     batch.push(Input::Links(self.links.borrow_and_update().clone()));
@@ -269,7 +294,11 @@ impl Speaker {
     fn settle(&mut self) {
         for effect in self.index.settle() {
             match effect {
-                Effect::Plan(plan) => self.layer2.set_plan(plan),
+                Effect::Plan(plan) => {
+                    self.known = None;
+                    self.plans.send_replace(saved::write(&plan));
+                    self.layer2.set_plan(plan);
+                }
                 Effect::Announced { service, address } => {
                     tracing::info!(
                         event = "serviceAnnounced",

@@ -27,7 +27,7 @@ use tracing::{debug, error, warn};
 use super::metrics::Metrics;
 use super::ownership::{Action, Ownership, Plan};
 use super::transport::{Received, Transport};
-use super::{Desired, Mailbox, Owned};
+use super::{Desired, Mailbox, Owned, Records};
 
 mod ports;
 
@@ -55,6 +55,7 @@ pub(super) struct Driver {
     /// What waits for the keys: without them nobody could be heard, and everybody would take everything.
     waiting: Option<Plan>,
     owned: Owned,
+    records: Records,
     /// The responder has come to need other sockets or filters.
     is_stale: bool,
     /// How many questions are open.
@@ -82,7 +83,7 @@ impl Driver {
         mailbox: Arc<Mailbox>,
         metrics: Metrics,
         machines: (Responder, Ownership, Option<Transport>),
-        owned: Owned,
+        (owned, records): (Owned, Records),
     ) -> Self {
         let (responder, ownership, transport) = machines;
         Self {
@@ -94,6 +95,7 @@ impl Driver {
             transport,
             waiting: None,
             owned,
+            records,
             is_stale: false,
             asked: 0,
             end: None,
@@ -232,6 +234,7 @@ impl Driver {
                 Action::Ask { address, scope } => {
                     self.responder.handle_input(now(), Input::Ask { address, scope });
                 }
+                Action::Save(records) => drop(self.records.send_replace(records)),
                 Action::Friends(friends) => self.responder.handle_input(now(), Input::Friends(friends)),
             }
         }

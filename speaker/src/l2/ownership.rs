@@ -19,6 +19,9 @@ mod segment;
 /// The link-layer addresses of the other nodes are asked for again after this time.
 const MACS: Duration = Duration::from_secs(60);
 
+/// The least time between two versions of what is kept for the next process.
+const SAVE: Duration = Duration::from_secs(1);
+
 /// The default gateways are asked for this often where half of the speakers may be cut off from the other half: the half
 /// that has a gateway is where the clients are.
 const GATEWAY: Duration = Duration::from_secs(2);
@@ -63,6 +66,8 @@ pub(super) enum Action {
     Ask { address: IpAddr, scope: Scope },
     /// These are the link-layer addresses of the cluster's other nodes.
     Friends(BTreeSet<MacAddr>),
+    /// Keep the records for the next process.
+    Save(Vec<u8>),
 }
 
 /// The machine, and what it is told about the segment.
@@ -88,6 +93,9 @@ pub(super) struct Ownership {
     is_stale: bool,
     /// Whether it was known what this node owns when that was told last.
     was_up: bool,
+    /// What was handed out for the next process, and when to do so again.
+    saved: u64,
+    save: Instant,
 }
 
 impl Ownership {
@@ -107,7 +115,14 @@ impl Ownership {
             actions: VecDeque::new(),
             is_stale: false,
             was_up: false,
+            saved: 0,
+            save: now,
         }
+    }
+
+    /// Takes in what an earlier process has handed out with [`Action::Save`], before anything else.
+    pub(super) fn restore(&mut self, records: &[u8]) {
+        self.cluster.restore(records);
     }
 
     /// The groups that this node owns; none while nobody knows.
@@ -246,6 +261,11 @@ impl Ownership {
     /// The time of a timeout may have come.
     pub(super) fn tick(&mut self, now: Instant) {
         self.handle(now, Input::Timeout);
+        if now >= self.save && self.saved != self.cluster.digest() {
+            self.saved = self.cluster.digest();
+            self.save = now + SAVE;
+            self.actions.push_back(Action::Save(self.cluster.snapshot()));
+        }
         if now >= self.ask_macs {
             self.ask_macs = now + MACS;
             let others: Vec<NodeId> = self

@@ -119,6 +119,7 @@ fn settings(exclusions: Exclusions) -> Settings {
         exclusions,
         refresh: None,
         bind: None,
+        records: None,
     }
 }
 
@@ -283,8 +284,13 @@ fn an_interface_that_comes_back_unnoticed_is_heard_again() {
                 cortenlb_proto::cluster::Input::Forwards(true),
             );
             let machines = (Responder::new(None), ownership, None);
-            let driver =
-                driver::Driver::new(poller, Arc::clone(&mailbox), metrics, machines, Owned::default());
+            let driver = driver::Driver::new(
+                poller,
+                Arc::clone(&mailbox),
+                metrics,
+                machines,
+                Default::default(),
+            );
             let thread = thread::spawn(move || driver.run());
             assert_answered(client);
 

@@ -56,6 +56,7 @@ pub fn all() -> Vec<Scenario> {
         scenario!(Installed, faults::api_server_paused),
         scenario!(Installed, ownership::restarts_of_speakers_move_nothing),
         scenario!(Installed, ownership::an_excluded_node_gives_its_address_away),
+        scenario!(Installed, ownership::restarts_without_the_api_server),
         scenario!(Installed, ownership::owner_cut_off),
         scenario!(Single, announce::one_node_and_the_exclude_label),
         scenario!(TwoSegments, segments::owner_without_carrier),

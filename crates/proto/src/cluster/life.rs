@@ -98,6 +98,11 @@ impl Cluster {
         self.life.beat + SUSPICION
     }
 
+    /// Another number when other groups are owned, or by others.
+    pub fn digest(&self) -> u64 {
+        self.records.digests().all()
+    }
+
     /// What is to be handed to [`restore`](Self::restore) by the next process on this node: each datagram behind its
     /// length in two bytes.
     pub fn snapshot(&self) -> Vec<u8> {

@@ -143,3 +143,49 @@ pub(super) async fn an_excluded_node_gives_its_address_away(cluster: &Cluster) -
     ensure!(cluster.who_answers(VIP).await? == [after], "it moved back");
     Ok(())
 }
+
+/// The API server is away and every speaker is killed: each comes back with what it knew, and the address stays.
+pub(super) async fn restarts_without_the_api_server(cluster: &Cluster) -> anyhow::Result<()> {
+    served(cluster).await?;
+    // kubelet starts a container at once only when it has ended for the first time.
+    let set = "daemonset/speaker";
+    cluster
+        .kubectl(&["rollout", "restart", "-n", SYSTEM, set])
+        .await?;
+    cluster
+        .kubectl(&["rollout", "status", "-n", SYSTEM, set, "--timeout=120s"])
+        .await?;
+    let owner = cluster.announced_from("web").await?;
+    let mac = cluster.mac_of(&owner).await?;
+    let mut speakers = Vec::new();
+    for node in cluster.lab.nodes() {
+        speakers.push(cluster.speaker(&node).await?);
+    }
+    // What they know is written down once a second.
+    sleep(Duration::from_secs(2)).await;
+    let prober = probe(cluster).await?;
+    cluster.lab.pause_api().await?;
+    let outcome = async {
+        for speaker in &speakers {
+            cluster.lab.kill_container(&speaker.container).await?;
+        }
+        let answered = || async {
+            let answers = cluster.who_answers(VIP).await?;
+            ensure!(answers == [mac.clone()], "{mac} had it, and {answers:?} answers");
+            Ok(())
+        };
+        eventually(SOON, answered).await
+    };
+    let outcome = outcome.await;
+    cluster.lab.resume_api().await?;
+    outcome?;
+    sleep(Duration::from_secs(5)).await;
+    cluster.product_ready().await?;
+    ensure_no_move(
+        "every speaker is killed while the API server is away",
+        &prober.stop()?,
+    )?;
+    let after = cluster.announced_from("web").await?;
+    ensure!(after == owner, "{owner} had it, {after} announces it");
+    Ok(())
+}
