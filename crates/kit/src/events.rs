@@ -1,7 +1,7 @@
 //! core/v1 Events, with the aggregation that client-go does and without ever holding a status back.
 
 mod cache;
-mod packed;
+mod queue;
 
 use std::time::Duration;
 
@@ -18,16 +18,16 @@ use prometheus_client::metrics::counter::Counter;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::{
-    sync::{mpsc, watch},
+    sync::watch,
     time::{Instant, timeout},
 };
 
 use self::cache::{Cache, Known};
-use self::packed::Packed;
+use self::queue::{Receiver, Sender, queue};
 use crate::{client::REQUEST_TIMEOUT, metrics::Registry};
 
-/// The queue `events`: 10,000 Services that get their address in one go, and half as many again, packed at below 512
-/// bytes each (8 MiB when full). The newest are dropped when it is, and counted (`cortenlb_events_dropped_total`).
+/// The queue `events`: 10,000 Services that get their address in one go, and half as many again, as texts of
+/// below 512 bytes (8 MiB when full). The newest are dropped when it is, and counted (`cortenlb_events_dropped_total`).
 const QUEUE: usize = 16_384;
 
 /// How long an Event waits for the writer to pause. While it is busy that makes 20 Events a second.
@@ -61,14 +61,14 @@ pub struct Note {
 /// The sending end. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct EventHandle {
-    notes: mpsc::Sender<Packed>,
+    notes: Sender,
     dropped: Counter,
 }
 
 impl EventHandle {
     /// Hands a note over; never waits. When the queue is full the note is dropped and counted.
     pub fn publish(&self, note: &Note) {
-        if self.notes.try_send(Packed::of(note)).is_err() {
+        if !self.notes.push(note) {
             self.dropped.inc();
         }
     }
@@ -78,7 +78,7 @@ impl EventHandle {
 pub struct Recorder {
     client: Client,
     component: String,
-    notes: mpsc::Receiver<Packed>,
+    notes: Receiver,
     cache: Cache,
     last_name: i64,
     busy: Option<watch::Receiver<bool>>,
@@ -89,7 +89,7 @@ impl Recorder {
     /// (`metallb-controller`, `metallb-speaker`).
     #[must_use]
     pub fn new(client: Client, component: &str, registry: &mut Registry) -> (EventHandle, Self) {
-        let (sender, notes) = mpsc::channel(QUEUE);
+        let (sender, notes) = queue(QUEUE);
         let dropped = Counter::default();
         registry.register(
             "cortenlb_events_dropped",
@@ -127,8 +127,7 @@ impl Recorder {
     ///
     /// An Event that the API server does not take is logged and lost: Events are for people, and expire anyway.
     pub async fn run(mut self) {
-        while let Some(packed) = self.notes.recv().await {
-            let note = packed.unpack();
+        while let Some(note) = self.notes.next().await {
             if let Some(busy) = &mut self.busy {
                 // A pause, the end of the wait and the end of the writer are all the same here.
                 let _ = timeout(YIELD, busy.wait_for(|busy| !busy)).await;

@@ -1,0 +1,80 @@
+//! The notes that wait, as JSON behind one another in one piece of memory.
+//!
+//! After a bulk of writes thousands wait. Each in allocations of its own would lie between what stays, and leave gaps of
+//! several MiB behind; this piece is given back as a whole.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::mpsc;
+
+use super::Note;
+
+/// The sending end. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(super) struct Sender {
+    lengths: mpsc::Sender<usize>,
+    texts: Texts,
+}
+
+/// The receiving end.
+#[derive(Debug)]
+pub(super) struct Receiver {
+    lengths: mpsc::Receiver<usize>,
+    texts: Texts,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Texts(Arc<Mutex<VecDeque<u8>>>);
+
+/// A queue of at most so many notes.
+pub(super) fn queue(notes: usize) -> (Sender, Receiver) {
+    let (sender, receiver) = mpsc::channel(notes);
+    let texts = Texts::default();
+    let sender = Sender {
+        lengths: sender,
+        texts: texts.clone(),
+    };
+    let receiver = Receiver {
+        lengths: receiver,
+        texts,
+    };
+    (sender, receiver)
+}
+
+impl Sender {
+    /// Adds a note; returns whether there was room for it.
+    pub(super) fn push(&self, note: &Note) -> bool {
+        let text = serde_json::to_vec(note).expect("a note is texts and numbers, which JSON has");
+        // Locked before the length is sent: whoever receives that finds the text.
+        let mut texts = self.texts.lock();
+        let has_room = self.lengths.try_send(text.len()).is_ok();
+        if has_room {
+            texts.extend(text);
+        }
+        has_room
+    }
+}
+
+impl Receiver {
+    /// The note that has waited longest; none when all senders are gone and nothing waits.
+    ///
+    /// Cancel safe: a note is taken when this returns.
+    pub(super) async fn next(&mut self) -> Option<Note> {
+        let length = self.lengths.recv().await?;
+        let mut texts = self.texts.lock();
+        let text: Vec<u8> = texts.drain(..length).collect();
+        if texts.is_empty() {
+            *texts = VecDeque::new();
+        }
+        drop(texts);
+        Some(serde_json::from_slice(&text).expect("it was written from a note"))
+    }
+}
+
+impl Texts {
+    /// A holder that panicked has left whole texts behind.
+    fn lock(&self) -> MutexGuard<'_, VecDeque<u8>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
