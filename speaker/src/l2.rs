@@ -144,7 +144,7 @@ pub async fn spawn(registry: &mut Registry, settings: Settings) -> Result<Handle
     let born = u64::try_from(born.as_nanos()).unwrap_or(u64::MAX);
     let mut ownership = Ownership::new(now, me, born, rand::random());
     if let Some(records) = records {
-        ownership.restore(&records);
+        ownership.restore(now, &records);
     }
     let machines = (Responder::new(refresh), ownership, transport.transpose()?);
     let (owned, records) = (Owned::default(), Records::default());

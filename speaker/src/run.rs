@@ -28,7 +28,7 @@ use serde::de::DeserializeOwned;
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::net::{IpAddr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch as state};
@@ -93,7 +93,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
 
     let mut registry = metrics::registry();
     let metrics = Metrics::register(&mut registry);
-    let state = PathBuf::from(saved::DIRECTORY);
+    let state = saved::folder();
     let settings = l2::Settings {
         node: me.node.clone(),
         exclusions: l2::Exclusions::load(Path::new(EXCLUDED_INTERFACES))?,
@@ -102,7 +102,9 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
             address,
             port: membership.port,
         }),
-        records: saved::load(&saved::records_in(&state)),
+        records: state
+            .as_deref()
+            .and_then(|state| saved::load(&saved::records_in(state))),
     };
     let layer2 = l2::spawn(&mut registry, settings).await?;
     let liveness = if membership.bind.is_some() {
@@ -130,10 +132,18 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     };
     let plans = state::Sender::default();
     let mut known = None;
-    if liveness == Liveness::Heard {
-        known = saved::load(&saved::plan_in(&state)).and_then(|bytes| saved::read(&bytes).ok());
-        tokio::spawn(saved::keep(saved::records_in(&state), layer2.records()));
-        tokio::spawn(saved::keep(saved::plan_in(&state), plans.subscribe()));
+    if let Some(state) = state.filter(|_| liveness == Liveness::Heard) {
+        known = saved::load(&saved::plan_in(&state)).and_then(|bytes| saved::read(&bytes));
+        tokio::spawn(saved::keep(
+            saved::records_in(&state),
+            layer2.records(),
+            Vec::clone,
+        ));
+        tokio::spawn(saved::keep(
+            saved::plan_in(&state),
+            plans.subscribe(),
+            saved::write,
+        ));
     }
     let set_forwards = layer2.forwards_setter();
     tokio::spawn(async move {
@@ -243,8 +253,8 @@ struct Speaker {
     links: state::Receiver<BTreeSet<String>>,
     owned: state::Receiver<Option<BTreeSet<IpAddr>>>,
     layer2: l2::Handle,
-    /// The plans, in bytes, for the next process.
-    plans: state::Sender<Vec<u8>>,
+    /// The plans, for the next process.
+    plans: state::Sender<l2::Plan>,
     /// The last plan of the process before this one, while the API server has told nothing.
     known: Option<l2::Plan>,
     events: EventHandle,
@@ -284,6 +294,10 @@ impl Speaker {
                 }
             }
             self.metrics.updates.inc_by(batch.len() as u64);
+            if self.known.is_some() && !batch.is_empty() {
+                // It is there, and may take long to list what there is.
+                patience.as_mut().reset(tokio::time::Instant::now() + PATIENCE);
+            }
             for input in batch.drain(..) {
                 self.index.handle(input);
             }
@@ -296,7 +310,9 @@ impl Speaker {
             match effect {
                 Effect::Plan(plan) => {
                     self.known = None;
-                    self.plans.send_replace(saved::write(&plan));
+                    if self.plans.receiver_count() > 0 {
+                        self.plans.send_replace(plan.clone());
+                    }
                     self.layer2.set_plan(plan);
                 }
                 Effect::Announced { service, address } => {

@@ -26,9 +26,12 @@ use self::cache::{Cache, Known};
 use self::queue::{Receiver, Sender, queue};
 use crate::{client::REQUEST_TIMEOUT, metrics::Registry};
 
-/// The queue `events`: 10,000 Services that get their address in one go, and half as many again, as texts of
-/// below 512 bytes (8 MiB when full). The newest are dropped when it is, and counted (`cortenlb_events_dropped_total`).
+/// The queue `events`: 10,000 Services that get their address in one go, and half as many again. The newest are dropped
+/// when it is full, and counted (`cortenlb_events_dropped_total`).
 const QUEUE: usize = 16_384;
+
+/// The same in bytes: a text is below 512 bytes, unless it quotes what somebody has put into an annotation.
+const QUEUE_BYTES: usize = QUEUE * 512;
 
 /// How long an Event waits for the writer to pause. While it is busy that makes 20 Events a second.
 const YIELD: Duration = Duration::from_millis(50);
@@ -89,7 +92,7 @@ impl Recorder {
     /// (`metallb-controller`, `metallb-speaker`).
     #[must_use]
     pub fn new(client: Client, component: &str, registry: &mut Registry) -> (EventHandle, Self) {
-        let (sender, notes) = queue(QUEUE);
+        let (sender, notes) = queue(QUEUE, QUEUE_BYTES);
         let dropped = Counter::default();
         registry.register(
             "cortenlb_events_dropped",

@@ -121,8 +121,8 @@ impl Ownership {
     }
 
     /// Takes in what an earlier process has handed out with [`Action::Save`], before anything else.
-    pub(super) fn restore(&mut self, records: &[u8]) {
-        self.cluster.restore(records);
+    pub(super) fn restore(&mut self, now: Instant, records: &[u8]) {
+        self.cluster.restore(now, records);
     }
 
     /// The groups that this node owns; none while nobody knows.
@@ -140,7 +140,24 @@ impl Ownership {
 
     fn speaker(&self, id: NodeId) -> Option<&Speaker> {
         let there = self.plan.speakers.get(&id);
-        there.or_else(|| self.former.get(&id))
+        // A pod that has just been made has no address yet: its node is where it was.
+        let known = there.filter(|speaker| !speaker.addresses.is_empty());
+        known.or_else(|| self.former.get(&id)).or(there)
+    }
+
+    /// Forgets the speakers that the machine has forgotten, and those that are in the plan again.
+    fn forget_former(&mut self) {
+        let known: BTreeSet<NodeId> = self.cluster.members().map(|member| member.id).collect();
+        let there = &self.plan.speakers;
+        let is_back = |id: &NodeId| there.get(id).is_some_and(|speaker| !speaker.addresses.is_empty());
+        self.former.retain(|id, _| known.contains(id) && !is_back(id));
+        let former = &self.former;
+        let learned = self.learned.len();
+        self.learned
+            .retain(|id, _| there.contains_key(id) || former.contains_key(id));
+        if self.learned.len() != learned {
+            self.tell_friends();
+        }
     }
 
     /// Whether there are no other speakers.
@@ -174,15 +191,12 @@ impl Ownership {
     pub(super) fn set_plan(&mut self, now: Instant, plan: Plan) {
         let before = std::mem::replace(&mut self.plan, plan);
         if before.speakers != self.plan.speakers {
-            self.former.extend(before.speakers);
+            let before = before.speakers.into_iter();
+            self.former
+                .extend(before.filter(|(_, speaker)| !speaker.addresses.is_empty()));
             let roster = self.plan.speakers.keys().copied().collect();
             self.handle(now, Input::Roster(roster));
-            let known: BTreeSet<NodeId> = self.cluster.members().map(|member| member.id).collect();
-            self.former
-                .retain(|id, _| known.contains(id) && !self.plan.speakers.contains_key(id));
-            let (there, former) = (&self.plan.speakers, &self.former);
-            self.learned
-                .retain(|id, _| there.contains_key(id) || former.contains_key(id));
+            self.forget_former();
             self.ask_macs = now;
         }
         // Before the groups: it counts for who gets them.
@@ -268,6 +282,7 @@ impl Ownership {
         }
         if now >= self.ask_macs {
             self.ask_macs = now + MACS;
+            self.forget_former();
             let others: Vec<NodeId> = self
                 .plan
                 .speakers

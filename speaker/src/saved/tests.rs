@@ -33,33 +33,54 @@ fn mk_plan() -> Plan {
     }
 }
 
+fn mk_directory(name: &str) -> PathBuf {
+    let directory = std::env::temp_dir().join(format!("cortenlb-saved-{name}-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    directory
+}
+
 #[test]
 fn a_plan_is_read_as_it_was_written() {
-    assert_eq!(read(&write(&mk_plan())).unwrap(), mk_plan());
-    assert_eq!(read(&write(&Plan::default())).unwrap(), Plan::default());
+    assert_eq!(read(&write(&mk_plan())), Some(mk_plan()));
+    assert_eq!(read(&write(&Plan::default())), Some(Plan::default()));
 }
 
 #[test]
 fn half_a_plan_is_none() {
     let whole = write(&mk_plan());
     for length in 0..whole.len() {
-        assert!(read(&whole[..length]).is_err(), "{length} bytes");
+        assert_eq!(read(&whole[..length]), None, "{length} bytes");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_newest_is_kept() {
-    let directory = std::env::temp_dir().join(format!("cortenlb-saved-{}", std::process::id()));
-    std::fs::create_dir_all(&directory).unwrap();
+    let directory = mk_directory("newest");
     let file = records_in(&directory);
     assert_eq!(load(&file), None);
     let (sender, values) = watch::channel(Vec::new());
-    let keeping = tokio::spawn(keep(file.clone(), values));
+    let keeping = tokio::spawn(keep(file.clone(), values, Vec::clone));
     for value in [b"one".as_slice(), b"two", b"three"] {
         sender.send_replace(value.to_vec());
     }
     drop(sender);
     keeping.await.unwrap();
     assert_eq!(load(&file).as_deref(), Some(b"three".as_slice()));
+    let long = vec![0; LARGEST + 1];
+    assert!(replace(&file, &long).await.is_err(), "kubelet would end the pod");
+    assert_eq!(load(&file).as_deref(), Some(b"three".as_slice()));
+    std::fs::remove_dir_all(&directory).unwrap();
+}
+
+#[test]
+fn what_was_kept_before_the_node_booted_is_gone() {
+    let directory = mk_directory("boot");
+    let first = folder_in(&directory, "first").unwrap();
+    std::fs::write(plan_in(&first), "{}").unwrap();
+    assert_eq!(folder_in(&directory, "first").unwrap(), first);
+    assert!(load(&plan_in(&first)).is_some());
+    let second = folder_in(&directory, "second").unwrap();
+    assert_eq!((load(&plan_in(&first)), load(&plan_in(&second))), (None, None));
+    assert!(second.is_dir() && !first.exists());
     std::fs::remove_dir_all(&directory).unwrap();
 }

@@ -14,6 +14,8 @@ use super::Note;
 #[derive(Clone, Debug)]
 pub(super) struct Sender {
     lengths: mpsc::Sender<usize>,
+    /// How long all texts together may be.
+    bytes: usize,
     texts: Texts,
 }
 
@@ -27,12 +29,13 @@ pub(super) struct Receiver {
 #[derive(Clone, Debug, Default)]
 struct Texts(Arc<Mutex<VecDeque<u8>>>);
 
-/// A queue of at most so many notes.
-pub(super) fn queue(notes: usize) -> (Sender, Receiver) {
+/// A queue of at most so many notes, of so many bytes together.
+pub(super) fn queue(notes: usize, bytes: usize) -> (Sender, Receiver) {
     let (sender, receiver) = mpsc::channel(notes);
     let texts = Texts::default();
     let sender = Sender {
         lengths: sender,
+        bytes,
         texts: texts.clone(),
     };
     let receiver = Receiver {
@@ -48,7 +51,7 @@ impl Sender {
         let text = serde_json::to_vec(note).expect("a note is texts and numbers, which JSON has");
         // Locked before the length is sent: whoever receives that finds the text.
         let mut texts = self.texts.lock();
-        let has_room = self.lengths.try_send(text.len()).is_ok();
+        let has_room = texts.len() + text.len() <= self.bytes && self.lengths.try_send(text.len()).is_ok();
         if has_room {
             texts.extend(text);
         }

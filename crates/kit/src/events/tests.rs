@@ -6,7 +6,7 @@ use tokio::{
     time::{Duration, Instant, advance, sleep},
 };
 
-use super::{EventHandle, Note, QUEUE, REPEAT, Recorder, Severity, YIELD};
+use super::{EventHandle, Note, QUEUE, QUEUE_BYTES, REPEAT, Recorder, Severity, YIELD};
 use crate::{
     fake::{Fake, Fault},
     metrics::render,
@@ -155,6 +155,23 @@ async fn a_full_queue_drops_and_counts() {
     drop(recorder);
     assert!(
         render(&registry).contains("cortenlb_events_dropped_total 3"),
+        "{}",
+        render(&registry)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_queue_is_bounded_in_bytes_as_well() {
+    let mut registry = Registry::default();
+    let (handle, recorder) = Recorder::new(Fake::new().client(), "test", &mut registry);
+    let long = "x".repeat(QUEUE_BYTES / 4);
+    for _ in 0..5 {
+        handle.publish(&mk_note(&long));
+    }
+    handle.publish(&mk_note("short"));
+    drop(recorder);
+    assert!(
+        render(&registry).contains("cortenlb_events_dropped_total 2"),
         "{}",
         render(&registry)
     );

@@ -124,7 +124,17 @@ impl Cluster {
     }
 
     /// What an earlier process on this node knew: to be handed in before any input. What cannot be read is left out.
-    pub fn restore(&mut self, snapshot: &[u8]) {
+    ///
+    /// It may be old: a record without a group is forgotten in time, and the segment is asked for what this node owns before
+    /// that is answered for.
+    pub fn restore(&mut self, now: Instant, snapshot: &[u8]) {
+        self.merge_snapshot(snapshot);
+        let records = self.records.iter().map(|record| (record.group, now));
+        self.duty.orphans.extend(records);
+        self.doubt_everything();
+    }
+
+    fn merge_snapshot(&mut self, snapshot: &[u8]) {
         let mut rest = snapshot;
         while let Some((length, after)) = rest.split_first_chunk() {
             let Some((bytes, after)) = after.split_at_checked(u16::from_be_bytes(*length).into()) else {

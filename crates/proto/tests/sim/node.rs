@@ -123,7 +123,7 @@ impl Node {
         let local = self.clock.local(now);
         let mut cluster = Cluster::new(local, self.id, self.born, dice.number());
         if let Some(saved) = self.saved.as_ref().filter(|_| snapshot) {
-            cluster.restore(saved);
+            cluster.restore(local, saved);
         }
         self.process = Some(Process {
             cluster,

@@ -51,7 +51,7 @@ impl Ownership {
         self.cluster.serving().any(|(_, role)| role == Role::StandIn(id))
     }
 
-    fn tell_friends(&mut self) {
+    pub(super) fn tell_friends(&mut self) {
         let learned = self.learned.values().flat_map(BTreeMap::values).copied();
         let others = self.cluster.members().filter(|member| member.id != self.me);
         let others = others.flat_map(|member| self.interfaces_of(member.id));

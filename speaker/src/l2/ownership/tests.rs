@@ -173,7 +173,8 @@ fn a_node_whose_pod_is_gone_keeps_its_group_while_its_kernel_answers() {
     lan.kernels
         .insert(IpAddr::from([192, 168, 0, number]), mac(0x10 + number));
     let mut without = plan();
-    without.speakers.remove(&owner);
+    // The next pod has been made, and has no address yet.
+    without.speakers.get_mut(&owner).unwrap().addresses.clear();
     let group = without.groups.get_mut(&vip()).unwrap();
     group.candidates = group
         .candidates
@@ -198,8 +199,11 @@ fn a_node_whose_pod_is_gone_keeps_its_group_while_its_kernel_answers() {
         panic!("{:?} answer", lan.answering());
     };
     assert_eq!(lan.tables[&next][&vip()].in_name_of, None);
-    lan.node(next).set_plan(now, plan());
-    lan.node(next).set_plan(now, without);
+    without.speakers.remove(&owner);
+    for node in lan.nodes.values_mut() {
+        node.set_plan(lan.now, without.clone());
+    }
+    lan.run(MACS + Duration::from_secs(5));
     assert_eq!(
         lan.node(next).speaker(owner),
         None,
