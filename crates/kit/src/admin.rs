@@ -1,4 +1,4 @@
-//! The admin server: `/healthz`, `/readyz` and `/metrics`.
+//! The admin server: `/healthz`, `/readyz` and `/metrics`, and what else a process shows of itself as JSON.
 
 use std::{
     collections::{BTreeMap, btree_map::Entry},
@@ -90,7 +90,10 @@ pub struct BindError {
 }
 
 /// A server that has its sockets and does not answer yet.
-pub struct Admin(Vec<TcpListener>);
+pub struct Admin {
+    listeners: Vec<TcpListener>,
+    router: Router,
+}
 
 impl fmt::Debug for Admin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -112,13 +115,24 @@ impl Admin {
                     .map_err(|source| BindError { address, source })?,
             );
         }
-        Ok(Self(listeners))
+        let router = Router::new();
+        Ok(Self { listeners, router })
+    }
+
+    /// Answers at this path too, with the JSON that `show` makes for each request. It must not block.
+    #[must_use]
+    pub fn with_json(self, path: &str, show: impl Fn() -> String + Clone + Send + Sync + 'static) -> Self {
+        let answer = async move || ([(CONTENT_TYPE, "application/json")], show());
+        Self {
+            router: self.router.route(path, get(answer)),
+            ..self
+        }
     }
 
     /// The addresses in use; they tell which port the kernel chose for port 0.
     #[must_use]
     pub fn addresses(&self) -> Vec<SocketAddr> {
-        self.0
+        self.listeners
             .iter()
             .filter_map(|listener| listener.local_addr().ok())
             .collect()
@@ -127,7 +141,8 @@ impl Admin {
     /// Answers on every address until `shutdown`: `/healthz` with 200 while the process runs, `/readyz` with 200 or
     /// with 503 and a line for each thing that is missing, `/metrics` with the registry in OpenMetrics form.
     pub async fn serve(self, readiness: Readiness, registry: Arc<Registry>, shutdown: CancellationToken) {
-        let router = Router::new()
+        let router = self
+            .router
             .route("/healthz", get(async || "ok\n"))
             .route("/readyz", get(async move || ready(&readiness)))
             .route(
@@ -139,7 +154,7 @@ impl Admin {
                     )
                 }),
             );
-        let servers = self.0.into_iter().map(|listener| {
+        let servers = self.listeners.into_iter().map(|listener| {
             let serve = axum::serve(listener, router.clone())
                 .with_graceful_shutdown(shutdown.clone().cancelled_owned());
             async move { serve.await }

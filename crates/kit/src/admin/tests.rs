@@ -31,6 +31,7 @@ async fn it_answers_on_every_address_until_shutdown() {
     let admin = Admin::bind(&ANY_PORT.map(|address| address.parse().unwrap()))
         .await
         .unwrap();
+    let admin = admin.with_json("/things", || "[]".to_owned());
     let addresses = admin.addresses();
     let mut registry = Registry::default();
     registry.register("things", "Things counted", Counter::<u64>::default());
@@ -48,6 +49,10 @@ async fn it_answers_on_every_address_until_shutdown() {
         let (status, body) = get(address, "/metrics").await;
         assert_eq!(status, "HTTP/1.1 200 OK");
         assert!(body.contains("things_total 0"), "{body}");
+        assert_eq!(
+            get(address, "/things").await,
+            ("HTTP/1.1 200 OK".to_owned(), "[]".to_owned())
+        );
     }
     let (status, body) = get(addresses[0], "/readyz").await;
     assert_eq!(status, "HTTP/1.1 503 Service Unavailable");
