@@ -17,6 +17,7 @@
 //! | `placement` | where a group goes that has no owner |
 //! | `serve` | what this node is to answer for, and who takes over |
 //! | `answer` | beginning and ceasing to answer, and what the segment says to that |
+//! | `former` | how an owner was lost, for who takes what it had |
 //! | `duty` | what it does, and when to look again |
 //! | `review` | what changes slowly: who stands by, preferences |
 
@@ -34,6 +35,7 @@ mod attachment;
 mod digests;
 mod duty;
 mod exchange;
+mod former;
 mod life;
 mod members;
 mod placement;
@@ -44,6 +46,7 @@ mod suspicion;
 
 use duty::Duty;
 use exchange::News;
+pub use former::Former;
 use life::Lifetime;
 use members::Members;
 use records::Records;
@@ -111,6 +114,8 @@ pub enum Output {
         role: Role,
         /// Why.
         cause: Cause,
+        /// Who had it before, and what became of that one; none if nobody had it, or if that is not known.
+        former: Option<Former>,
     },
     /// Answer for it no longer.
     Release {

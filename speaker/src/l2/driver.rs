@@ -309,7 +309,9 @@ impl Driver {
                     if self.send((interface, protocol), &frame) {
                         match purpose {
                             Purpose::Answer => self.metrics.answered(address),
-                            Purpose::Gratuitous | Purpose::Defence => self.metrics.told(address),
+                            Purpose::First | Purpose::Gratuitous | Purpose::Defence => {
+                                self.metrics.told(address);
+                            }
                             Purpose::Probe | Purpose::Question => {}
                         }
                     }

@@ -238,7 +238,9 @@ impl Ownership {
         while let Some(output) = self.cluster.poll_output() {
             match output {
                 Output::Send { to, bytes } => self.actions.push_back(Action::Send { to, bytes }),
-                Output::Serve { group, role, cause } => {
+                Output::Serve {
+                    group, role, cause, ..
+                } => {
                     let (cause, node) = self.told(cause);
                     let in_name_of = match role {
                         Role::StandIn(owner) => self.name_of(owner),

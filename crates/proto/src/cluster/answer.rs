@@ -8,7 +8,7 @@ use cortenlb_core::time::Instant;
 use cortenlb_wire::member::NodeId;
 
 use super::duty::Question;
-use super::{Cause, Cluster, Output, Role};
+use super::{Cause, Cluster, Former, Output, Role};
 
 /// Before the first use of an address the segment is asked so often.
 const QUESTIONS: u32 = 3;
@@ -63,7 +63,23 @@ impl Cluster {
         }
         self.duty.vetoed.remove(&group);
         self.duty.serving.insert(group, role);
-        self.outputs.push_back(Output::Serve { group, role, cause });
+        let former = self.former(group, cause);
+        self.outputs.push_back(Output::Serve {
+            group,
+            role,
+            cause,
+            former,
+        });
+    }
+
+    /// Who had a group before this node answers for it.
+    fn former(&self, group: IpAddr, cause: Cause) -> Option<Former> {
+        let node = match cause {
+            Cause::OwnerDead(owner) | Cause::OwnerAway(owner) => owner,
+            Cause::HandedOver => self.records.get(group)?.from?,
+            _ => return None,
+        };
+        Some(self.members.former(node))
     }
 
     /// Answers for it no longer.

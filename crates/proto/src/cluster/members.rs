@@ -10,6 +10,7 @@ use cortenlb_core::time::Instant;
 use cortenlb_wire::member::{Attachment, MEMBER_BUCKETS, Member, NodeId, Phase};
 
 use super::digests::Digests;
+use super::former::Last;
 use super::suspicion::SUSPICION;
 use super::{HEARTBEAT, mix};
 
@@ -36,6 +37,10 @@ pub(super) struct Known {
     pub(super) heard: Option<Instant>,
     /// When there was a sign of life last, or reason to wait for one since.
     pub(super) sign: Instant,
+    /// When this member began to ask for it last.
+    pub(super) suspected: Option<Instant>,
+    /// What was seen of it before it was gone.
+    pub(super) last: Last,
     /// When it answered last on the segment for what it owns.
     pub(super) answered: Option<Instant>,
     /// When its node's kernel answered last, since its speaker has been away.
@@ -317,6 +322,8 @@ impl Members {
             plugged: None,
             heard: None,
             sign: now,
+            suspected: None,
+            last: Last::default(),
             answered: None,
             node_seen: None,
             sequence: None,
@@ -353,6 +360,9 @@ impl Members {
                 self.ring.sort_by_key(|id| (mix(id.get()), *id));
             } else {
                 self.ring.retain(|id| *id != member.id);
+                if let Some(known) = self.known.get_mut(&member.id) {
+                    known.last = Last::of(known, before.contains(&member.id));
+                }
             }
             self.expect(now, &before);
         }

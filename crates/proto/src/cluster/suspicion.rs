@@ -99,9 +99,10 @@ impl Cluster {
             if self.inquiries.0.contains_key(&id) {
                 continue;
             }
-            let Some(known) = self.members.get(id) else {
+            let Some(known) = self.members.get_mut(id) else {
                 continue;
             };
+            known.suspected = Some(now);
             let life = known.member.life;
             self.inquiries.0.insert(
                 id,

@@ -5,6 +5,8 @@ use cortenlb_wire::member::{MAX_INTERFACES, MAX_PREFIXES};
 
 use super::*;
 
+mod former;
+
 const MILLISECOND: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -19,6 +21,8 @@ struct Lan {
 struct Node {
     cluster: Cluster,
     serves: BTreeMap<IpAddr, Role>,
+    /// Why it came to serve, and after whom.
+    told: Vec<(Cause, Option<Former>)>,
     bytes: usize,
     is_on: bool,
     is_cut_off: bool,
@@ -58,6 +62,7 @@ impl Lan {
         let node = Node {
             cluster,
             serves: BTreeMap::new(),
+            told: Vec::new(),
             bytes: 0,
             is_on: true,
             is_cut_off: false,
@@ -103,7 +108,15 @@ impl Lan {
                         self.sent.push_back((now + MILLISECOND, id, to, bytes));
                     }
                 }
-                Output::Serve { group, role, .. } => drop(node.serves.insert(group, role)),
+                Output::Serve {
+                    group,
+                    role,
+                    cause,
+                    former,
+                } => {
+                    node.serves.insert(group, role);
+                    node.told.push((cause, former));
+                }
                 Output::Release { group, .. } => drop(node.serves.remove(&group)),
                 other => questions.push(other),
             }

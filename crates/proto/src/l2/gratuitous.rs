@@ -71,7 +71,7 @@ impl Responder {
     fn send_one(&mut self, now: Instant, key: Key, task: Task) {
         match task {
             Task::First => {
-                self.tell(key, 0..1, Purpose::Gratuitous);
+                self.tell(key, 0..1, Purpose::First);
                 self.told_first(now, key);
                 self.arm_round(now, key);
             }

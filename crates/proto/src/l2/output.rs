@@ -78,7 +78,9 @@ pub enum Output {
 pub enum Purpose {
     /// Somebody has asked.
     Answer,
-    /// To tell everybody.
+    /// To tell everybody that the address has come here: the first frame about it on this interface.
+    First,
+    /// To tell everybody again.
     Gratuitous,
     /// To tell everybody that somebody else is wrong.
     Defence,

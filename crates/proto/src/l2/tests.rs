@@ -105,7 +105,7 @@ fn told(outputs: &[Output]) -> Vec<(IpAddr, u32)> {
         Output::Send {
             interface,
             address,
-            purpose: Purpose::Gratuitous,
+            purpose: Purpose::First | Purpose::Gratuitous,
             ..
         } => Some((*address, *interface)),
         _ => None,

@@ -333,7 +333,9 @@ impl World {
                     self.plan(self.now + first, Event::Datagram { to, bytes });
                 }
             }
-            Output::Serve { group, role, cause } => {
+            Output::Serve {
+                group, role, cause, ..
+            } => {
                 let group = group_of(group);
                 serving.insert(group, role);
                 changed.insert(group);

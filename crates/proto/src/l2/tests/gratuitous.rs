@@ -8,14 +8,18 @@ fn taking_over_is_told_at_once_three_times_within_300_ms_and_for_five_seconds() 
     step(&mut responder, T0, Input::Interfaces(mk_interfaces([1])));
     assert_eq!(responder.poll_timeout(), None);
     let first = step(&mut responder, T0, Input::Table(mk_table([VIP])));
-    let frames = arp::Repr::gratuitous(mac(1), VIP).map(|packet| Output::Send {
-        interface: 1,
-        protocol: EtherType::Arp,
-        address: VIP.into(),
-        purpose: Purpose::Gratuitous,
-        frame: packet.emit(),
-    });
-    assert_eq!(first, frames);
+    let frames = |purposes: [Purpose; 2]| {
+        let [request, reply] = arp::Repr::gratuitous(mac(1), VIP).map(|packet| packet.emit());
+        let send = |(purpose, frame)| Output::Send {
+            interface: 1,
+            protocol: EtherType::Arp,
+            address: VIP.into(),
+            purpose,
+            frame,
+        };
+        [(purposes[0], request), (purposes[1], reply)].map(send)
+    };
+    assert_eq!(first, frames([Purpose::First, Purpose::Gratuitous]));
     let mut times = vec![];
     while let Some(at) = responder.poll_timeout() {
         times.push((at - T0).as_millis());
@@ -24,7 +28,8 @@ fn taking_over_is_told_at_once_three_times_within_300_ms_and_for_five_seconds() 
             [],
             "a spurious timeout"
         );
-        assert_eq!(step(&mut responder, at, Input::Timeout), frames);
+        let again = frames([Purpose::Gratuitous; 2]);
+        assert_eq!(step(&mut responder, at, Input::Timeout), again);
     }
     assert_eq!(times, [150, 300, 1_000, 2_000, 3_000, 4_000, 5_000]);
     assert_eq!(
@@ -42,7 +47,7 @@ fn an_ipv6_address_is_told_of_by_one_advertisement() {
         interface: 1,
         protocol: EtherType::Ipv6,
         address: vip.into(),
-        purpose: Purpose::Gratuitous,
+        purpose: Purpose::First,
         frame: Advertisement::unsolicited(mac(1), v6("fe80::1"), vip).emit(),
     };
     assert_eq!(

@@ -243,7 +243,7 @@ proptest! {
                 prop_assert!(!new || at_once, "{:?} is told at once", served);
             }
             for (told, output) in &outputs {
-                let Output::Send { interface, address, purpose: Purpose::Gratuitous, frame, .. } = output else {
+                let Output::Send { interface, address, purpose: Purpose::First | Purpose::Gratuitous, frame, .. } = output else {
                     panic!("{output:?}");
                 };
                 let begun = since.get(&((*address, *interface), carried(frame)));
