@@ -10,6 +10,7 @@
 mod input;
 mod plan;
 mod state;
+mod takeover;
 
 use crate::l2::Plan;
 use crate::statuses::{Me, Statuses};
@@ -263,7 +264,23 @@ impl Index {
 
     /// The texts are MetalLB's.
     fn notes(&self, key: &ServiceKey, role: &Role) -> Vec<Note> {
-        let note = |severity, reason: &str, message| Note {
+        let node = &self.me.node;
+        if !role.blind {
+            let message = format!("announcing from node {node:?} with protocol \"layer2\"");
+            return vec![self.note(key, Severity::Normal, "nodeAssigned", message)];
+        }
+        let failed = role.addresses.iter().map(|address| {
+            let message = format!(
+                "the interfaces specified by LB IP \"{address}\" doesn't exist in assigned node {node:?} with \
+                 protocol \"layer2\""
+            );
+            self.note(key, Severity::Warning, "announceFailed", message)
+        });
+        failed.collect()
+    }
+
+    fn note(&self, key: &ServiceKey, severity: Severity, reason: &str, message: String) -> Note {
+        Note {
             involved: ObjectReference {
                 api_version: Some("v1".to_owned()),
                 kind: Some("Service".to_owned()),
@@ -275,20 +292,7 @@ impl Index {
             severity,
             reason: reason.to_owned(),
             message,
-        };
-        let node = &self.me.node;
-        if !role.blind {
-            let message = format!("announcing from node {node:?} with protocol \"layer2\"");
-            return vec![note(Severity::Normal, "nodeAssigned", message)];
         }
-        let failed = role.addresses.iter().map(|address| {
-            let message = format!(
-                "the interfaces specified by LB IP \"{address}\" doesn't exist in assigned node {node:?} with \
-                 protocol \"layer2\""
-            );
-            note(Severity::Warning, "announceFailed", message)
-        });
-        failed.collect()
     }
 
     fn services(&mut self, change: &Change<View>) -> BTreeSet<ServiceKey> {

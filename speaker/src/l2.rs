@@ -7,6 +7,8 @@
 //! | [`ownership`] | which addresses are answered for: [`cortenlb_proto::cluster`] with addresses and interfaces around it |
 //! | [`transport`] | datagrams to and from the other speakers |
 //! | [`driver`] | the thread: sockets, filters and group memberships around both machines |
+//! | [`timeline`] | what this node took over, and when what led to it happened |
+//! | [`failovers`] | the same, shared by the thread and those who read it |
 //! | [`metrics`] | `metallb_layer2_*`, and what was not answered |
 //!
 //! The outside says what is to be announced by [`Handle::set_plan`], which never blocks: the thread takes the newest
@@ -36,14 +38,18 @@ use tokio::sync::{mpsc, watch};
 mod attached;
 mod driver;
 mod eligible;
+mod failovers;
 mod metrics;
 mod ownership;
+mod timeline;
 mod transport;
 
 use attached::Ports;
 pub use eligible::{Exclusions, LoadError};
+pub use failovers::Failovers;
 use ownership::Ownership;
 pub use ownership::{Group, Plan, Speaker};
+pub use timeline::Takeover;
 pub use transport::Bind;
 use transport::Transport;
 
@@ -102,6 +108,7 @@ pub struct Handle {
     names: watch::Receiver<BTreeSet<String>>,
     owned: watch::Receiver<Option<BTreeSet<IpAddr>>>,
     records: watch::Receiver<Vec<u8>>,
+    failovers: Failovers,
     failures: mpsc::Receiver<Failure>,
 }
 
@@ -147,9 +154,10 @@ pub async fn spawn(registry: &mut Registry, settings: Settings) -> Result<Handle
         ownership.restore(now, &records);
     }
     let machines = (Responder::new(refresh), ownership, transport.transpose()?);
-    let (owned, records) = (Owned::default(), Records::default());
+    let (owned, records, failovers) = (Owned::default(), Records::default(), Failovers::default());
     let (following, saving) = (owned.subscribe(), records.subscribe());
-    let driver = driver::Driver::new(poller, Arc::clone(&mailbox), metrics, machines, (owned, records));
+    let telling = (owned, records, failovers.clone());
+    let driver = driver::Driver::new(poller, Arc::clone(&mailbox), metrics, machines, telling);
     let failed = failures.clone();
     let thread = thread::Builder::new()
         .name("layer2".into())
@@ -167,6 +175,7 @@ pub async fn spawn(registry: &mut Registry, settings: Settings) -> Result<Handle
         names: names.subscribe(),
         owned: following,
         records: saving,
+        failovers,
         mailbox: Arc::clone(&mailbox),
         thread: Some(thread),
         failures: told,
@@ -257,6 +266,11 @@ impl Handle {
     /// What the next process on this node is to be given, at most once a second.
     pub fn records(&self) -> watch::Receiver<Vec<u8>> {
         self.records.clone()
+    }
+
+    /// What this node took over of late.
+    pub fn failovers(&self) -> Failovers {
+        self.failovers.clone()
     }
 
     /// The names that an L2Advertisement's `interfaces` can mean: all interfaces of the node, down ones too, apart

@@ -2,7 +2,7 @@
 //!
 //! Tasks: one for each watch, the writer, the recorder of Events, the admin server, and `Speaker` itself. All
 //! end with the runtime, which ends with [`run`]. `Speaker::run` waits in one `select!` on receivers only, all
-//! of them cancel safe (`recv`, `recv_many`, `changed`), and holds no other state across an await.
+//! of them cancel safe (`recv`, `recv_many`, `changed`, `notified`), and holds no other state across an await.
 
 use crate::index::{Effect, Index, Input, Key, Liveness, View};
 use crate::membership::Membership;
@@ -157,6 +157,8 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
 
     tokio::spawn(recorder.run());
     tokio::spawn(writer.run(shutdown.clone()));
+    let failovers = layer2.failovers();
+    let admin = admin.with_json("/failovers", move || failovers.to_json());
     tokio::spawn(admin.serve(readiness, Arc::new(registry), shutdown.clone()));
     let (inputs, received) = mpsc::channel(INPUTS);
     watch_all(&client, &me, &speaker_labels, class, &inputs);
@@ -167,6 +169,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         outcomes,
         links: layer2.interface_names(),
         owned: layer2.owned(),
+        failovers: layer2.failovers(),
         layer2,
         plans,
         known,
@@ -252,6 +255,7 @@ struct Speaker {
     outcomes: mpsc::UnboundedReceiver<Outcome<Key>>,
     links: state::Receiver<BTreeSet<String>>,
     owned: state::Receiver<Option<BTreeSet<IpAddr>>>,
+    failovers: l2::Failovers,
     layer2: l2::Handle,
     /// The plans, for the next process.
     plans: state::Sender<l2::Plan>,
@@ -288,6 +292,11 @@ impl Speaker {
                 () = &mut patience, if self.known.is_some() => {
                     tracing::warn!("the API server has told nothing yet: what it told last is announced until it does");
                     self.layer2.set_plan(self.known.take().unwrap_or_default());
+                }
+                () = self.failovers.announced() => {
+                    let takeovers = self.failovers.take().into_iter();
+                    let notes = takeovers.flat_map(|takeover| self.index.took_over(&takeover));
+                    notes.for_each(|note| self.events.publish(&note));
                 }
                 Ok(()) = self.links.changed() => {
                     batch.push(Input::Links(self.links.borrow_and_update().clone()));

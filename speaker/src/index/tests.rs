@@ -228,6 +228,24 @@ fn nothing_is_announced_before_everything_is_known() {
 }
 
 #[test]
+fn every_service_of_a_group_that_was_taken_over_is_told() {
+    let index = mk_cluster();
+    let takeover = |group: &str| crate::l2::Takeover {
+        group: group.parse().unwrap(),
+        message: "took over".to_owned(),
+    };
+    let [note] = &index.took_over(&takeover(VIP))[..] else {
+        panic!("one Service has the address");
+    };
+    assert_eq!(
+        (note.reason.as_str(), note.message.as_str()),
+        ("tookOver", "took over")
+    );
+    assert_eq!(note.involved.uid.as_deref(), Some("uid-of-web"));
+    assert!(index.took_over(&takeover("172.21.5.241")).is_empty());
+}
+
+#[test]
 fn the_same_news_again_does_nothing() {
     let mut index = mk_cluster();
     for input in first_lists() {

@@ -24,8 +24,10 @@ use cortenlb_proto::l2::{Input, Output, Purpose, Responder, Response};
 use cortenlb_wire::ethernet::EtherType;
 use tracing::{debug, error, warn};
 
+use super::failovers::Failovers;
 use super::metrics::Metrics;
 use super::ownership::{Action, Ownership, Plan};
+use super::timeline::Phase;
 use super::transport::{Received, Transport};
 use super::{Desired, Mailbox, Owned, Records};
 
@@ -56,6 +58,7 @@ pub(super) struct Driver {
     waiting: Option<Plan>,
     owned: Owned,
     records: Records,
+    failovers: Failovers,
     /// The responder has come to need other sockets or filters.
     is_stale: bool,
     /// How many questions are open.
@@ -83,9 +86,10 @@ impl Driver {
         mailbox: Arc<Mailbox>,
         metrics: Metrics,
         machines: (Responder, Ownership, Option<Transport>),
-        (owned, records): (Owned, Records),
+        told: (Owned, Records, Failovers),
     ) -> Self {
         let (responder, ownership, transport) = machines;
+        let (owned, records, failovers) = told;
         Self {
             poller,
             mailbox,
@@ -96,6 +100,7 @@ impl Driver {
             waiting: None,
             owned,
             records,
+            failovers,
             is_stale: false,
             asked: 0,
             end: None,
@@ -235,6 +240,7 @@ impl Driver {
                     self.responder.handle_input(now(), Input::Ask { address, scope });
                 }
                 Action::Save(records) => drop(self.records.send_replace(records)),
+                Action::Taken(at, taken) => self.failovers.taken(at, taken, &self.metrics),
                 Action::Friends(friends) => self.responder.handle_input(now(), Input::Friends(friends)),
             }
         }
@@ -309,9 +315,11 @@ impl Driver {
                     if self.send((interface, protocol), &frame) {
                         match purpose {
                             Purpose::Answer => self.metrics.answered(address),
-                            Purpose::First | Purpose::Gratuitous | Purpose::Defence => {
+                            Purpose::First => {
                                 self.metrics.told(address);
+                                self.reached(address, Phase::Announced);
                             }
+                            Purpose::Gratuitous | Purpose::Defence => self.metrics.told(address),
                             Purpose::Probe | Purpose::Question => {}
                         }
                     }
@@ -326,6 +334,7 @@ impl Driver {
                     let name = self.name(interface);
                     debug!(name, interface, %address, %gateway, ?after, "the gateway knows where the address is");
                     self.metrics.gateway_learned.observe(after.as_secs_f64());
+                    self.reached(address, Phase::Gateway);
                 }
                 Output::Answered {
                     interface,
@@ -383,6 +392,10 @@ impl Driver {
             self.metrics.unsent.inc();
         }
         result.is_ok()
+    }
+
+    fn reached(&self, address: IpAddr, phase: Phase) {
+        self.failovers.reached(now(), address, phase, &self.metrics);
     }
 
     /// An interface's name, for the log: `?` once it is no longer announced on.

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use cortenlb_proto::l2::DropReason;
 use cortenlb_proto::seal::Refused;
@@ -12,12 +13,18 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use super::timeline::Phase;
+
 /// A number that only rises. OpenMetrics would have a counter's name end in `_total`, and MetalLB's do not: as
 /// gauges they keep the names that dashboards ask for.
 type Rising = Family<Ip, Gauge<u64, AtomicU64>>;
 
 /// From an answer on an idle segment to one that needed a few questions.
 const GATEWAY_LEARNED: [f64; 10] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 5.0, 30.0];
+
+/// Close together where three missed heartbeats, the questions after them and the verdict come; up to an owner whose
+/// speaker is away for ten seconds.
+const FAILED_OVER: [f64; 12] = [0.1, 0.2, 0.3, 0.35, 0.4, 0.45, 0.5, 0.75, 1.0, 2.5, 5.0, 15.0];
 
 /// What the thread counts. Each value is shared with the registry.
 #[derive(Clone, Debug)]
@@ -36,6 +43,7 @@ pub(super) struct Metrics {
     refused: Family<Reason, Counter>,
     /// Seconds from a take-over to the gateway's answer.
     pub(super) gateway_learned: Histogram,
+    failed_over: Family<Step, Histogram, fn() -> Histogram>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -54,6 +62,11 @@ struct Reason {
     reason: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Step {
+    phase: &'static str,
+}
+
 impl Metrics {
     /// Makes them part of `registry`.
     pub(super) fn register(registry: &mut Registry) -> Self {
@@ -68,6 +81,7 @@ impl Metrics {
             unsent: Counter::default(),
             refused: Family::default(),
             gateway_learned: Histogram::new(GATEWAY_LEARNED),
+            failed_over: Family::new_with_constructor(|| Histogram::new(FAILED_OVER)),
         };
         registry.register(
             "metallb_layer2_requests_received",
@@ -119,6 +133,11 @@ impl Metrics {
             "Time from the take-over of an IP to the default gateway's answer that proves that it knows the new MAC",
             metrics.gateway_learned.clone(),
         );
+        registry.register(
+            "cortenlb_failover_seconds",
+            "Time from the last sign of life of an owner that was lost to each phase of the take-over by this node",
+            metrics.failed_over.clone(),
+        );
         metrics
     }
 
@@ -149,6 +168,12 @@ impl Metrics {
     pub(super) fn refused(&self, refused: Refused) {
         let reason = refused.label();
         self.refused.get_or_create(&Reason { reason }).inc();
+    }
+
+    pub(super) fn failed_over(&self, phase: Phase, after: Duration) {
+        let phase = phase.label();
+        let step = self.failed_over.get_or_create(&Step { phase });
+        step.observe(after.as_secs_f64());
     }
 
     pub(super) fn ignored(&self, reason: DropReason) {

@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use cortenlb_core::announce::Interfaces as Scope;
 use cortenlb_core::time::Instant;
-use cortenlb_proto::cluster::{Candidates, Cause, Cluster, Input, NodeId, Output, Role};
+use cortenlb_proto::cluster::{Candidates, Cause, Cluster, Former, Input, NodeId, Output, Role};
 use cortenlb_proto::l2::{Announcement, Table};
 use cortenlb_wire::mac::MacAddr;
 
 use super::attached::Ports;
+use super::timeline::Taken;
 
 mod segment;
 
@@ -60,6 +61,8 @@ pub(super) enum Action {
     Send { to: NodeId, bytes: Vec<u8> },
     /// Answer for these addresses and no others.
     Table(Table),
+    /// This node has come to answer for a group, at that time.
+    Taken(Instant, Taken),
     /// This is what this node owns now; none while nobody knows.
     Owned(Option<BTreeSet<IpAddr>>),
     /// Ask on the segment.
@@ -239,8 +242,13 @@ impl Ownership {
             match output {
                 Output::Send { to, bytes } => self.actions.push_back(Action::Send { to, bytes }),
                 Output::Serve {
-                    group, role, cause, ..
+                    group,
+                    role,
+                    cause,
+                    former,
                 } => {
+                    let taken = self.taken(group, role, cause, former);
+                    self.actions.push_back(Action::Taken(now, taken));
                     let (cause, node) = self.told(cause);
                     let in_name_of = match role {
                         Role::StandIn(owner) => self.name_of(owner),
@@ -348,6 +356,21 @@ impl Ownership {
     fn told(&self, cause: Cause) -> (&'static str, &str) {
         let (cause, node) = cause.told();
         (cause, node.map_or("", |id| self.name_of(id)))
+    }
+
+    fn taken(&self, group: IpAddr, role: Role, cause: Cause, former: Option<Former>) -> Taken {
+        let planned = self.plan.groups.get(&group);
+        let addresses = planned.into_iter().flat_map(|group| group.addresses.keys());
+        Taken {
+            group,
+            addresses: addresses.copied().collect(),
+            in_name_of: match role {
+                Role::StandIn(owner) => Some(self.name_of(owner).to_owned()),
+                Role::Owner => None,
+            },
+            cause,
+            former: former.map(|former| (self.name_of(former.node).to_owned(), former)),
+        }
     }
 
     fn ask_node(&mut self, id: NodeId) {

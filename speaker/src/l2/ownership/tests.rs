@@ -100,7 +100,7 @@ impl Lan {
                             let answer = self.kernels.get(&address);
                             answers.extend(answer.map(|mac| (*id, address, *mac)));
                         }
-                        Action::Owned(_) | Action::Save(_) => {}
+                        Action::Owned(_) | Action::Save(_) | Action::Taken(..) => {}
                     }
                 }
             }

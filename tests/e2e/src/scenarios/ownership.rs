@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use cortenlb_lab::probe::{Prober, Report};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use crate::cluster::wait::eventually;
@@ -43,6 +43,37 @@ pub(super) fn ensure_no_move(what: &str, report: &Report) -> anyhow::Result<()> 
     Ok(())
 }
 
+/// Requires that the node with the MAC `taken` tells that it took over from `owner`: by an Event on the Service, and in its
+/// list of changes.
+async fn told_of(cluster: &Cluster, owner: &str, taken: &str) -> anyhow::Result<()> {
+    let event = cluster.event("web", "tookOver").await?;
+    let begin = format!("took over {VIP} from {owner}, which is gone: suspected ");
+    ensure!(event.starts_with(&begin), "the event reads: {event}");
+    println!("  {event}");
+    for pod in cluster.pods("speaker").await? {
+        let node = pod.spec.and_then(|spec| spec.node_name).unwrap_or_default();
+        if node == owner || cluster.mac_of(&node).await? != taken {
+            continue;
+        }
+        let address = pod.status.and_then(|status| status.pod_ip);
+        let url = format!("http://{}:9120/failovers", address.unwrap_or_default());
+        let shown = cluster
+            .on_host("client", &["curl", "-sS", "--fail", &url])
+            .await?;
+        let shown: Value = serde_json::from_str(&shown)?;
+        let change = &shown["changes"][0];
+        ensure!(
+            change["group"] == VIP
+                && change["cause"] == "OwnerDead"
+                && change["from"] == *owner
+                && change["milliseconds"]["announced"].is_u64(),
+            "{node} shows {shown}"
+        );
+        return Ok(());
+    }
+    anyhow::bail!("no speaker runs on the node with {taken}")
+}
+
 /// The owner is cut off: another node answers. When it returns it gains nothing.
 pub(super) async fn owner_cut_off(cluster: &Cluster) -> anyhow::Result<()> {
     let owner = served(cluster).await?;
@@ -56,6 +87,7 @@ pub(super) async fn owner_cut_off(cluster: &Cluster) -> anyhow::Result<()> {
     });
     let taken = answered.await?;
     print("the owner is cut off", &prober.stop()?);
+    told_of(cluster, &owner, &taken).await?;
     // Some of the endpoints are on the lost node until Kubernetes takes it for lost.
     eventually(SOON, || cluster.curl_once("http://172.21.5.240/")).await?;
 

@@ -1,0 +1,222 @@
+//! What this node came to answer for, and when what led to that happened. Pure: times are handed in.
+//!
+//! A change is complete when the gateway has answered, which is later than all the others need it; so phases are added
+//! to what is in the ring already.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::IpAddr;
+use std::time::Duration;
+
+use cortenlb_core::time::Instant;
+use cortenlb_proto::cluster::{Cause, Former};
+use k8s_openapi::jiff::Timestamp;
+use serde_json::{Value, json};
+
+/// So many changes are kept, the newest ones: a node's whole share is lost with it, and 256 are read through by nobody.
+const MOST: usize = 256;
+
+/// A step from the last sign of life of an owner to the traffic that the next one gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Phase {
+    /// There was a sign of life of the former owner, the last one.
+    Heard,
+    /// It was asked for.
+    Suspected,
+    /// It was known to be dead, away or draining.
+    Confirmed,
+    /// This node has the group.
+    Taken,
+    /// The first gratuitous frame went out.
+    Announced,
+    /// The default gateway answered to the new link-layer address.
+    Gateway,
+}
+
+impl Phase {
+    /// The value of a metric's label, and the name in JSON.
+    pub(super) const fn label(self) -> &'static str {
+        match self {
+            Self::Heard => "heard",
+            Self::Suspected => "suspected",
+            Self::Confirmed => "confirmed",
+            Self::Taken => "taken",
+            Self::Announced => "announced",
+            Self::Gateway => "gateway",
+        }
+    }
+}
+
+/// A group that this node came to answer for.
+#[derive(Clone, Debug)]
+pub(super) struct Taken {
+    /// The lowest address.
+    pub(super) group: IpAddr,
+    /// All that this node announces of it.
+    pub(super) addresses: BTreeSet<IpAddr>,
+    /// The name of the node with whose link-layer address it answers; none: with its own.
+    pub(super) in_name_of: Option<String>,
+    pub(super) cause: Cause,
+    /// The name of the node that had it, and when that was lost.
+    pub(super) former: Option<(String, Former)>,
+}
+
+/// What is kept of it.
+#[derive(Debug)]
+struct Change {
+    time: Timestamp,
+    group: IpAddr,
+    addresses: BTreeSet<IpAddr>,
+    in_name_of: Option<String>,
+    cause: Cause,
+    from: Option<String>,
+    phases: BTreeMap<Phase, Instant>,
+    /// There is to be an Event about it, once the segment has been told.
+    is_news: bool,
+}
+
+/// A take-over of which users are to be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Takeover {
+    /// The lowest address of the group.
+    pub group: IpAddr,
+    /// What happened, and how long it took.
+    pub message: String,
+}
+
+/// The newest changes.
+#[derive(Debug, Default)]
+pub(super) struct Timeline(VecDeque<Change>);
+
+impl Timeline {
+    /// Takes in a change. `now` is when this node took the group, `time` the same on the wall's clock.
+    pub(super) fn taken(&mut self, now: Instant, time: Timestamp, taken: Taken) -> Vec<(Phase, Duration)> {
+        let Taken {
+            group,
+            addresses,
+            in_name_of,
+            cause,
+            former,
+        } = taken;
+        let (from, former) = former.unzip();
+        let known = [
+            (Phase::Heard, former.and_then(|former| former.heard)),
+            (Phase::Suspected, former.and_then(|former| former.suspected)),
+            (Phase::Confirmed, former.and_then(|former| former.confirmed)),
+            (Phase::Taken, Some(now)),
+        ];
+        let phases = known.into_iter().filter_map(|(phase, at)| Some((phase, at?)));
+        let phases: BTreeMap<Phase, Instant> = phases.collect();
+        // Who gives a group away for another reason than a drain does so again and again, if carriers come and go.
+        let is_drained = cause == Cause::HandedOver && phases.contains_key(&Phase::Confirmed);
+        let change = Change {
+            time,
+            group,
+            addresses,
+            in_name_of,
+            cause,
+            from,
+            phases,
+            is_news: is_drained || matches!(cause, Cause::OwnerDead(_)),
+        };
+        let measured = [Phase::Suspected, Phase::Confirmed, Phase::Taken];
+        let measured = measured.into_iter().filter_map(|phase| change.measured(phase));
+        let measured = measured.collect();
+        self.0.push_back(change);
+        if self.0.len() > MOST {
+            self.0.pop_front();
+        }
+        measured
+    }
+
+    /// The newest change about this address has come to a phase. Returns the time since the former owner's last sign of
+    /// life if it was lost, that is known, and this is the first time.
+    pub(super) fn reached(
+        &mut self,
+        now: Instant,
+        address: IpAddr,
+        phase: Phase,
+    ) -> Option<(Phase, Duration)> {
+        let mut newest_first = self.0.iter_mut().rev();
+        let change = newest_first.find(|change| change.addresses.contains(&address))?;
+        if change.phases.contains_key(&phase) {
+            return None;
+        }
+        change.phases.insert(phase, now);
+        change.measured(phase)
+    }
+
+    /// The take-overs of which nobody has been told, as far as the segment has.
+    pub(super) fn news(&mut self) -> Vec<Takeover> {
+        let news = self.0.iter_mut().filter(|change| change.is_news);
+        let announced = news.filter(|change| change.phases.contains_key(&Phase::Announced));
+        let told = announced.map(|change| {
+            change.is_news = false;
+            Takeover {
+                group: change.group,
+                message: change.told(),
+            }
+        });
+        told.collect()
+    }
+
+    /// For people and programs: the newest change first.
+    pub(super) fn to_json(&self) -> Value {
+        let changes: Vec<Value> = self.0.iter().rev().map(Change::to_json).collect();
+        json!({ "changes": changes })
+    }
+}
+
+impl Change {
+    /// The phases in milliseconds since the first that is known.
+    fn offsets(&self) -> impl Iterator<Item = (Phase, u128)> {
+        let first = self.phases.values().min().copied().unwrap_or_default();
+        let phases = self.phases.iter();
+        phases.map(move |(phase, at)| (*phase, (*at - first).as_millis()))
+    }
+
+    /// What counts for the time that a fail-over takes: nothing if the owner lived.
+    fn measured(&self, phase: Phase) -> Option<(Phase, Duration)> {
+        let (heard, at) = (self.phases.get(&Phase::Heard)?, self.phases.get(&phase)?);
+        matches!(self.cause, Cause::OwnerDead(_)).then(|| (phase, *at - *heard))
+    }
+
+    fn told(&self) -> String {
+        let addresses: Vec<String> = self.addresses.iter().map(ToString::to_string).collect();
+        let from = self.from.as_deref().unwrap_or("?");
+        let what = if self.cause == Cause::HandedOver {
+            "is being drained"
+        } else {
+            "is gone"
+        };
+        let message = format!("took over {} from {from}, which {what}", addresses.join(", "));
+        let mut offsets = self.offsets();
+        let since = match offsets.next() {
+            Some((Phase::Heard, _)) => "its last sign of life",
+            Some((Phase::Confirmed, _)) => "that was known here",
+            _ => return message,
+        };
+        let offsets: Vec<String> = offsets
+            .map(|(phase, offset)| format!("{} {offset} ms", phase.label()))
+            .collect();
+        format!("{message}: {} after {since}", offsets.join(", "))
+    }
+
+    fn to_json(&self) -> Value {
+        let phases: BTreeMap<&str, u64> = self
+            .offsets()
+            .map(|(phase, offset)| (phase.label(), u64::try_from(offset).unwrap_or(u64::MAX)))
+            .collect();
+        json!({
+            "time": self.time.to_string(),
+            "group": self.group,
+            "addresses": self.addresses,
+            "cause": self.cause.told().0,
+            "from": self.from,
+            "inNameOf": self.in_name_of,
+            "milliseconds": phases,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

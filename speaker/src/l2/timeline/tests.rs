@@ -1,0 +1,157 @@
+use cortenlb_proto::cluster::NodeId;
+
+use super::*;
+
+const T0: Instant = Instant(1_000_000_000_000);
+
+fn at(milliseconds: u64) -> Instant {
+    T0 + Duration::from_millis(milliseconds)
+}
+
+fn vip(last: u8) -> IpAddr {
+    IpAddr::from([172, 21, 5, last])
+}
+
+fn n1() -> NodeId {
+    NodeId::of("n1")
+}
+
+/// A former owner that was heard at 0 ms last.
+fn lost(suspected: Option<u64>, confirmed: Option<u64>) -> Option<(String, Former)> {
+    let former = Former {
+        node: n1(),
+        heard: Some(at(0)),
+        suspected: suspected.map(at),
+        confirmed: confirmed.map(at),
+    };
+    Some(("n1".to_owned(), former))
+}
+
+fn mk_taken(last: u8, cause: Cause, former: Option<(String, Former)>) -> Taken {
+    Taken {
+        group: vip(last),
+        addresses: BTreeSet::from([vip(last)]),
+        in_name_of: None,
+        cause,
+        former,
+    }
+}
+
+fn dead(last: u8) -> Taken {
+    mk_taken(last, Cause::OwnerDead(n1()), lost(Some(300), Some(401)))
+}
+
+fn ms(phase: Phase, milliseconds: u64) -> (Phase, Duration) {
+    (phase, Duration::from_millis(milliseconds))
+}
+
+#[test]
+fn a_fail_over_is_measured_from_the_last_sign_of_life() {
+    let mut timeline = Timeline::default();
+    let measured = timeline.taken(at(432), Timestamp::UNIX_EPOCH, dead(240));
+    let expected = [
+        ms(Phase::Suspected, 300),
+        ms(Phase::Confirmed, 401),
+        ms(Phase::Taken, 432),
+    ];
+    assert_eq!(measured, expected);
+    let announced = timeline.reached(at(433), vip(240), Phase::Announced);
+    assert_eq!(announced, Some(ms(Phase::Announced, 433)));
+    let again = timeline.reached(at(500), vip(240), Phase::Announced);
+    assert_eq!(again, None, "on another interface");
+    let gateway = timeline.reached(at(434), vip(240), Phase::Gateway);
+    assert_eq!(gateway, Some(ms(Phase::Gateway, 434)));
+    assert_eq!(
+        timeline.reached(at(434), vip(241), Phase::Gateway),
+        None,
+        "never taken"
+    );
+}
+
+#[test]
+fn an_owner_that_lived_is_no_fail_over() {
+    let mut timeline = Timeline::default();
+    for taken in [
+        mk_taken(240, Cause::Placed, None),
+        mk_taken(241, Cause::HandedOver, lost(None, Some(20))),
+        mk_taken(242, Cause::OwnerAway(n1()), lost(None, Some(20))),
+    ] {
+        assert_eq!(timeline.taken(at(30), Timestamp::UNIX_EPOCH, taken), []);
+    }
+    assert_eq!(timeline.reached(at(31), vip(241), Phase::Announced), None);
+}
+
+#[test]
+fn users_are_told_once_when_the_segment_has_been() {
+    let mut timeline = Timeline::default();
+    timeline.taken(at(432), Timestamp::UNIX_EPOCH, dead(240));
+    assert_eq!(timeline.news(), []);
+    timeline.reached(at(433), vip(240), Phase::Announced);
+    let expected = Takeover {
+        group: vip(240),
+        message: "took over 172.21.5.240 from n1, which is gone: suspected 300 ms, confirmed 401 ms, taken 432 ms, \
+                  announced 433 ms after its last sign of life"
+            .to_owned(),
+    };
+    assert_eq!(timeline.news(), [expected]);
+    assert_eq!(timeline.news(), []);
+}
+
+#[test]
+fn of_what_was_given_away_only_a_drain_is_news() {
+    let mut timeline = Timeline::default();
+    let given = mk_taken(240, Cause::HandedOver, lost(None, None));
+    let drained = mk_taken(241, Cause::HandedOver, lost(None, Some(20)));
+    for taken in [given, drained] {
+        let group = taken.group;
+        timeline.taken(at(30), Timestamp::UNIX_EPOCH, taken);
+        timeline.reached(at(31), group, Phase::Announced);
+    }
+    let messages: Vec<String> = timeline.news().into_iter().map(|news| news.message).collect();
+    assert_eq!(
+        messages,
+        [
+            "took over 172.21.5.241 from n1, which is being drained: confirmed 20 ms, taken 30 ms, announced 31 ms after its \
+          last sign of life"
+        ]
+    );
+}
+
+#[test]
+fn who_was_not_watched_counts_from_the_verdict() {
+    let mut timeline = Timeline::default();
+    let mut taken = dead(240);
+    let (_, former) = taken.former.as_mut().unwrap();
+    (former.heard, former.suspected) = (None, None);
+    assert_eq!(timeline.taken(at(432), Timestamp::UNIX_EPOCH, taken), []);
+    timeline.reached(at(433), vip(240), Phase::Announced);
+    let message = &timeline.news()[0].message;
+    assert!(
+        message.ends_with(": taken 31 ms, announced 32 ms after that was known here"),
+        "{message}"
+    );
+}
+
+#[test]
+fn the_newest_are_kept_and_shown_first() {
+    let mut timeline = Timeline::default();
+    for number in 0..=MOST {
+        let last = u8::try_from(number % 256).unwrap();
+        let taken = mk_taken(last, Cause::Placed, None);
+        timeline.taken(at(number as u64), Timestamp::UNIX_EPOCH, taken);
+    }
+    timeline.taken(at(432), Timestamp::UNIX_EPOCH, dead(240));
+    let shown = timeline.to_json();
+    let changes = shown["changes"].as_array().unwrap();
+    assert_eq!(changes.len(), MOST);
+    let expected = json!({
+        "time": "1970-01-01T00:00:00Z",
+        "group": "172.21.5.240",
+        "addresses": ["172.21.5.240"],
+        "cause": "OwnerDead",
+        "from": "n1",
+        "inNameOf": null,
+        "milliseconds": { "heard": 0, "suspected": 300, "confirmed": 401, "taken": 432 },
+    });
+    assert_eq!(changes[0], expected);
+}
