@@ -19,6 +19,7 @@
 //! | `answer` | beginning and ceasing to answer, and what the segment says to that |
 //! | `former` | how an owner was lost, for who takes what it had |
 //! | `duty` | what it does, and when to look again |
+//! | `why` | why a member is in another phase |
 //! | `review` | what changes slowly: who stands by, preferences |
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -28,7 +29,9 @@ use std::time::Duration;
 
 use cortenlb_core::time::Instant;
 use cortenlb_wire::member::Life;
-pub use cortenlb_wire::member::{Attached, Attachment, Member, NodeId, Phase, Prefix, Record};
+pub use cortenlb_wire::member::{
+    Attached, Attachment, Error as Unreadable, Member, NodeId, Phase, Prefix, Record,
+};
 
 mod answer;
 mod attachment;
@@ -43,6 +46,7 @@ mod records;
 mod review;
 mod serve;
 mod suspicion;
+mod why;
 
 use duty::Duty;
 use exchange::News;
@@ -51,6 +55,7 @@ use life::Lifetime;
 use members::Members;
 use records::Records;
 use suspicion::Inquiries;
+pub use why::Why;
 
 /// The time between heartbeats.
 pub const HEARTBEAT: Duration = Duration::from_millis(100);
@@ -133,6 +138,19 @@ pub enum Output {
     AskNode(NodeId),
     /// This member is attached to the network in another way than before.
     Attached(NodeId),
+    /// A member, perhaps this one, is in another phase than before.
+    Phase {
+        /// Which member.
+        id: NodeId,
+        /// Its phase before; none if it was not known.
+        before: Option<Phase>,
+        /// Its phase from now on.
+        after: Phase,
+        /// How that is known.
+        why: Why,
+    },
+    /// A datagram was left out: it is of another version, or malformed.
+    Unreadable(Unreadable),
 }
 
 /// With whose link-layer address a group is answered for.

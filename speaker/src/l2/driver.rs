@@ -240,6 +240,10 @@ impl Driver {
                     self.responder.handle_input(now(), Input::Ask { address, scope });
                 }
                 Action::Save(records) => drop(self.records.send_replace(records)),
+                Action::Unreadable(error) => {
+                    debug!(%error, "a datagram of another speaker cannot be read");
+                    self.metrics.unreadable(error);
+                }
                 Action::Taken(at, taken) => self.failovers.taken(at, taken, &self.metrics),
                 Action::Friends(friends) => self.responder.handle_input(now(), Input::Friends(friends)),
             }

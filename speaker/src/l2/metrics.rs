@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use cortenlb_proto::cluster::Unreadable;
 use cortenlb_proto::l2::DropReason;
 use cortenlb_proto::seal::Refused;
 use prometheus_client::encoding::EncodeLabelSet;
@@ -167,6 +168,15 @@ impl Metrics {
 
     pub(super) fn refused(&self, refused: Refused) {
         let reason = refused.label();
+        self.refused.get_or_create(&Reason { reason }).inc();
+    }
+
+    /// As [`refused`](Self::refused), of one that is authentic.
+    pub(super) fn unreadable(&self, error: Unreadable) {
+        let reason = match error {
+            Unreadable::Version(_) => Refused::Version.label(),
+            _ => "malformed",
+        };
         self.refused.get_or_create(&Reason { reason }).inc();
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use cortenlb_core::announce::Interfaces as Scope;
 use cortenlb_core::time::Instant;
-use cortenlb_proto::cluster::{Candidates, Cause, Cluster, Former, Input, NodeId, Output, Role};
+use cortenlb_proto::cluster::{Candidates, Cause, Cluster, Former, Input, NodeId, Output, Role, Unreadable};
 use cortenlb_proto::l2::{Announcement, Table};
 use cortenlb_wire::mac::MacAddr;
 
@@ -16,6 +16,7 @@ use super::attached::Ports;
 use super::timeline::Taken;
 
 mod segment;
+mod told;
 
 /// The link-layer addresses of the other nodes are asked for again after this time.
 const MACS: Duration = Duration::from_secs(60);
@@ -67,6 +68,8 @@ pub(super) enum Action {
     Owned(Option<BTreeSet<IpAddr>>),
     /// Ask on the segment.
     Ask { address: IpAddr, scope: Scope },
+    /// A datagram of another speaker could not be read.
+    Unreadable(Unreadable),
     /// These are the link-layer addresses of the cluster's other nodes.
     Friends(BTreeSet<MacAddr>),
     /// Keep the records for the next process.
@@ -278,6 +281,13 @@ impl Ownership {
                 }
                 Output::AskNode(id) => self.ask_node(id),
                 Output::Attached(id) => self.attachment_changed(id),
+                Output::Phase {
+                    id,
+                    before,
+                    after,
+                    why,
+                } => self.tell_phase(id, before, after, why),
+                Output::Unreadable(error) => self.actions.push_back(Action::Unreadable(error)),
             }
         }
     }

@@ -6,7 +6,7 @@ use cortenlb_core::time::Instant;
 use cortenlb_wire::member::{Attachment, Body, Datagram, Member, NodeId, Phase, Record};
 
 use super::members::Merged;
-use super::{Cluster, Output};
+use super::{Cluster, Output, Why};
 
 /// News is passed on at once: digests that differ for longer mean that something got lost.
 const PATIENCE: Duration = Duration::from_millis(150);
@@ -85,10 +85,11 @@ impl Cluster {
         }
     }
 
-    /// Takes in a datagram. What is no datagram was sent by nobody of ours, or by a later version: it is left out.
+    /// Takes in a datagram. What is no datagram was sent by nobody of ours, or by a later version: it is left out, and told.
     pub(super) fn receive(&mut self, now: Instant, bytes: &[u8]) {
-        let Ok(Datagram { from, sequence, body }) = Datagram::parse(bytes) else {
-            return;
+        let Datagram { from, sequence, body } = match Datagram::parse(bytes) {
+            Ok(datagram) => datagram,
+            Err(error) => return self.outputs.push_back(Output::Unreadable(error)),
         };
         let by = from.id;
         if by == self.members.me {
@@ -162,8 +163,10 @@ impl Cluster {
             }
             return Merged::Known;
         }
+        let before = self.members.phase(said.id);
         let merged = self.members.merge(now, said);
         if merged == Merged::News {
+            self.tell_phase(said.id, before, said.phase, Why::of(said.id, said.phase, by));
             self.is_news(said, by);
             self.members_changed(now);
         }

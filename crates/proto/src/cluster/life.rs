@@ -7,7 +7,7 @@ use cortenlb_wire::member::{Attached, Backing, Body, Datagram, Life, Member, Nod
 
 use super::members::Merged;
 use super::suspicion::SUSPICION;
-use super::{Cause, Cluster, HEARTBEAT, mix};
+use super::{Cause, Cluster, HEARTBEAT, Why, mix};
 
 /// Who hears nobody for so long after its beginning is alone.
 const ALONE: Duration = Duration::from_secs(1);
@@ -227,7 +227,7 @@ impl Cluster {
             } else {
                 Phase::Up
             };
-            self.tell_of_myself(now, |me| me.phase = phase);
+            self.enter(now, phase, Why::Joined, |_| {});
         }
     }
 
@@ -242,6 +242,16 @@ impl Cluster {
         self.members.set(now, me);
         self.is_news(me, None);
         self.members_changed(now);
+    }
+
+    /// This member is in this phase from now on.
+    fn enter(&mut self, now: Instant, phase: Phase, why: Why, change: impl FnOnce(&mut Member)) {
+        let me = self.members.own();
+        self.tell_phase(me.id, Some(me.phase), phase, why);
+        self.tell_of_myself(now, |me| {
+            me.phase = phase;
+            change(me);
+        });
     }
 
     /// Somebody says how this member is. Nobody knows better than itself.
@@ -278,8 +288,7 @@ impl Cluster {
         self.life.confirmed = false;
         self.members.expect_all(now);
         self.release_all(Cause::Silent);
-        self.tell_of_myself(now, |me| {
-            me.phase = Phase::Joining;
+        self.enter(now, Phase::Joining, Why::Paused, |me| {
             me.life.incarnation = me.life.incarnation.saturating_add(1);
         });
     }
@@ -292,8 +301,7 @@ impl Cluster {
         }
         let phase = if drain { Phase::Draining } else { Phase::Up };
         if self.members.own().phase != phase {
-            self.tell_of_myself(now, |me| {
-                me.phase = phase;
+            self.enter(now, phase, Why::Drain, |me| {
                 // Within a life there is no way back.
                 me.life.incarnation = me.life.incarnation.saturating_add(1);
             });
@@ -303,7 +311,7 @@ impl Cluster {
     /// Says that this process is about to end, and to come back.
     pub(super) fn leave(&mut self, now: Instant) {
         self.life.is_leaving = true;
-        self.tell_of_myself(now, |me| me.phase = Phase::Away);
+        self.enter(now, Phase::Away, Why::Leaving, |_| {});
     }
 
     /// What follows from a change of members.

@@ -6,6 +6,7 @@ use cortenlb_wire::member::{MAX_INTERFACES, MAX_PREFIXES};
 use super::*;
 
 mod former;
+mod why;
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
@@ -23,6 +24,8 @@ struct Node {
     serves: BTreeMap<IpAddr, Role>,
     /// Why it came to serve, and after whom.
     told: Vec<(Cause, Option<Former>)>,
+    phases: Vec<(NodeId, Option<Phase>, Phase, Why)>,
+    unreadable: Vec<Unreadable>,
     bytes: usize,
     is_on: bool,
     is_cut_off: bool,
@@ -63,6 +66,8 @@ impl Lan {
             cluster,
             serves: BTreeMap::new(),
             told: Vec::new(),
+            phases: Vec::new(),
+            unreadable: Vec::new(),
             bytes: 0,
             is_on: true,
             is_cut_off: false,
@@ -118,6 +123,13 @@ impl Lan {
                     node.told.push((cause, former));
                 }
                 Output::Release { group, .. } => drop(node.serves.remove(&group)),
+                Output::Phase {
+                    id,
+                    before,
+                    after,
+                    why,
+                } => node.phases.push((id, before, after, why)),
+                Output::Unreadable(error) => node.unreadable.push(error),
                 other => questions.push(other),
             }
         }

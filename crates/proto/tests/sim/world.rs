@@ -361,7 +361,7 @@ impl World {
                 let said = || format!("n{node} asks who has {group}");
                 self.log.note(self.now, Some(group), said);
             }
-            Output::Attached(_) => {}
+            Output::Attached(_) | Output::Phase { .. } | Output::Unreadable(_) => {}
             Output::AskNode(about) => {
                 let about = self.ids[&about];
                 let at = self.now + Network::frame(&mut self.dice);

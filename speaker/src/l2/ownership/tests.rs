@@ -101,6 +101,7 @@ impl Lan {
                             answers.extend(answer.map(|mac| (*id, address, *mac)));
                         }
                         Action::Owned(_) | Action::Save(_) | Action::Taken(..) => {}
+                        Action::Unreadable(error) => panic!("{error}"),
                     }
                 }
             }
@@ -278,4 +279,18 @@ fn what_is_told_follows_the_plan() {
     node.set_plan(now, Plan { groups, ..plan() });
     let own = ports(1, true).remove(&2).unwrap().prefixes;
     assert_eq!(prefixes(&node), own);
+}
+
+#[test]
+fn a_datagram_of_a_later_version_is_counted() {
+    let mut lan = Lan::new();
+    let now = lan.now;
+    let node = lan.node(id(1));
+    node.handle(now, Input::Datagram(&[2]));
+    let counted = std::iter::from_fn(|| node.poll_action());
+    let counted = counted.filter_map(|action| match action {
+        Action::Unreadable(error) => Some(error),
+        _ => None,
+    });
+    assert_eq!(counted.collect::<Vec<_>>(), [Unreadable::Version(2)]);
 }

@@ -1,0 +1,88 @@
+use super::*;
+
+/// Three members that know each other; what they tell of phases from now on is new.
+fn mk_lan() -> Lan {
+    let mut lan = Lan::new(3, 1);
+    lan.run(10 * SECOND);
+    lan.nodes.values_mut().for_each(|node| node.phases.clear());
+    lan
+}
+
+#[test]
+fn who_joins_tells_of_itself_and_the_others_of_it() {
+    let mut lan = Lan::new(2, 0);
+    lan.run(10 * SECOND);
+    let phases = &lan.nodes[&id(0)].phases;
+    let own = (id(0), Some(Phase::Joining), Phase::Up, Why::Joined);
+    assert!(phases.contains(&own), "{phases:?}");
+    let other = phases.iter().filter(|(other, ..)| *other == id(1));
+    let other: Vec<_> = other
+        .map(|(_, before, after, why)| (*before, *after, *why))
+        .collect();
+    assert_eq!(other[0].0, None);
+    assert_eq!(
+        other.last().unwrap(),
+        &(Some(Phase::Joining), Phase::Up, Why::SaysItself)
+    );
+}
+
+#[test]
+fn a_death_is_found_or_told() {
+    let mut lan = mk_lan();
+    lan.node(id(0)).is_on = false;
+    lan.run(SECOND);
+    let mut found = false;
+    for number in [1, 2] {
+        let [(who, before, after, why)] = lan.nodes[&id(number)].phases[..] else {
+            panic!("{:?}", lan.nodes[&id(number)].phases);
+        };
+        assert_eq!((who, before, after), (id(0), Some(Phase::Up), Phase::Dead));
+        assert!(
+            why == Why::NodeSilent || why == Why::SaidBy(id(3 - number)),
+            "{why:?}"
+        );
+        found |= why == Why::NodeSilent;
+    }
+    assert!(found);
+}
+
+#[test]
+fn an_end_a_drain_and_a_return_are_told_with_their_reasons() {
+    let mut lan = mk_lan();
+    lan.input(id(0), Input::Drain(true));
+    lan.input(id(0), Input::Drain(true));
+    lan.input(id(0), Input::Drain(false));
+    lan.input(id(0), Input::Restarting);
+    lan.run(10 * MILLISECOND);
+    let (up, draining, away) = (Phase::Up, Phase::Draining, Phase::Away);
+    let expected = [
+        (id(0), Some(up), draining, Why::Drain),
+        (id(0), Some(draining), up, Why::Drain),
+        (id(0), Some(up), away, Why::Leaving),
+    ];
+    assert_eq!(lan.nodes[&id(0)].phases, expected);
+    let last = lan.nodes[&id(1)].phases.last();
+    assert_eq!(last, Some(&(id(0), Some(up), away, Why::SaysItself)));
+}
+
+#[test]
+fn a_process_that_was_stopped_says_so() {
+    let mut lan = mk_lan();
+    let (now, later) = (lan.now, lan.now + SECOND);
+    lan.now = later;
+    lan.input(id(0), Input::Timeout);
+    assert!(lan.now > now);
+    let told = lan.nodes[&id(0)].phases[0];
+    assert_eq!(told, (id(0), Some(Phase::Up), Phase::Joining, Why::Paused));
+}
+
+#[test]
+fn what_cannot_be_read_is_told() {
+    let mut lan = mk_lan();
+    let newer = [cortenlb_wire::member::VERSION + 1, 0, 0];
+    lan.input(id(0), Input::Datagram(&newer));
+    lan.input(id(0), Input::Datagram(&[]));
+    let [Unreadable::Version(_), Unreadable::Truncated] = lan.nodes[&id(0)].unreadable[..] else {
+        panic!("{:?}", lan.nodes[&id(0)].unreadable);
+    };
+}
