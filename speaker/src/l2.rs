@@ -5,6 +5,7 @@
 //! | [`eligible`] | which interfaces announce, and which family; which gateways are asked |
 //! | [`attached`] | how this node is attached to the network, as others are to know it |
 //! | [`ownership`] | which addresses are answered for: [`cortenlb_proto::cluster`] with addresses and interfaces around it |
+//! | [`hearing`] | whether other speakers are heard at all |
 //! | [`transport`] | datagrams to and from the other speakers |
 //! | [`driver`] | the thread: sockets, filters and group memberships around both machines |
 //! | [`timeline`] | what this node took over, and when what led to it happened |
@@ -39,6 +40,7 @@ mod attached;
 mod driver;
 mod eligible;
 mod failovers;
+mod hearing;
 mod metrics;
 mod ownership;
 mod timeline;

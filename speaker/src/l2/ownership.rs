@@ -13,6 +13,7 @@ use cortenlb_proto::l2::{Announcement, Table};
 use cortenlb_wire::mac::MacAddr;
 
 use super::attached::Ports;
+use super::hearing::Heard;
 use super::timeline::Taken;
 
 mod segment;
@@ -90,6 +91,7 @@ pub(super) struct Ownership {
     learned: BTreeMap<NodeId, BTreeMap<u32, MacAddr>>,
     /// When to ask for them again.
     ask_macs: Instant,
+    heard: Heard,
     gateways: BTreeSet<IpAddr>,
     /// When to ask for them, and when one answered last.
     ask_gateways: Instant,
@@ -115,6 +117,7 @@ impl Ownership {
             ports: None,
             learned: BTreeMap::new(),
             ask_macs: now,
+            heard: Heard::new(now),
             gateways: BTreeSet::new(),
             ask_gateways: now,
             gateway_answered: None,
@@ -240,6 +243,9 @@ impl Ownership {
 
     /// Takes in what concerns the machine alone.
     pub(super) fn handle(&mut self, now: Instant, input: Input<'_>) {
+        if matches!(input, Input::Datagram(_)) {
+            self.hear(now);
+        }
         self.cluster.handle_input(now, input);
         while let Some(output) = self.cluster.poll_output() {
             match output {
@@ -300,6 +306,7 @@ impl Ownership {
             self.save = now + SAVE;
             self.actions.push_back(Action::Save(self.cluster.snapshot()));
         }
+        self.listen(now);
         if now >= self.ask_macs {
             self.ask_macs = now + MACS;
             self.forget_former();

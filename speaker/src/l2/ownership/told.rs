@@ -1,8 +1,10 @@
 //! What the log says of the other speakers.
 
+use cortenlb_core::time::Instant;
 use cortenlb_proto::cluster::{NodeId, Phase, Why};
 
 use super::Ownership;
+use crate::l2::hearing::Hearing;
 
 impl Ownership {
     /// A member is in another phase than before.
@@ -13,6 +15,27 @@ impl Ownership {
         let before = before.map_or("Unknown", name);
         let after = name(after);
         tracing::info!(node, before, after, why, by, "speaker is in another phase");
+    }
+
+    /// A datagram of another speaker has come.
+    pub(super) fn hear(&mut self, now: Instant) {
+        if self.heard.hear(now) == Some(Hearing::Back) {
+            tracing::info!("another speaker is heard again");
+        }
+    }
+
+    /// Looks whether any speaker is heard that should be there.
+    pub(super) fn listen(&mut self, now: Instant) {
+        let others = self.plan.speakers.iter().filter(|(id, _)| **id != self.me);
+        let others = others.filter(|(_, speaker)| !speaker.addresses.is_empty());
+        let nodes: Vec<&str> = others.map(|(_, speaker)| speaker.node.as_str()).collect();
+        if self.heard.look(now, !nodes.is_empty()) == Some(Hearing::Lost) {
+            tracing::warn!(
+                nodes = nodes.join(", "),
+                "no other speaker was heard for 10 s, although their pods are there: is UDP 7946 (--ml-bindport) blocked \
+                 between nodes? While it is, nothing fails over"
+            );
+        }
     }
 }
 

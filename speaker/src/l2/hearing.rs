@@ -1,0 +1,64 @@
+//! Whether other speakers are heard at all. Pure: times are handed in.
+//!
+//! A firewall that drops the speakers' port is common and breaks nothing, since an owner that answers on the segment is
+//! not replaced; so nobody notices until a node is lost and nothing takes over.
+
+use std::time::Duration;
+
+use cortenlb_core::time::Instant;
+
+/// So long others may be silent: longer than a start or a restart of all takes, and than a lost owner is waited for.
+const SILENCE: Duration = Duration::from_secs(10);
+
+/// The thread looks ten times a second. After a longer wait this process was stopped, and nothing was heard because of that.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// A change that is worth a line in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hearing {
+    /// There are others, and none was heard for [`SILENCE`].
+    Lost,
+    /// One is heard again.
+    Back,
+}
+
+/// When another speaker was heard last.
+#[derive(Debug)]
+pub(super) struct Heard {
+    /// Since when nobody is, or nobody has been expected.
+    since: Instant,
+    looked: Instant,
+    is_told: bool,
+}
+
+impl Heard {
+    pub(super) const fn new(now: Instant) -> Self {
+        Self {
+            since: now,
+            looked: now,
+            is_told: false,
+        }
+    }
+
+    /// A datagram of another speaker has come.
+    pub(super) fn hear(&mut self, now: Instant) -> Option<Hearing> {
+        self.since = now;
+        std::mem::take(&mut self.is_told).then_some(Hearing::Back)
+    }
+
+    /// Looks at the time. `expected` says whether there are pods of other speakers.
+    pub(super) fn look(&mut self, now: Instant, expected: bool) -> Option<Hearing> {
+        let was_stopped = now - self.looked >= PAUSE;
+        self.looked = now;
+        if !expected || was_stopped {
+            self.since = now;
+            self.is_told &= expected;
+        }
+        let is_lost = !self.is_told && now - self.since >= SILENCE;
+        self.is_told |= is_lost;
+        is_lost.then_some(Hearing::Lost)
+    }
+}
+
+#[cfg(test)]
+mod tests;

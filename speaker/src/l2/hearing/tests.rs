@@ -1,0 +1,46 @@
+use super::*;
+
+const T0: Instant = Instant(1_000_000_000_000);
+const TICK: Duration = Duration::from_millis(100);
+
+/// Looks every 100 ms for so long after `from`: what is told, and when.
+fn looks(heard: &mut Heard, from: Instant, duration: Duration, expected: bool) -> Vec<(Duration, Hearing)> {
+    let mut now = from;
+    let mut told = Vec::new();
+    while now < from + duration {
+        now = now + TICK;
+        told.extend(heard.look(now, expected).map(|hearing| (now - from, hearing)));
+    }
+    told
+}
+
+#[test]
+fn ten_seconds_of_silence_are_told_once_and_again_after_somebody_was_heard() {
+    let mut heard = Heard::new(T0);
+    let lost = [(SILENCE, Hearing::Lost)];
+    assert_eq!(looks(&mut heard, T0, 6 * SILENCE, true), lost);
+    let back = T0 + 6 * SILENCE;
+    assert_eq!(heard.hear(back), Some(Hearing::Back));
+    assert_eq!(heard.hear(back), None);
+    assert_eq!(looks(&mut heard, back, 2 * SILENCE, true), lost);
+}
+
+#[test]
+fn nobody_is_missed_where_nobody_is_expected() {
+    let mut heard = Heard::new(T0);
+    assert_eq!(looks(&mut heard, T0, 2 * SILENCE, false), []);
+    let joined = T0 + 2 * SILENCE;
+    assert_eq!(
+        looks(&mut heard, joined, 2 * SILENCE, true),
+        [(SILENCE, Hearing::Lost)]
+    );
+}
+
+#[test]
+fn a_process_that_was_stopped_has_missed_nobody() {
+    let mut heard = Heard::new(T0);
+    assert_eq!(looks(&mut heard, T0, SILENCE / 2, true), []);
+    let woken = T0 + 10 * SILENCE;
+    assert_eq!(heard.look(woken, true), None);
+    assert_eq!(looks(&mut heard, woken, SILENCE / 2, true), []);
+}
