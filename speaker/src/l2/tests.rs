@@ -191,7 +191,18 @@ fn announces_answers_and_falls_silent() {
             });
             assert_eq!(answer, solicitation.answer(NODE_MAC, "fe80::a".parse().unwrap()));
 
+            let failovers = handle.failovers();
             handle.stop();
+            let shown: serde_json::Value = serde_json::from_str(&failovers.to_json()).unwrap();
+            let changes = shown["changes"].as_array().unwrap();
+            let taken = changes
+                .iter()
+                .find(|change| change["group"] == "172.21.5.240")
+                .unwrap();
+            assert_eq!(taken["cause"], "Placed");
+            for phase in ["taken", "announced", "gateway"] {
+                assert!(taken["milliseconds"][phase].is_u64(), "{phase}: {taken}");
+            }
             while arp_socket.receive(&mut [0; 64]).is_ok() {}
             arp_socket.send(&request.emit()).unwrap();
             assert_eq!(
