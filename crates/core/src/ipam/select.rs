@@ -93,10 +93,12 @@ impl Allocator {
             }
             kept.sort();
         }
-        Some(Assignment {
-            addresses: kept,
-            pool: pool.clone(),
-        })
+        // What is reserved may be of the family that goes.
+        self.has_what_is_reserved(service, request, &kept)
+            .then(|| Assignment {
+                addresses: kept,
+                pool: pool.clone(),
+            })
     }
 
     /// Whether the pools would give `service`, with these labels, these addresses today if they were free (MetalLB takes

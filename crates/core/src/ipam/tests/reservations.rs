@@ -321,3 +321,25 @@ fn who_waits_for_an_address_is_told_that_it_came_to_be_reserved() {
     assert_eq!(reason(&allocator), Some("AddressReserved"));
     assert!(allocator.take_changed().contains(&key("waits")));
 }
+
+#[test]
+fn a_family_that_is_given_up_takes_no_reserved_address_with_it() {
+    let mut allocator = mk_allocator([mk_spec("a", &["10.0.0.0/29", "fd00::/125"])]);
+    let reservation = Reservation {
+        family: Family::V6,
+        ..at("fd00::5", &["web"])
+    };
+    reserve(&mut allocator, "r", reservation);
+    let both = Request {
+        families: Families::Dual,
+        ..asking(&["r"])
+    };
+    assert_eq!(ask(&mut allocator, "web", both), "10.0.0.0 fd00::5 (a)");
+    // It no longer has IPv6, and asks for an IPv6 address: a request that fails changes nothing.
+    assert_eq!(ask(&mut allocator, "web", asking(&["r"])), "10.0.0.0 fd00::5 (a)");
+    assert_eq!(
+        refused(&allocator, "web"),
+        "requested loadBalancer IP(s) [\"fd00::5\"] does not match the ipFamily of the service"
+    );
+    assert_eq!(standing(&allocator, "r"), "Bound fd00::5 web");
+}
