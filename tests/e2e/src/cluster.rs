@@ -85,6 +85,17 @@ impl Cluster {
         self.product_ready().await
     }
 
+    /// Replaces all speakers, one after the other; within `limit`.
+    pub async fn replace_speakers(&self, limit: Duration) -> anyhow::Result<()> {
+        let limit = format!("--timeout={}s", limit.as_secs());
+        let speakers = ["-n", SYSTEM, "daemonset/speaker"];
+        self.kubectl(&[&["rollout", "restart"], &speakers[..]].concat())
+            .await?;
+        self.kubectl(&[&["rollout", "status", &limit], &speakers[..]].concat())
+            .await?;
+        Ok(())
+    }
+
     /// Waits until the controller and every speaker are rolled out and ready.
     pub async fn product_ready(&self) -> anyhow::Result<()> {
         self.wait(

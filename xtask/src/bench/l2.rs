@@ -39,10 +39,10 @@ use cortenlb_e2e::cluster::Cluster;
 use cortenlb_lab::probe::Report;
 use cortenlb_lab::{Lab, LabOptions, Nics};
 
-use super::milliseconds;
+use super::{milliseconds, percentile};
 pub(super) use plan::{Act, FAST, Plan, vips};
 use scene::{Owners, Scene};
-use seen::{lost, moves};
+use seen::{gaps, lost, moves};
 
 /// How long is listened after a fault: several times what a fail-over may take. A longer gap counts as this one.
 const FAULT: Duration = Duration::from_secs(3);
@@ -193,6 +193,14 @@ impl Victim {
         let mut others = self.owners.clone();
         others.retain(|_, owner| *owner != self.node);
         others
+    }
+}
+
+/// Prints the median and the 99th percentile of the longest times without an answer.
+fn print_gaps(name: &str, reports: &[Report]) {
+    for percent in [50, 99] {
+        let gap = percentile(&gaps(reports), percent);
+        super::print(&format!("{name}.p{percent}"), gap, "ms");
     }
 }
 

@@ -8,13 +8,16 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use crate::cluster::wait::eventually;
-use crate::cluster::{Cluster, EXCLUDE_LABEL, RANGE, SOON, SYSTEM};
+use crate::cluster::{Cluster, EXCLUDE_LABEL, RANGE, SOON};
 use crate::objects::mk_service;
 
 pub(super) const VIP: &str = "172.21.5.240";
 
 /// The time between two questions.
 const PERIOD: Duration = Duration::from_millis(10);
+
+/// The longest that the replacement of all speakers may take.
+const ROLLOUT: Duration = Duration::from_secs(120);
 
 /// A Service that is announced and answers; returns the node that announces it.
 pub(super) async fn served(cluster: &Cluster) -> anyhow::Result<String> {
@@ -74,18 +77,32 @@ async fn told_of(cluster: &Cluster, owner: &str, taken: &str) -> anyhow::Result<
     anyhow::bail!("no speaker runs on the node with {taken}")
 }
 
+/// Waits until somebody else answers than `lost`; returns whose MAC it is.
+pub(super) async fn answered_by_another(cluster: &Cluster, lost: &str) -> anyhow::Result<String> {
+    let answered = eventually(SOON, || async {
+        let answers = cluster.who_answers(VIP).await?;
+        let other = answers.first().filter(|mac| *mac != lost);
+        other.cloned().with_context(|| format!("answered by {answers:?}"))
+    });
+    answered.await
+}
+
+/// Kills the owner's speaker, which comes back: neighbours see one MAC all the time.
+pub(super) async fn killed_speaker_moves_nothing(cluster: &Cluster, owner: &str) -> anyhow::Result<()> {
+    let prober = probe(cluster).await?;
+    cluster.kill_speaker(owner).await?;
+    sleep(Duration::from_secs(5)).await;
+    cluster.product_ready().await?;
+    ensure_no_move("the owner's speaker is killed", &prober.stop()?)
+}
+
 /// The owner is cut off: another node answers. When it returns it gains nothing.
 pub(super) async fn owner_cut_off(cluster: &Cluster) -> anyhow::Result<()> {
     let owner = served(cluster).await?;
     let lost = cluster.mac_of(&owner).await?;
     let prober = probe(cluster).await?;
     cluster.lab.cut(&owner).await?;
-    let answered = eventually(SOON, || async {
-        let answers = cluster.who_answers(VIP).await?;
-        let other = answers.first().filter(|mac| **mac != lost);
-        other.cloned().with_context(|| format!("answered by {answers:?}"))
-    });
-    let taken = answered.await?;
+    let taken = answered_by_another(cluster, &lost).await?;
     print("the owner is cut off", &prober.stop()?);
     told_of(cluster, &owner, &taken).await?;
     // Some of the endpoints are on the lost node until Kubernetes takes it for lost.
@@ -114,23 +131,13 @@ pub(super) async fn owner_cut_off(cluster: &Cluster) -> anyhow::Result<()> {
 /// Speakers are replaced one after the other, killed, and stopped for a while: neighbours see one MAC all the time.
 pub(super) async fn restarts_of_speakers_move_nothing(cluster: &Cluster) -> anyhow::Result<()> {
     let owner = served(cluster).await?;
-    let set = "daemonset/speaker";
 
     let prober = probe(cluster).await?;
-    cluster
-        .kubectl(&["rollout", "restart", "-n", SYSTEM, set])
-        .await?;
-    cluster
-        .kubectl(&["rollout", "status", "-n", SYSTEM, set, "--timeout=120s"])
-        .await?;
+    cluster.replace_speakers(ROLLOUT).await?;
     sleep(Duration::from_secs(1)).await;
     ensure_no_move("a rolling restart", &prober.stop()?)?;
 
-    let prober = probe(cluster).await?;
-    cluster.kill_speaker(&owner).await?;
-    sleep(Duration::from_secs(5)).await;
-    cluster.product_ready().await?;
-    ensure_no_move("the owner's speaker is killed", &prober.stop()?)?;
+    killed_speaker_moves_nothing(cluster, &owner).await?;
 
     let prober = probe(cluster).await?;
     cluster.lab.freeze(&owner).await?;
@@ -180,13 +187,7 @@ pub(super) async fn an_excluded_node_gives_its_address_away(cluster: &Cluster) -
 pub(super) async fn restarts_without_the_api_server(cluster: &Cluster) -> anyhow::Result<()> {
     served(cluster).await?;
     // kubelet starts a container at once only when it has ended for the first time.
-    let set = "daemonset/speaker";
-    cluster
-        .kubectl(&["rollout", "restart", "-n", SYSTEM, set])
-        .await?;
-    cluster
-        .kubectl(&["rollout", "status", "-n", SYSTEM, set, "--timeout=120s"])
-        .await?;
+    cluster.replace_speakers(ROLLOUT).await?;
     let owner = cluster.announced_from("web").await?;
     let mac = cluster.mac_of(&owner).await?;
     let mut speakers = Vec::new();

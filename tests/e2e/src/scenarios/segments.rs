@@ -5,9 +5,10 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use tokio::time::sleep;
 
-use super::ownership::{VIP, ensure_no_move, print, probe, served};
-use crate::cluster::wait::eventually;
-use crate::cluster::{Cluster, SOON};
+use super::ownership::{
+    answered_by_another, ensure_no_move, killed_speaker_moves_nothing, print, probe, served,
+};
+use crate::cluster::Cluster;
 
 /// The owner's interface on the segment of the address loses its carrier: another node answers at once. When the
 /// carrier returns nothing moves.
@@ -16,12 +17,7 @@ pub(super) async fn owner_without_carrier(cluster: &Cluster) -> anyhow::Result<(
     let lost = cluster.mac_of(&owner).await?;
     let prober = probe(cluster).await?;
     cluster.lab.unplug(&owner).await?;
-    let answered = eventually(SOON, || async {
-        let answers = cluster.who_answers(VIP).await?;
-        let other = answers.first().filter(|mac| **mac != lost);
-        other.cloned().with_context(|| format!("answered by {answers:?}"))
-    });
-    let taken = answered.await?;
+    let taken = answered_by_another(cluster, &lost).await?;
     let report = prober.stop()?;
     print("the owner has no carrier", &report);
     let mut of_old = report
@@ -59,9 +55,5 @@ pub(super) async fn owner_without_carrier(cluster: &Cluster) -> anyhow::Result<(
 /// Another node answers with the MAC that the owner has on the segment of the address.
 pub(super) async fn owner_without_speaker_on_a_second_segment(cluster: &Cluster) -> anyhow::Result<()> {
     let owner = served(cluster).await?;
-    let prober = probe(cluster).await?;
-    cluster.kill_speaker(&owner).await?;
-    sleep(Duration::from_secs(5)).await;
-    cluster.product_ready().await?;
-    ensure_no_move("the owner's speaker is killed", &prober.stop()?)
+    killed_speaker_moves_nothing(cluster, &owner).await
 }

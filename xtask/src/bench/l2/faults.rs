@@ -7,7 +7,7 @@ use tokio::time::sleep;
 
 use super::scene::{PERIOD, Scene};
 use super::seen::{differing, gaps};
-use super::{FAULT, RETURN, Victim, print_moves, told};
+use super::{FAULT, RETURN, Victim, print_gaps, print_moves, told};
 use crate::bench::{milliseconds, percentile, print};
 
 /// How long a speaker is stopped.
@@ -80,8 +80,7 @@ pub(super) async fn kill(scene: &Scene<'_>, runs: u16) -> anyhow::Result<()> {
         told(&format!("kill {run}/{runs}: {}", victim.node), &report);
         reports.push(report);
     }
-    print("l2.kill.gap.p50", percentile(&gaps(&reports), 50), "ms");
-    print("l2.kill.gap.p99", percentile(&gaps(&reports), 99), "ms");
+    print_gaps("l2.kill.gap", &reports);
     print_moves("l2.kill.moves", &reports);
     Ok(())
 }
@@ -133,8 +132,7 @@ pub(super) async fn unplug(scene: &Scene<'_>, runs: u16) -> anyhow::Result<()> {
         told(&format!("plug {run}/{runs}: {node}"), &plug);
         reports.push(unplug);
     }
-    print("l2.unplug.gap.p50", percentile(&gaps(&reports), 50), "ms");
-    print("l2.unplug.gap.p99", percentile(&gaps(&reports), 99), "ms");
+    print_gaps("l2.unplug.gap", &reports);
     print("l2.plug.moves", moved as f64, "vips");
     Ok(())
 }

@@ -2,8 +2,7 @@
 
 use super::faults::UNPLUGGED;
 use super::scene::Scene;
-use super::seen::gaps;
-use super::{FAULT, RETURN, Victim, print_moves, told};
+use super::{FAULT, RETURN, Victim, print_gaps, print_moves, told};
 use crate::bench::{milliseconds, percentile, print};
 
 /// The owner loses its power, so to say, and is there again.
@@ -25,8 +24,7 @@ pub(super) async fn cut_and_heal(scene: &Scene<'_>, runs: u16) -> anyhow::Result
         cuts.push(cut);
         doubled.push(milliseconds(heal.two_answerers()));
     }
-    print("l2.paused.cut.gap.p50", percentile(&gaps(&cuts), 50), "ms");
-    print("l2.paused.cut.gap.p99", percentile(&gaps(&cuts), 99), "ms");
+    print_gaps("l2.paused.cut.gap", &cuts);
     print(
         "l2.paused.heal.two_answerers.max",
         percentile(&doubled, 100),
@@ -49,8 +47,7 @@ pub(super) async fn unplug(scene: &Scene<'_>, runs: u16) -> anyhow::Result<()> {
         told(&format!("paused unplug {run}/{runs}: {node}"), &report);
         reports.push(report);
     }
-    print("l2.paused.unplug.gap.p50", percentile(&gaps(&reports), 50), "ms");
-    print("l2.paused.unplug.gap.p99", percentile(&gaps(&reports), 99), "ms");
+    print_gaps("l2.paused.unplug.gap", &reports);
     Ok(())
 }
 
@@ -69,8 +66,7 @@ pub(super) async fn kill(scene: &Scene<'_>, runs: u16) -> anyhow::Result<()> {
         told(&format!("paused kill {run}/{runs}: {}", victim.node), &report);
         reports.push(report);
     }
-    print("l2.paused.kill.gap.p50", percentile(&gaps(&reports), 50), "ms");
-    print("l2.paused.kill.gap.p99", percentile(&gaps(&reports), 99), "ms");
+    print_gaps("l2.paused.kill.gap", &reports);
     print_moves("l2.paused.kill.moves", &reports);
     Ok(())
 }

@@ -21,6 +21,9 @@ use kube::api::ListParams;
 use serde_json::json;
 use tokio::time::sleep;
 
+/// The longest that the replacement of all speakers may take.
+const ROLLOUT: Duration = Duration::from_secs(180);
+
 /// The time between two questions.
 pub(super) const PERIOD: Duration = Duration::from_millis(10);
 
@@ -187,15 +190,7 @@ impl<'a> Scene<'a> {
 
     /// Replaces all speakers, one after the other.
     pub(super) async fn replace_speakers(&self) -> anyhow::Result<()> {
-        for words in [&["restart"][..], &["status", "--timeout=180s"]] {
-            let words = ["rollout"].iter().chain(words);
-            let words: Vec<&str> = words
-                .chain(&["-n", SYSTEM, "daemonset/speaker"])
-                .copied()
-                .collect();
-            self.cluster.kubectl(&words).await?;
-        }
-        Ok(())
+        self.cluster.replace_speakers(ROLLOUT).await
     }
 
     /// Replaces a speaker that was killed, so that kubelet starts it at once when it is killed again: of a container
