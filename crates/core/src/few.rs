@@ -6,7 +6,7 @@ use std::{iter, option};
 /// An ordered set whose first element needs no room of its own: the node of a `BTreeSet` has room for eleven, and the
 /// indexes have thousands of sets of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Few<T> {
+pub struct Few<T> {
     /// The least.
     first: Option<T>,
     /// The others, if there are any.
@@ -27,7 +27,8 @@ impl<T> Default for Few<T> {
 }
 
 impl<T: Ord> Few<T> {
-    pub(crate) fn insert(&mut self, mut element: T) {
+    /// Adds an element, if it is not there.
+    pub fn insert(&mut self, mut element: T) {
         match &mut self.first {
             None => {
                 self.first = Some(element);
@@ -40,7 +41,8 @@ impl<T: Ord> Few<T> {
         self.rest.get_or_insert_default().insert(element);
     }
 
-    pub(crate) fn remove(&mut self, element: &T) {
+    /// Takes an element away, if it is there.
+    pub fn remove(&mut self, element: &T) {
         let rest = self.rest.as_deref_mut();
         if self.first.as_ref() == Some(element) {
             self.first = rest.and_then(BTreeSet::pop_first);
@@ -52,21 +54,25 @@ impl<T: Ord> Few<T> {
         }
     }
 
-    pub(crate) fn contains(&self, element: &T) -> bool {
+    /// Whether this element is there.
+    pub fn contains(&self, element: &T) -> bool {
         self.first.as_ref() == Some(element) || self.rest.as_ref().is_some_and(|rest| rest.contains(element))
     }
 }
 
 impl<T> Few<T> {
-    pub(crate) fn is_empty(&self) -> bool {
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
         self.first.is_none()
     }
 
-    pub(crate) fn len(&self) -> usize {
+    /// How many there are.
+    pub fn len(&self) -> usize {
         usize::from(self.first.is_some()) + self.rest.as_ref().map_or(0, |rest| rest.len())
     }
 
-    pub(crate) fn iter(&self) -> iter::Chain<option::Iter<'_, T>, btree_set::Iter<'_, T>> {
+    /// The elements in their order.
+    pub fn iter(&self) -> iter::Chain<option::Iter<'_, T>, btree_set::Iter<'_, T>> {
         let rest = self.rest.as_ref().map(|rest| rest.iter());
         self.first.iter().chain(rest.unwrap_or_default())
     }
@@ -96,6 +102,12 @@ impl<T: Ord> FromIterator<T> for Few<T> {
         let mut few = Self::default();
         elements.into_iter().for_each(|element| few.insert(element));
         few
+    }
+}
+
+impl<T: Ord, const N: usize> From<[T; N]> for Few<T> {
+    fn from(elements: [T; N]) -> Self {
+        elements.into_iter().collect()
     }
 }
 

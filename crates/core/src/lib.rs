@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | [`addr`] | addresses, ranges, sets of free addresses |
 //! | [`announce`] | which node announces which address, and why |
-//! | `few` | sets that mostly have one element |
+//! | [`few`] | sets that mostly have one element |
 //! | [`ipam`] | which Service holds which address, and who waits for one |
 //! | [`name`] | the names of objects |
 //! | [`placement`] | which of several able nodes |
@@ -17,7 +17,7 @@
 
 pub mod addr;
 pub mod announce;
-mod few;
+pub mod few;
 pub mod ipam;
 pub mod name;
 pub mod placement;

@@ -1,11 +1,11 @@
 //! What a Service asks for, and what it gets.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::addr::Family;
+use crate::few::Few;
 use crate::selector::Labels;
 
 /// What a Service asks for.
@@ -63,7 +63,7 @@ pub struct Terms {
     /// the same pods.
     pub backend: String,
     /// `spec.ports`.
-    pub ports: BTreeSet<Port>,
+    pub ports: Few<Port>,
 }
 
 /// The transport protocol of a Service's port.

@@ -93,7 +93,7 @@ fn request() -> impl Strategy<Value = Request> {
                 terms: Arc::new(Terms {
                     key,
                     backend: backend.to_owned(),
-                    ports,
+                    ports: ports.into_iter().collect(),
                 }),
                 ..mk_request()
             },
@@ -158,7 +158,7 @@ fn holdings(allocator: &Allocator) -> BTreeMap<ServiceKey, Assignment> {
 }
 
 fn may_share(a: &Terms, b: &Terms) -> bool {
-    a.key.is_some() && a.key == b.key && a.backend == b.backend && a.ports.is_disjoint(&b.ports)
+    a.key.is_some() && a.key == b.key && a.backend == b.backend && !a.ports.iter().any(|port| b.ports.contains(port))
 }
 
 /// The promises that hold after every step.
