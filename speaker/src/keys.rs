@@ -90,16 +90,35 @@ pub async fn follow(client: Client, namespace: String, source: Membership, mut t
     }
 }
 
+/// Both keys of one version of the Secret. The kubelet replaces all files at once, by letting the link `..data` lead to
+/// another folder: read around that moment, one file would be of the old Secret and one of the new.
 fn mounted(folder: Option<&Path>) -> io::Result<Found> {
     let Some(folder) = folder else {
         return Ok(Found::default());
     };
-    let read = |name: &str| match std::fs::read(folder.join(name)) {
+    let version = || std::fs::read_link(folder.join("..data")).ok();
+    unchanged(version, || Ok([read(folder, KEY)?, read(folder, ACCEPTED_KEY)?]))
+}
+
+/// What is read while the version stays the same.
+fn unchanged<V: PartialEq, T>(version: impl Fn() -> V, read: impl Fn() -> io::Result<T>) -> io::Result<T> {
+    let mut before = version();
+    loop {
+        let found = read();
+        let after = version();
+        if before == after {
+            return found;
+        }
+        before = after;
+    }
+}
+
+fn read(folder: &Path, name: &str) -> io::Result<Option<Vec<u8>>> {
+    match std::fs::read(folder.join(name)) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
-    };
-    Ok([read(KEY)?, read(ACCEPTED_KEY)?])
+    }
 }
 
 fn of(secret: &Secret) -> Found {
@@ -110,3 +129,6 @@ fn of(secret: &Secret) -> Found {
     };
     [get(KEY), get(ACCEPTED_KEY)]
 }
+
+#[cfg(test)]
+mod tests;
