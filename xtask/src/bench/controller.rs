@@ -22,8 +22,12 @@ const LIMIT: Duration = Duration::from_secs(600);
 /// the worst.
 const SINGLES: usize = 500;
 
-/// The most Services to which the plain client writes: they are enough to know how fast that goes.
-const PLAIN: usize = 2_000;
+/// The namespace of controller and pools.
+const NAMESPACE: &str = "metallb-system";
+
+/// What the addresses of the pool begin with, and those that the plain client writes.
+const POOL: &str = "10.100.";
+const PLAIN: &str = "10.200.";
 
 /// What is measured on a real API server.
 pub(super) struct Plan {
@@ -57,70 +61,59 @@ pub(super) async fn run(name: &str, plan: Plan) -> anyhow::Result<()> {
 async fn measure(lab: &Lab, services: usize, idle: Option<Duration>) -> anyhow::Result<()> {
     let bench = Bench {
         client: lab.client().await?,
+        lab,
     };
     let print = |name: &str, value: f64, unit: &str| super::print(&format!("{name}.{services}"), value, unit);
-    memory(lab, &bench.client, "speaker", "speaker.memory.idle").await?;
-    memory(lab, &bench.client, "controller", "controller.memory.idle").await?;
-    kubectl(lab, &["delete", "-n", "metallb-system", "daemonset/speaker"]).await?;
-
-    // The plain client writes to Services of another class, which the controller leaves alone.
-    let others = services.min(PLAIN);
-    bench.create("plain", others, Some("example.org/bench")).await?;
-    let plain = bench.plain_writes("plain").await?;
-    print("apiserver.status_write.rate", plain, "1/s");
+    bench.memory("speaker", "speaker.memory.idle").await?;
+    bench.memory("controller", "controller.memory.idle").await?;
+    bench.kubectl(&["delete", "daemonset/speaker"]).await?;
 
     bench.create("bulk", services, None).await?;
-    let bulk = bench.bulk(services, lab).await?;
+    let bulk = bench.served(services, POOL, bench.give_pool()).await?;
     print("controller.bulk.rate", bulk, "1/s");
-    print("controller.bulk.ratio", bulk / plain, "1");
     bench.settled(services).await?;
-    let (raw, single) = bench.singles(others).await?;
-    let (raw, single) = (Percentiles::of(&raw), Percentiles::of(&single));
+
+    let memory = async |when: &str| {
+        let name = format!("controller.memory.{when}.{services}");
+        bench.memory("controller", &name).await
+    };
+    memory("bulk").await?;
+    bench
+        .kubectl(&["rollout", "restart", "deployment/controller"])
+        .await?;
+    bench
+        .kubectl(&["rollout", "status", "deployment/controller"])
+        .await?;
+    memory("restarted").await?;
+    if let Some(idle) = idle {
+        bench.idle(idle).await?;
+    }
+
+    // What others do about the bulk is done by now.
+    let (raw, single) = bench.singles().await?;
     print("apiserver.status_write.p50", raw.p50, "ms");
     print("apiserver.status_write.p99", raw.p99, "ms");
     print("controller.single.p50", single.p50, "ms");
     print("controller.single.p99", single.p99, "ms");
     print("controller.single.p99.ratio", single.p99 / raw.p99, "1");
-    kubectl(lab, &["delete", "namespace", "plain"]).await?;
-    memory(
-        lab,
-        &bench.client,
-        "controller",
-        &format!("controller.memory.bulk.{services}"),
-    )
-    .await?;
-    kubectl(
-        lab,
-        &[
-            "rollout",
-            "restart",
-            "-n",
-            "metallb-system",
-            "deployment/controller",
-        ],
-    )
-    .await?;
-    kubectl(
-        lab,
-        &[
-            "rollout",
-            "status",
-            "-n",
-            "metallb-system",
-            "deployment/controller",
-        ],
-    )
-    .await?;
-    memory(
-        lab,
-        &bench.client,
-        "controller",
-        &format!("controller.memory.restarted.{services}"),
-    )
-    .await?;
-    if let Some(idle) = idle {
-        bench.idle(idle).await?;
-    }
+
+    // To as many Services as the controller, since each write has others follow it: kube-controller-manager, which looks
+    // at the endpoints of whatever Service changes, takes half as much of the processors as the API server, but of
+    // some hundred writes only once they are done.
+    bench
+        .kubectl(&["scale", "--replicas=0", "deployment/controller"])
+        .await?;
+    let gone = [
+        "wait",
+        "--for=delete",
+        "--timeout=60s",
+        "pods",
+        "-lcomponent=controller",
+    ];
+    bench.kubectl(&gone).await?;
+    let plain = bench.served(services, PLAIN, bench.plain_writes()).await?;
+    print("apiserver.status_write.rate", plain, "1/s");
+    print("controller.bulk.ratio", bulk / plain, "1");
     Ok(())
 }
 
@@ -140,11 +133,32 @@ impl Percentiles {
     }
 }
 
-struct Bench {
+struct Bench<'a> {
     client: kube::Client,
+    lab: &'a Lab,
 }
 
-impl Bench {
+impl Bench<'_> {
+    async fn memory(&self, component: &str, name: &str) -> anyhow::Result<()> {
+        memory(self.lab, &self.client, component, name).await
+    }
+
+    /// Runs kubectl in our namespace.
+    async fn kubectl(&self, arguments: &[&str]) -> anyhow::Result<()> {
+        let output = self
+            .lab
+            .kubectl(&[&["-n", NAMESPACE], arguments].concat())
+            .await?;
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        ensure!(
+            output.status.success(),
+            "kubectl {}: {}",
+            arguments.join(" "),
+            stderr.trim()
+        );
+        Ok(())
+    }
+
     fn services(&self, namespace: &str) -> Api<Service> {
         Api::namespaced(self.client.clone(), namespace)
     }
@@ -166,17 +180,15 @@ impl Bench {
             .await
     }
 
-    /// Patches the status of every Service of `namespace` as the controller does; returns writes per second.
-    async fn plain_writes(&self, namespace: &str) -> anyhow::Result<f64> {
-        let api = &self.services(namespace);
+    /// Patches the status of every Service of namespace `bulk` as the controller did, with other addresses.
+    async fn plain_writes(&self) -> anyhow::Result<()> {
+        let api = &self.services("bulk");
         let listed = api.list(&ListParams::default()).await?.items;
-        let count = listed.len();
-        let start = Instant::now();
         stream::iter(listed.into_iter().enumerate())
             .map(Ok)
             .try_for_each_concurrent(CONCURRENCY, |(index, service)| async move {
                 let name = service.metadata.name.context("a listed Service has a name")?;
-                let address = format!("10.{}.{}.{}", 200, index / 256, index % 256);
+                let address = format!("{PLAIN}{}.{}", index / 256, index % 256);
                 let body = json!({
                     "metadata": {
                         "resourceVersion": service.metadata.resource_version,
@@ -198,42 +210,52 @@ impl Bench {
                     .await?;
                 anyhow::Ok(())
             })
-            .await?;
-        Ok(count as f64 / start.elapsed().as_secs_f64())
+            .await
     }
 
-    /// Applies the pool for which all Services of namespace `bulk` wait; returns Services per second, from the first
-    /// to the last EXTERNAL-IP as a watch sees them.
-    async fn bulk(&self, services: usize, lab: &Lab) -> anyhow::Result<f64> {
+    /// Applies the pool for which all Services of namespace `bulk` wait.
+    async fn give_pool(&self) -> anyhow::Result<()> {
         let pool = json!({
             "apiVersion": "metallb.io/v1beta1",
             "kind": "IPAddressPool",
-            "metadata": { "name": "default-addresspool", "namespace": "metallb-system" },
-            "spec": { "addresses": ["10.100.0.0/16"] },
+            "metadata": { "name": "default-addresspool", "namespace": NAMESPACE },
+            "spec": { "addresses": [format!("{POOL}0.0/16")] },
         });
+        let file = self.lab.scratch_file("pool.json", &pool.to_string()).await?;
+        self.kubectl(&["apply", "-f", &file]).await
+    }
+
+    /// Lets `serve` give an address that begins so to all Services of namespace `bulk`; returns Services per second, from
+    /// the first to the last EXTERNAL-IP as a watch sees them.
+    async fn served(
+        &self,
+        services: usize,
+        prefix: &str,
+        serve: impl Future<Output = anyhow::Result<()>>,
+    ) -> anyhow::Result<f64> {
         let mut events = watcher(self.services("bulk"), watcher::Config::default())
             .applied_objects()
             .boxed();
         for _ in 0..services {
             events.try_next().await?.context("the watch of Services ended")?;
         }
-        let file = lab.scratch_file("pool.json", &pool.to_string()).await?;
-        kubectl(lab, &["apply", "-f", &file]).await?;
-        let served = async {
+        let seen = async {
             let mut served = std::collections::BTreeSet::new();
             let mut first = None;
             while served.len() < services {
                 let service = events.try_next().await?.context("the watch of Services ended")?;
-                if has_address(&service) && served.insert(service.metadata.name) {
+                if has_address(&service, prefix) && served.insert(service.metadata.name) {
                     first.get_or_insert_with(Instant::now);
                 }
             }
             let first = first.context("no Service to serve")?;
             anyhow::Ok(served.len() as f64 / first.elapsed().as_secs_f64())
         };
-        tokio::time::timeout(LIMIT, served)
+        let both = async { tokio::try_join!(serve, seen) };
+        let ((), rate) = tokio::time::timeout(LIMIT, both)
             .await
-            .context("not every Service got an address")?
+            .context("not every Service got an address")??;
+        Ok(rate)
     }
 
     /// Waits until the controller has nothing left to say about the Services of namespace `bulk`.
@@ -268,11 +290,12 @@ impl Bench {
     }
 
     /// Creates Services one after another, each when the one before it has its address and is gone; and before each
-    /// patches the status of a Service that is another's. Returns the delays of the patches, then those from the answer to
-    /// the creation, which is the API server's own affair, to the address.
+    /// patches the status of a Service of another class, which the controller leaves alone. Returns the delays of the
+    /// patches, then those from the answer to the creation, which is the API server's own affair, to the address.
     ///
     /// In turns, since what else goes on in the cluster delays both.
-    async fn singles(&self, others: usize) -> anyhow::Result<(Vec<Duration>, Vec<Duration>)> {
+    async fn singles(&self) -> anyhow::Result<(Percentiles, Percentiles)> {
+        self.create("plain", SINGLES, Some("example.org/bench")).await?;
         let plain = self.services("plain");
         let api = self.services("bulk");
         let mut events = watcher(self.services("bulk"), watcher::Config::default())
@@ -284,7 +307,7 @@ impl Bench {
             let body = Patch::Merge(json!({ "status": { "loadBalancer": { "ingress": [entry] } } }));
             let start = Instant::now();
             plain
-                .patch_status(&numbered(index % others), &PatchParams::default(), &body)
+                .patch_status(&numbered(index), &PatchParams::default(), &body)
                 .await?;
             raw.push(start.elapsed());
 
@@ -293,7 +316,7 @@ impl Bench {
             let start = Instant::now();
             loop {
                 let service = events.try_next().await?.context("the watch of Services ended")?;
-                if service.metadata.name.as_ref() == Some(&name) && has_address(&service) {
+                if service.metadata.name.as_ref() == Some(&name) && has_address(&service, POOL) {
                     break;
                 }
                 ensure!(start.elapsed() < LIMIT, "{name} got no address");
@@ -301,7 +324,7 @@ impl Bench {
             delays.push(start.elapsed());
             api.delete(&name, &DeleteParams::default()).await?;
         }
-        Ok((raw, delays))
+        Ok((Percentiles::of(&raw), Percentiles::of(&delays)))
     }
 }
 
@@ -328,14 +351,15 @@ fn service(name: &str, class: Option<&str>) -> anyhow::Result<Service> {
     }))?)
 }
 
-fn has_address(service: &Service) -> bool {
+fn has_address(service: &Service, prefix: &str) -> bool {
     let balancer = service
         .status
         .as_ref()
         .and_then(|status| status.load_balancer.as_ref());
-    balancer
-        .and_then(|balancer| balancer.ingress.as_ref())
-        .is_some_and(|ingress| !ingress.is_empty())
+    let mut entries = balancer
+        .into_iter()
+        .flat_map(|balancer| balancer.ingress.iter().flatten());
+    entries.any(|entry| entry.ip.as_ref().is_some_and(|ip| ip.starts_with(prefix)))
 }
 
 fn has_condition(service: &Service, kind: &str) -> bool {
@@ -344,16 +368,4 @@ fn has_condition(service: &Service, kind: &str) -> bool {
         .as_ref()
         .and_then(|status| status.conditions.as_ref());
     conditions.is_some_and(|conditions| conditions.iter().any(|condition| condition.type_ == kind))
-}
-
-async fn kubectl(lab: &Lab, arguments: &[&str]) -> anyhow::Result<()> {
-    let output = lab.kubectl(arguments).await?;
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    ensure!(
-        output.status.success(),
-        "kubectl {}: {}",
-        arguments.join(" "),
-        stderr.trim()
-    );
-    Ok(())
 }

@@ -158,7 +158,10 @@ fn holdings(allocator: &Allocator) -> BTreeMap<ServiceKey, Assignment> {
 }
 
 fn may_share(a: &Terms, b: &Terms) -> bool {
-    a.key.is_some() && a.key == b.key && a.backend == b.backend && !a.ports.iter().any(|port| b.ports.contains(port))
+    a.key.is_some()
+        && a.key == b.key
+        && a.backend == b.backend
+        && !a.ports.iter().any(|port| b.ports.contains(port))
 }
 
 /// The promises that hold after every step.
