@@ -56,6 +56,7 @@ impl Cluster {
             self.is_news_of_attachment(said, by);
             self.outputs.push_back(Output::Attached(id));
             self.duty.all_due(now);
+            self.duty.reattached = true;
             if id == self.me() {
                 self.tell_attachment(now);
             }
@@ -77,12 +78,23 @@ impl Cluster {
     /// Whether a node's interface that has this address on its link has carrier. If it has none, or nothing is known of
     /// it, nothing speaks against it.
     fn reaches(&self, group: IpAddr, id: NodeId) -> bool {
-        let Some(attachment) = self.members.attachment(id) else {
-            return true;
-        };
-        let leads_there =
-            |interface: &&Attached| interface.prefixes.iter().any(|prefix| prefix.contains(group));
-        let mut leading = attachment.interfaces.iter().filter(leads_there).peekable();
-        leading.peek().is_none() || leading.any(|interface| interface.carrier)
+        self.carriers(group, id) != Some(false)
+    }
+
+    /// Whether a node is known to have such an interface, with carrier. One that has none may reach the group all the same,
+    /// through a router or without an address of its own there; or it began without carrier, and knows no prefix.
+    pub(super) fn leads_to(&self, group: IpAddr, id: NodeId) -> bool {
+        self.carriers(group, id) == Some(true)
+    }
+
+    /// Whether one of a node's interfaces that have this address on their link has carrier; none if it has no such one.
+    fn carriers(&self, group: IpAddr, id: NodeId) -> Option<bool> {
+        let interfaces = &self.members.attachment(id)?.interfaces;
+        let leading = interfaces
+            .iter()
+            .filter(|interface| interface.prefixes.iter().any(|prefix| prefix.contains(group)));
+        leading
+            .map(|interface| interface.carrier)
+            .reduce(|one, other| one || other)
     }
 }

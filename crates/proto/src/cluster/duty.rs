@@ -20,6 +20,10 @@ pub(super) struct Duty {
     pub(super) handing: BTreeMap<IpAddr, Handing>,
     /// Their owners cannot answer for them, and do not seem to know.
     pub(super) overdue: BTreeMap<IpAddr, Instant>,
+    /// Until when these new groups wait for others to tell how they are attached.
+    pub(super) unplaced: BTreeMap<IpAddr, Instant>,
+    /// Somebody has told so since it was looked at who stands by.
+    pub(super) reattached: bool,
     /// When to look at a group again.
     pub(super) agenda: BTreeSet<(Instant, IpAddr)>,
     /// When to look at all groups.

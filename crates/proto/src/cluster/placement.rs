@@ -10,8 +10,8 @@ use super::records::key;
 use super::{Candidates, Cluster, mix};
 
 impl Cluster {
-    /// The candidates for `group` that are Up, without `except`: the best owner first. Those that fail often come last;
-    /// then counts what is preferred, then who has the fewest groups.
+    /// The best owner for `group` of the candidates that are Up and reach it, without `except`. Those that fail often come
+    /// last; then counts what is preferred, then who is known to lead there, then who has the fewest groups.
     pub(super) fn best(
         &self,
         now: Instant,
@@ -25,6 +25,7 @@ impl Cluster {
                 (
                     self.members.is_unsteady(*id, now),
                     Reverse(*preference),
+                    !self.leads_to(group, *id),
                     self.records.count(*id),
                     Reverse(weight(group, *id)),
                 )
@@ -44,6 +45,7 @@ impl Cluster {
             (
                 self.members.is_unsteady(*id, now),
                 Reverse(*preference),
+                !self.leads_to(group, *id),
                 Reverse(weight(group, *id)),
             )
         };
@@ -55,6 +57,16 @@ impl Cluster {
             .able(group, candidates, Some(owner))
             .filter(|(id, _)| Some(*id) != first);
         [first, others.min_by_key(rank).map(|(id, _)| id)]
+    }
+
+    /// Whether it is in doubt which of those that are Up lead to a group: some are known to, and others are not.
+    pub(super) fn is_divided(&self, group: IpAddr, candidates: &Candidates) -> bool {
+        let mut leads = self
+            .able(group, candidates, None)
+            .map(|(id, _)| self.leads_to(group, id));
+        leads
+            .next()
+            .is_some_and(|first| leads.any(|other| other != first))
     }
 
     fn able<'a>(

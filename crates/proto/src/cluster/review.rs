@@ -49,16 +49,18 @@ impl Cluster {
         if !self.is_up() || self.life.is_leaving || self.calm(now) < SETTLED {
             return;
         }
+        let reattached = std::mem::take(&mut self.duty.reattached);
         let owned: Vec<IpAddr> = self.records.of(self.me()).collect();
         for group in owned {
             let Some(candidates) = self.groups.get(&group).cloned() else {
                 continue;
             };
-            self.review_group(now, group, &candidates);
+            self.review_group(now, group, &candidates, reattached);
         }
     }
 
-    fn review_group(&mut self, now: Instant, group: IpAddr, candidates: &Candidates) {
+    /// `reattached`: others may lead to it than before.
+    fn review_group(&mut self, now: Instant, group: IpAddr, candidates: &Candidates, reattached: bool) {
         let Some(record) = self.records.get(group).copied() else {
             return;
         };
@@ -70,8 +72,15 @@ impl Cluster {
             .standbys
             .iter()
             .any(|id| !id.as_ref().is_some_and(stands_by));
-        let standbys = if missing {
-            self.standbys(now, group, candidates, self.me())
+        let standbys = if missing || reattached {
+            let leading =
+                |ids: [Option<NodeId>; 2]| ids.map(|id| id.is_some_and(|id| self.leads_to(group, id)));
+            let best = self.standbys(now, group, candidates, self.me());
+            if missing || leading(best) > leading(record.standbys) {
+                best
+            } else {
+                record.standbys
+            }
         } else {
             record.standbys
         };
@@ -95,6 +104,7 @@ impl Cluster {
         if candidates.values().all(|preference| *preference <= own) {
             return None;
         }
+        let leads = self.leads_to(group, self.me());
         let recent = self.duty.moves.get(&group).into_iter().flatten();
         if recent.filter(|at| now - **at < REMEMBERED).count() >= BUDGET {
             return None;
@@ -110,6 +120,7 @@ impl Cluster {
             **preference > own
                 && healthy
                 && self.can_own(group, candidates, **id)
+                && (!leads || self.leads_to(group, **id))
                 && !self.members.is_unsteady(**id, now)
         });
         better

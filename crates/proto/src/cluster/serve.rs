@@ -38,6 +38,10 @@ const HAND_OVER: Duration = Duration::from_secs(1);
 /// the first one that is there does not take them all.
 const GATHERING: Duration = Duration::from_secs(5);
 
+/// A new group waits for so long if only some are known to lead there: the others may not have heard of it yet, and tell
+/// what leads to it when they do.
+const ATTACHING: Duration = Duration::from_millis(500);
+
 impl Cluster {
     pub(super) fn set_candidates(&mut self, now: Instant, group: IpAddr, candidates: Option<Candidates>) {
         match candidates {
@@ -50,6 +54,7 @@ impl Cluster {
             None => {
                 self.records.set_group(group, false);
                 self.groups.remove(&group);
+                self.duty.unplaced.remove(&group);
                 if self.records.get(group).is_some() {
                     self.duty.orphans.insert(group, now);
                 }
@@ -98,6 +103,7 @@ impl Cluster {
 
     fn record_changed(&mut self, now: Instant, old: Option<Record>, new: Record) {
         let group = new.group;
+        self.duty.unplaced.remove(&group);
         if !self.groups.contains_key(&group) {
             self.duty.orphans.entry(group).or_insert(now);
         }
@@ -185,6 +191,12 @@ impl Cluster {
         }
         if let Some(until) = self.hesitates_until() {
             return self.duty.due(until, group);
+        }
+        if self.is_divided(group, candidates) {
+            let until = *self.duty.unplaced.entry(group).or_insert(now + ATTACHING);
+            if now < until {
+                return self.duty.due(until, group);
+            }
         }
         self.place(now, group, candidates, 0, None);
     }

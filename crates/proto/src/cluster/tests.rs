@@ -6,6 +6,7 @@ use cortenlb_wire::member::{MAX_INTERFACES, MAX_PREFIXES};
 use super::*;
 
 mod former;
+mod placing;
 mod why;
 
 const MILLISECOND: Duration = Duration::from_millis(1);

@@ -64,6 +64,8 @@ pub(crate) struct Node {
     pub(crate) powered: bool,
     pub(crate) draining: bool,
     pub(crate) unplugged: bool,
+    /// Its interface on the segment of the addresses had no carrier when its kernel began, and has no prefix yet.
+    pub(crate) bare: bool,
     pub(crate) process: Option<Process>,
     /// How many processes there were.
     pub(crate) life: u32,
@@ -103,6 +105,7 @@ impl Node {
             powered: false,
             draining: false,
             unplugged: false,
+            bare: false,
             process: None,
             life: 0,
             born: 0,
@@ -147,10 +150,12 @@ impl Node {
                 .map(|(address, length)| Prefix::new(address.parse().unwrap(), *length).unwrap())
                 .collect(),
         };
-        vec![
-            interface(1, true, &[("192.168.0.0", 24)]),
-            interface(2, !self.unplugged, &[("10.0.0.0", 8), ("fd00::", 16)]),
-        ]
+        let for_datagrams = interface(1, true, &[("192.168.0.0", 24)]);
+        if self.bare {
+            return vec![for_datagrams];
+        }
+        let for_addresses = interface(2, !self.unplugged, &[("10.0.0.0", 8), ("fd00::", 16)]);
+        vec![for_datagrams, for_addresses]
     }
 
     /// The process, if it does anything now.

@@ -4,7 +4,7 @@ use crate::dice::{Dice, MILLISECOND, SECOND};
 use crate::fault::Fault;
 use crate::observer::{Kind, Violation};
 use crate::play::{check_all, play, play_all, play_well};
-use crate::schedule::{SETTLED, Schedule};
+use crate::schedule::{SETTLED, Schedule, all};
 use crate::world::World;
 
 /// So long at most nobody is heard.
@@ -120,5 +120,31 @@ fn where_no_node_has_carrier_groups_stay_and_are_answered_for_when_it_is_back() 
             assert!(taken.at >= SETTLED + 5 * SECOND, "seed {seed}: {taken:?}");
         }
         assert!(owners(&world).iter().all(Option::is_some), "seed {seed}");
+    }
+}
+
+#[test]
+fn a_node_that_boots_without_carrier_gets_no_new_group_until_it_has_it() {
+    for seed in 0..50 {
+        let mut dice = Dice::new(seed ^ 0xba2e);
+        let nodes = dice.index(2, 5);
+        let node = dice.index(0, nodes - 1);
+        let power = Fault::Power {
+            node,
+            snapshot: false,
+        };
+        let create = |first: usize| Fault::Create {
+            groups: (first..first + 10).collect(),
+            wanted: all(nodes),
+        };
+        let schedule = Schedule::calm(seed, nodes, 4)
+            .with(SETTLED, Some(30 * SECOND), Fault::Unplugged(node))
+            .with(SETTLED + SECOND, Some(5 * SECOND), power)
+            .with(SETTLED + 20 * SECOND, None, create(4))
+            .with(SETTLED + 35 * SECOND, None, create(14));
+        let world = play_well(&schedule);
+        let owned = world.observer.owned_by(node);
+        assert!(owned.iter().all(|group| *group >= 14), "seed {seed}: {owned:?}");
+        assert!(!owned.is_empty(), "seed {seed}: it has the fewest");
     }
 }

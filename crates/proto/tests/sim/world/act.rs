@@ -248,6 +248,7 @@ impl World {
             Fault::Restart { node, snapshot } => self.start(node, snapshot, false),
             Fault::Power { node, snapshot } => {
                 self.nodes[node].powered = true;
+                self.nodes[node].bare = self.nodes[node].unplugged;
                 self.nodes[node].clock = Clock::new(&mut self.dice, self.now);
                 self.start(node, snapshot, false);
             }
@@ -324,6 +325,7 @@ impl World {
     fn plugs(&mut self, node: usize) {
         let mut faults = self.network.faults.values();
         self.nodes[node].unplugged = faults.any(|fault| *fault == Fault::Unplugged(node));
+        self.nodes[node].bare &= self.nodes[node].unplugged;
         self.empties(node);
         for group in 0..self.observer.groups() {
             self.seen(node, group);

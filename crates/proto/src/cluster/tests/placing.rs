@@ -1,0 +1,156 @@
+//! Where groups go, as far as nodes tell whether they lead there.
+
+use super::*;
+
+/// Three nodes that hear each other; of those numbered only the interface for datagrams is known.
+fn mk_lan(without: &[usize]) -> Lan {
+    let mut lan = Lan::new(3, 0);
+    for number in 0..3 {
+        let interfaces = if without.contains(&number) {
+            elsewhere()
+        } else {
+            attached(true)
+        };
+        lan.input(id(number), Input::Attached(interfaces));
+    }
+    lan.run(10 * SECOND);
+    lan
+}
+
+/// The interfaces of a node that began without carrier where the groups are.
+fn elsewhere() -> Vec<Attached> {
+    attached(true)[..1].to_vec()
+}
+
+fn add_all(lan: &mut Lan, groups: u8) {
+    for number in 0..groups {
+        lan.add(group(number));
+    }
+}
+
+fn owners(lan: &Lan, groups: u8) -> Vec<NodeId> {
+    (0..groups).map(|at| lan.owner(group(at))).collect()
+}
+
+fn count(lan: &Lan, groups: u8) -> [usize; 3] {
+    let owners = owners(lan, groups);
+    [0, 1, 2].map(|number| owners.iter().filter(|owner| **owner == id(number)).count())
+}
+
+fn first_standbys(lan: &Lan, groups: u8) -> Vec<NodeId> {
+    let record = |at| *lan.nodes[&id(1)].cluster.record(group(at)).unwrap();
+    (0..groups).filter_map(|at| record(at).standbys[0]).collect()
+}
+
+#[test]
+fn who_began_without_carrier_gets_no_new_group_and_stands_by_last() {
+    let mut lan = mk_lan(&[0]);
+    add_all(&mut lan, 10);
+    lan.run(SECOND);
+    assert_eq!(count(&lan, 10), [0, 5, 5]);
+    assert!(!first_standbys(&lan, 10).contains(&id(0)));
+}
+
+#[test]
+fn where_no_node_has_the_prefix_all_are_alike() {
+    let mut lan = mk_lan(&[0, 1, 2]);
+    add_all(&mut lan, 9);
+    // Nobody waits for others to tell.
+    lan.run(400 * MILLISECOND);
+    assert_eq!(count(&lan, 9), [3, 3, 3]);
+}
+
+#[test]
+fn where_only_one_candidate_is_there_it_gets_the_group() {
+    let mut lan = mk_lan(&[0]);
+    lan.candidates = Arc::new([(id(0), 0)].into());
+    lan.add(group(0));
+    for number in [1, 2] {
+        let candidates = Some(lan.candidates.clone());
+        let group = group(0);
+        lan.input(id(number), Input::Group { group, candidates });
+    }
+    lan.run(SECOND);
+    assert_eq!(lan.owner(group(0)), id(0));
+}
+
+#[test]
+fn a_preferred_node_gets_a_new_group_before_one_that_leads_there() {
+    let mut lan = mk_lan(&[0]);
+    lan.candidates = Arc::new(
+        (0..3)
+            .map(|number| (id(number), i64::from(number == 0)))
+            .collect(),
+    );
+    add_all(&mut lan, 2);
+    lan.run(SECOND);
+    assert_eq!(count(&lan, 2), [2, 0, 0]);
+}
+
+#[test]
+fn an_owner_that_is_not_known_to_lead_there_keeps_what_it_has_and_the_others_stand_by() {
+    let mut lan = mk_lan(&[0, 1, 2]);
+    add_all(&mut lan, 9);
+    lan.run(SECOND);
+    let before = owners(&lan, 9);
+    assert!(first_standbys(&lan, 9).contains(&id(0)));
+    for number in [1, 2] {
+        lan.input(id(number), Input::Attached(attached(true)));
+    }
+    lan.run(100 * SECOND);
+    assert_eq!(owners(&lan, 9), before);
+    assert!(!first_standbys(&lan, 9).contains(&id(0)));
+}
+
+/// Where a preferred node ends up that was away when the group was placed.
+fn after_return_of_preferred(without: &[usize]) -> NodeId {
+    let mut lan = mk_lan(without);
+    lan.candidates = Arc::new(
+        (0..3)
+            .map(|number| (id(number), i64::from(number == 0)))
+            .collect(),
+    );
+    lan.node(id(0)).is_on = false;
+    lan.run(SECOND);
+    lan.add(group(0));
+    lan.run(SECOND);
+    lan.start(0);
+    let interfaces = if without.contains(&0) {
+        elsewhere()
+    } else {
+        attached(true)
+    };
+    lan.input(id(0), Input::Attached(interfaces));
+    lan.run(90 * SECOND);
+    lan.owner(group(0))
+}
+
+#[test]
+fn nothing_moves_back_to_a_preferred_node_that_began_without_carrier() {
+    assert_eq!(after_return_of_preferred(&[]), id(0));
+    assert_ne!(after_return_of_preferred(&[0]), id(0));
+    // Where nobody has the prefix it is no sign of anything.
+    assert_eq!(after_return_of_preferred(&[0, 1, 2]), id(0));
+}
+
+#[test]
+fn the_first_groups_behind_a_prefix_wait_until_the_others_have_told_that_they_lead_there() {
+    // Each tells of a prefix as soon as it knows of a group there: the placer first.
+    let mut lan = mk_lan(&[0, 1, 2]);
+    let mut ids: Vec<NodeId> = lan.candidates.keys().copied().collect();
+    ids.sort_unstable();
+    let candidates = Some(lan.candidates.clone());
+    for (at, id) in ids.into_iter().enumerate() {
+        lan.run(at as u32 * 50 * MILLISECOND);
+        lan.input(id, Input::Attached(attached(true)));
+        for number in 0..9 {
+            let (group, candidates) = (group(number), candidates.clone());
+            lan.input(id, Input::Group { group, candidates });
+        }
+    }
+    // As soon as the last one has told.
+    lan.run(20 * MILLISECOND);
+    assert!(first_standbys(&lan, 9).len() == 9);
+    lan.run(SECOND);
+    assert_eq!(count(&lan, 9), [3, 3, 3]);
+}
