@@ -11,7 +11,8 @@ use crate::index::{Verdict, View};
 use cortenlb_core::announce::{Decision, Fact, Group, Kind, Reason, Refusal, World};
 use cortenlb_core::name::ServiceKey;
 use cortenlb_crds::translate::announce as translate;
-use cortenlb_crds::{IPAddressPool, L2Advertisement, ServiceL2Status};
+use cortenlb_crds::translate::conflict::{self, Contested};
+use cortenlb_crds::{IPAddressPool, L2Advertisement, ServiceL2Status, names};
 use cortenlb_kit::watch::Change;
 use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::ResourceExt;
@@ -39,19 +40,30 @@ pub enum Input {
 }
 
 /// What a ServiceL2Status says: its own name, and which node announces which Service. One whose status is still to be
-/// written says nothing.
+/// written says nothing of that.
 #[derive(Clone, Debug)]
 pub struct Announcer {
-    name: String,
-    announces: Option<(ServiceKey, String)>,
+    pub(crate) name: String,
+    pub(crate) announces: Option<(ServiceKey, String)>,
+    /// The Service that it is about, by its labels.
+    pub(crate) service: Option<ServiceKey>,
+    /// The addresses that it says somebody else has.
+    pub(crate) contested: Contested,
 }
 
 impl Announcer {
     /// What `object` says.
     pub fn of(object: &ServiceL2Status) -> Self {
         let status = object.status.as_ref().filter(|status| !status.node.is_empty());
+        let label = |name| object.labels().get(name).map(String::as_str);
+        let service = (label(names::SERVICE_NAMESPACE), label(names::SERVICE_NAME));
         Self {
             name: object.name_any(),
+            service: match service {
+                (Some(namespace), Some(name)) => Some(ServiceKey::new(namespace, name)),
+                _ => None,
+            },
+            contested: conflict::read(object),
             announces: status.map(|status| {
                 let service = ServiceKey::new(&status.service_namespace, &status.service_name);
                 (service, status.node.clone())
@@ -209,7 +221,7 @@ impl Announced {
         }
     }
 
-    fn record(&mut self, Announcer { name, announces }: &Announcer) {
+    fn record(&mut self, Announcer { name, announces, .. }: &Announcer) {
         self.forget(name);
         if let Some((service, node)) = announces {
             let announcers = self.announcers.entry(service.clone()).or_default();

@@ -12,6 +12,7 @@
 //! | `again` | what was refused with 409 |
 //! | `window` | how many writes of Services are under way |
 //! | `leaving` | who still shows an address that another one is to have |
+//! | `conflicts` | addresses that somebody else on the segment has |
 //! | `notes` | the Events that go with it, in MetalLB's words |
 //! | `pools` | pools: verdicts, counters, at most one write a second each |
 //! | `reservations` | reservations: what they ask for, and their status |
@@ -25,6 +26,7 @@
 
 mod again;
 mod conditions;
+mod conflicts;
 mod desired;
 mod fence;
 mod input;
@@ -49,6 +51,7 @@ use cortenlb_core::name::ServiceKey;
 use cortenlb_core::selector::Labels;
 use cortenlb_core::time::Instant;
 use cortenlb_crds::configuration_state::{Pod, Report};
+use cortenlb_crds::translate::conflict::Contested;
 use cortenlb_kit::watch::Change;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::ResourceExt;
@@ -100,6 +103,8 @@ pub struct Index {
     leaving: Leaving,
     window: Window,
     again: Again,
+    /// The addresses that somebody else has, by Service; none until that is known.
+    contested: Option<BTreeMap<ServiceKey, Contested>>,
     listed: Listed,
     /// None while another process leads.
     term: Option<Term>,
@@ -135,6 +140,7 @@ impl Index {
             leaving: Leaving::default(),
             window: Window::default(),
             again: Again::default(),
+            contested: None,
             listed: Listed::default(),
             term: None,
             allocator: None,
@@ -177,6 +183,7 @@ impl Index {
                 }
             }
             Input::States(change) => self.states(change),
+            Input::Contested(contested) => self.contested(now, contested),
             Input::Announced { service, verdict } => {
                 // The condition goes with the Service.
                 if let Some(record) = self.services.get_mut(&service) {

@@ -5,6 +5,7 @@
 //! | [`args`] | flags and environment, and what MetalLB's mean here |
 //! | [`index`] | what is known of Services and pools, and what follows from it: pure |
 //! | [`announced`] | who announces each address, for the Service's condition: pure |
+//! | [`conflicts`] | whose address somebody else on the segment has: pure |
 //! | [`metrics`] | `metallb_allocator_…` and its company |
 //! | [`replica`] | the watches, the task that owns the indexes, the Lease |
 //! | [`run`] | the process |
@@ -15,6 +16,7 @@
 
 pub mod announced;
 pub mod args;
+pub mod conflicts;
 pub mod index;
 pub mod metrics;
 pub mod replica;

@@ -33,6 +33,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::announced::{self, Announced, Announcer};
+use crate::conflicts::Conflicts;
 use crate::index::{COMPONENT, Effect, Index, Input, Key, Lead, Now, Settings, View};
 use crate::metrics::Metrics;
 use crate::secret;
@@ -109,6 +110,7 @@ impl Running {
         }
         let controller = Controller {
             announced: Announced::default(),
+            conflicts: Conflicts::default(),
             index: Index::new(settings),
             inputs: received,
             outcomes,
@@ -270,6 +272,7 @@ fn watch_all(
 struct Controller {
     index: Index,
     announced: Announced,
+    conflicts: Conflicts,
     inputs: mpsc::Receiver<Told>,
     outcomes: mpsc::UnboundedReceiver<Outcome<Key>>,
     claim: state::Receiver<Claim>,
@@ -304,6 +307,9 @@ impl Controller {
                 }
                 () = sleep_until(self.epoch, timeout) => self.index.handle_timeout(self.now()),
             }
+            if let Some(contested) = self.conflicts.settle() {
+                self.feed(Input::Contested(contested));
+            }
             for (service, verdict) in self.announced.settle() {
                 self.feed(Input::Announced { service, verdict });
             }
@@ -315,13 +321,21 @@ impl Controller {
         match told {
             Told::Index(input) => {
                 match input.as_ref() {
-                    Input::Services(change) => self.announced.services(change),
+                    Input::Services(change) => {
+                        self.announced.services(change);
+                        self.conflicts.services(change);
+                    }
                     Input::Pools(change) => self.announced.pools(change),
                     _ => {}
                 }
                 self.feed(*input);
             }
-            Told::Announced(input) => self.announced.handle(&input),
+            Told::Announced(input) => {
+                if let announced::Input::Statuses(change) = input.as_ref() {
+                    self.conflicts.statuses(change);
+                }
+                self.announced.handle(&input);
+            }
         }
     }
 

@@ -45,6 +45,10 @@ pub const COOL_DOWN: &str = "cortenlb.io/cool-down";
 /// and the Service's version before.
 pub const EPOCH: &str = "cortenlb.io/epoch";
 
+/// On a `ServiceL2Status`: addresses of the Service that the node does not answer for, since somebody else on the segment
+/// has them, each with where it is said to be: `172.21.5.240=02:00:5e:00:53:01`, separated by commas.
+pub const ADDRESS_CONFLICT: &str = "cortenlb.io/address-conflict";
+
 /// On a `ServiceL2Status` or `ServiceBGPStatus`: the node that announces.
 pub const ANNOUNCE_NODE: &str = "metallb.io/node";
 /// On a `ServiceL2Status` or `ServiceBGPStatus`: the name of the Service.
@@ -64,6 +68,8 @@ pub const COMPONENT: &str = "cortenlb.io/component";
 pub const CONDITION_ADDRESS_ASSIGNED: &str = "cortenlb.io/AddressAssigned";
 /// Condition of a Service: a node announces its address.
 pub const CONDITION_ANNOUNCED: &str = "cortenlb.io/Announced";
+/// Condition of a Service: somebody else on the segment has its address.
+pub const CONDITION_ADDRESS_CONFLICT: &str = "cortenlb.io/AddressConflict";
 /// Condition of an `IPAddressPool`: its addresses can be given out.
 pub const CONDITION_VALID: &str = "cortenlb.io/Valid";
 /// Condition of an `AddressReservation`: it keeps an address.

@@ -7,6 +7,7 @@
 //! [`Index::handle`] takes in one input and only notes which Services it concerns; [`Index::settle`] decides
 //! them. The task calls it once for all inputs that were waiting, so that a burst is decided once.
 
+mod conflict;
 mod input;
 mod plan;
 mod state;
@@ -27,6 +28,7 @@ use kube::ResourceExt;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use conflict::Conflicts;
 pub use input::{Input, Key, View};
 pub use plan::Liveness;
 use plan::Planned;
@@ -69,6 +71,7 @@ pub struct Index {
     links: Option<BTreeSet<String>>,
     /// UIDs of our Services: Events are found by them.
     uids: BTreeMap<ServiceKey, String>,
+    conflicts: Conflicts,
     /// Why L2Advertisements cannot be used, by their names.
     ignored: BTreeMap<String, String>,
     state: Report,
@@ -110,6 +113,7 @@ impl Index {
             statuses_listed: false,
             links: None,
             uids: BTreeMap::new(),
+            conflicts: Conflicts::default(),
             ignored: BTreeMap::new(),
             roles: BTreeMap::new(),
             pending: BTreeSet::new(),
@@ -164,6 +168,7 @@ impl Index {
                 let concerned = self.planned.iter().filter(|(_, planned)| concerned(planned));
                 concerned.map(|(key, _)| key.clone()).collect()
             }
+            Input::Contested(contested) => self.contested(contested),
             Input::Written(outcome) => self.written(outcome),
             Input::States(change) => {
                 self.see_state(change);
@@ -218,6 +223,7 @@ impl Index {
         };
         let planned = self.planned.get(key).filter(owned);
         let new = planned.and_then(|planned| planned.role.clone());
+        let new = new.map(|role| self.conflicts.without(role));
         let old = match &new {
             Some(role) => self.roles.insert(key.clone(), role.clone()),
             None => self.roles.remove(key),
@@ -250,13 +256,14 @@ impl Index {
                 effects.extend(self.notes(key, role).into_iter().map(Effect::Note));
             }
         }
+        let conflict = self.follow_conflict(key, effects);
         let interfaces = new.filter(|role| !role.blind).map(|role| match role.interfaces {
             Interfaces::All => BTreeSet::new(),
             Interfaces::Listed(names) => names,
         });
         effects.extend(
             self.statuses
-                .reconcile(key, interfaces.as_ref())
+                .reconcile(key, interfaces.as_ref(), conflict.as_deref())
                 .into_iter()
                 .map(|write| Effect::Write(write.map_key(Key::Service))),
         );
@@ -299,6 +306,7 @@ impl Index {
         if matches!(change, Change::Reset(_)) {
             self.uids.clear();
         }
+        self.conflicts.services(change);
         let mut uids = std::mem::take(&mut self.uids);
         let affected = self.feed(Kind::Service, change, |view| {
             if let (Fact::Service(key, Some(_)), Some(uid)) = (&view.fact, &view.uid) {

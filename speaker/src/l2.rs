@@ -9,6 +9,7 @@
 //! | [`transport`] | datagrams to and from the other speakers |
 //! | [`driver`] | the thread: sockets, filters and group memberships around both machines |
 //! | [`timeline`] | what this node took over, and when what led to it happened |
+//! | [`claims`] | other stations' claims of what is announced here |
 //! | [`failovers`] | the same, shared by the thread and those who read it |
 //! | [`metrics`] | `metallb_layer2_*`, and what was not answered |
 //!
@@ -16,7 +17,7 @@
 //! plan when it wakes, a moment later. Nothing is queued, so nothing can overflow. Interfaces reach the thread the
 //! same way, from netlink notifications.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -33,10 +34,12 @@ use cortenlb_netio::poll::{Poller, Waker};
 use cortenlb_proto::cluster::NodeId;
 use cortenlb_proto::l2::{Gateways, Interfaces, Responder};
 use cortenlb_proto::seal::Keys;
+use cortenlb_wire::mac::MacAddr;
 use prometheus_client::registry::Registry;
 use tokio::sync::{mpsc, watch};
 
 mod attached;
+mod claims;
 mod driver;
 mod eligible;
 mod failovers;
@@ -47,6 +50,7 @@ mod timeline;
 mod transport;
 
 use attached::Ports;
+pub use claims::{Claim, Claims};
 pub use eligible::{Exclusions, LoadError};
 pub use failovers::Failovers;
 use ownership::Ownership;
@@ -57,6 +61,9 @@ use transport::Transport;
 
 /// The groups that this node owns, by their lowest addresses; none while that is not known.
 type Owned = watch::Sender<Option<BTreeSet<IpAddr>>>;
+
+/// The addresses that stations have which are no nodes, and where.
+type Contested = watch::Sender<BTreeMap<IpAddr, MacAddr>>;
 
 /// The records, for the next process of this node.
 type Records = watch::Sender<Vec<u8>>;
@@ -109,8 +116,10 @@ pub struct Handle {
     thread: Option<JoinHandle<()>>,
     names: watch::Receiver<BTreeSet<String>>,
     owned: watch::Receiver<Option<BTreeSet<IpAddr>>>,
+    contested: watch::Receiver<BTreeMap<IpAddr, MacAddr>>,
     records: watch::Receiver<Vec<u8>>,
     failovers: Failovers,
+    claims: Claims,
     failures: mpsc::Receiver<Failure>,
 }
 
@@ -156,9 +165,10 @@ pub async fn spawn(registry: &mut Registry, settings: Settings) -> Result<Handle
         ownership.restore(now, &records);
     }
     let machines = (Responder::new(refresh), ownership, transport.transpose()?);
-    let (owned, records, failovers) = (Owned::default(), Records::default(), Failovers::default());
-    let (following, saving) = (owned.subscribe(), records.subscribe());
-    let telling = (owned, records, failovers.clone());
+    let (owned, contested, records) = (Owned::default(), Contested::default(), Records::default());
+    let (failovers, claims) = (Failovers::default(), Claims::default());
+    let (following, warning, saving) = (owned.subscribe(), contested.subscribe(), records.subscribe());
+    let telling = (owned, contested, records, failovers.clone(), claims.clone());
     let driver = driver::Driver::new(poller, Arc::clone(&mailbox), metrics, machines, telling);
     let failed = failures.clone();
     let thread = thread::Builder::new()
@@ -176,8 +186,10 @@ pub async fn spawn(registry: &mut Registry, settings: Settings) -> Result<Handle
     let handle = Handle {
         names: names.subscribe(),
         owned: following,
+        contested: warning,
         records: saving,
         failovers,
+        claims,
         mailbox: Arc::clone(&mailbox),
         thread: Some(thread),
         failures: told,
@@ -268,6 +280,16 @@ impl Handle {
     /// What the next process on this node is to be given, at most once a second.
     pub fn records(&self) -> watch::Receiver<Vec<u8>> {
         self.records.clone()
+    }
+
+    /// The addresses that stations have which are no nodes, as this node found before their first use, and where.
+    pub fn contested(&self) -> watch::Receiver<BTreeMap<IpAddr, MacAddr>> {
+        self.contested.clone()
+    }
+
+    /// Other stations' claims of what is announced here.
+    pub fn claims(&self) -> Claims {
+        self.claims.clone()
     }
 
     /// What this node took over of late.

@@ -18,6 +18,7 @@ use cortenlb_kit::lease::Claim;
 use cortenlb_kit::watch::{Change, Config, LONGEST_OF_MANY, watch, watch_as};
 use cortenlb_kit::write::{Outcome, WriteHandle, Writer};
 use cortenlb_kit::{client, metrics, shutdown};
+use cortenlb_wire::mac::MacAddr;
 use k8s_openapi::api::core::v1::{Node, Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -25,7 +26,7 @@ use k8s_openapi::jiff::Timestamp;
 use kube::core::NamespaceResourceScope;
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
@@ -169,7 +170,9 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         outcomes,
         links: layer2.interface_names(),
         owned: layer2.owned(),
+        contested: layer2.contested(),
         failovers: layer2.failovers(),
+        claims: layer2.claims(),
         layer2,
         plans,
         known,
@@ -255,7 +258,9 @@ struct Speaker {
     outcomes: mpsc::UnboundedReceiver<Outcome<Key>>,
     links: state::Receiver<BTreeSet<String>>,
     owned: state::Receiver<Option<BTreeSet<IpAddr>>>,
+    contested: state::Receiver<BTreeMap<IpAddr, MacAddr>>,
     failovers: l2::Failovers,
+    claims: l2::Claims,
     layer2: l2::Handle,
     /// The plans, for the next process.
     plans: state::Sender<l2::Plan>,
@@ -292,6 +297,14 @@ impl Speaker {
                 () = &mut patience, if self.known.is_some() => {
                     tracing::warn!("the API server has told nothing yet: what it told last is announced until it does");
                     self.layer2.set_plan(self.known.take().unwrap_or_default());
+                }
+                Ok(()) = self.contested.changed() => {
+                    batch.push(Input::Contested(self.contested.borrow_and_update().clone()));
+                }
+                () = self.claims.made() => {
+                    let claims = self.claims.take().into_iter();
+                    let notes = claims.flat_map(|claim| self.index.claimed(&claim));
+                    notes.for_each(|note| self.events.publish(&note));
                 }
                 () = self.failovers.announced() => {
                     let takeovers = self.failovers.take().into_iter();

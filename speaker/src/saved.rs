@@ -80,6 +80,8 @@ struct WrittenGroup {
     candidates: usize,
     /// Interfaces by their names; null: all.
     addresses: BTreeMap<IpAddr, Option<Vec<String>>>,
+    #[serde(default)]
+    contested: bool,
 }
 
 /// A plan in bytes.
@@ -102,6 +104,7 @@ pub fn write(plan: &Plan) -> Vec<u8> {
         let written = WrittenGroup {
             candidates: number,
             addresses: addresses.collect(),
+            contested: group.contested,
         };
         groups.insert(*lowest, written);
     }
@@ -151,6 +154,7 @@ fn plan(written: Written) -> Plan {
         let group = Group {
             candidates: candidates.get(group.candidates)?.clone(),
             addresses: addresses.collect(),
+            contested: group.contested,
         };
         Some((lowest, group))
     });

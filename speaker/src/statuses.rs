@@ -48,6 +48,8 @@ struct Object {
     version: u64,
     owner: Option<String>,
     status: Option<Status>,
+    /// [`names::ADDRESS_CONFLICT`].
+    conflict: Option<String>,
 }
 
 /// A [`MetalLBServiceL2Status`], comparable.
@@ -140,21 +142,24 @@ impl Statuses {
     }
 
     /// The writes that make the objects about a Service right: with the interfaces (none: all) if this node
-    /// announces it, else without any of this node's. Nothing while earlier writes are under way.
+    /// announces it, and what it found somebody else to have; else without any of this node's. Nothing while earlier
+    /// writes are under way.
     pub fn reconcile(
         &mut self,
         service: &ServiceKey,
         interfaces: Option<&BTreeSet<String>>,
+        conflict: Option<&str>,
     ) -> Vec<Write<ServiceKey>> {
         if self.in_flight.contains_key(service) {
             return Vec::new();
         }
-        let writes = match interfaces {
-            Some(interfaces) => self.assert(service, interfaces),
-            None => {
-                let own = self.of(service).filter(|(_, object)| object.node == self.me.node);
-                own.map(|(name, object)| self.delete(name, object)).collect()
-            }
+        let writes = match (interfaces, conflict) {
+            (Some(interfaces), _) => self.assert(service, interfaces, conflict),
+            (None, Some(conflict)) => self.warn(service, conflict),
+            (None, None) => self
+                .own(service)
+                .map(|(name, object)| self.delete(name, object))
+                .collect(),
         };
         if !writes.is_empty() {
             self.in_flight.insert(service.clone(), writes.len());
@@ -162,7 +167,56 @@ impl Statuses {
         writes
     }
 
-    fn assert(&self, service: &ServiceKey, interfaces: &BTreeSet<String>) -> Vec<Write<ServiceKey>> {
+    fn own(&self, service: &ServiceKey) -> impl Iterator<Item = (&String, &Object)> {
+        self.of(service).filter(|(_, object)| object.node == self.me.node)
+    }
+
+    /// An object without a status: this node announces nothing of the Service, and says why.
+    fn warn(&self, service: &ServiceKey, conflict: &str) -> Vec<Write<ServiceKey>> {
+        let (silent, announcing): (Vec<_>, Vec<_>) =
+            self.own(service).partition(|(_, object)| object.status.is_none());
+        // What is in a status stays there: the node in it is immutable.
+        let deleted = announcing.into_iter();
+        let mut writes: Vec<_> = deleted.map(|(name, object)| self.delete(name, object)).collect();
+        match silent.first() {
+            None => writes.push(self.create(service, Some(conflict))),
+            Some((name, object)) => writes.extend(self.mend(service, name, object, Some(conflict))),
+        }
+        writes
+    }
+
+    /// Makes the metadata of an object of this node right.
+    fn mend(
+        &self,
+        service: &ServiceKey,
+        name: &str,
+        object: &Object,
+        conflict: Option<&str>,
+    ) -> Option<Write<ServiceKey>> {
+        let mut metadata = serde_json::Map::new();
+        if self.pod_uid.is_some() && object.owner != self.pod_uid {
+            metadata.insert("ownerReferences".to_owned(), self.owner_references());
+        }
+        if object.conflict.as_deref() != conflict {
+            let annotations = json!({ names::ADDRESS_CONFLICT: conflict });
+            metadata.insert("annotations".to_owned(), annotations);
+        }
+        if metadata.is_empty() {
+            return None;
+        }
+        let op = Op::Patch {
+            subresource: None,
+            body: json!({ "metadata": metadata }).into(),
+        };
+        Some(self.write(service, name, op))
+    }
+
+    fn assert(
+        &self,
+        service: &ServiceKey,
+        interfaces: &BTreeSet<String>,
+        conflict: Option<&str>,
+    ) -> Vec<Write<ServiceKey>> {
         let wanted = Status {
             node: self.me.node.clone(),
             service: service.clone(),
@@ -182,19 +236,9 @@ impl Statuses {
             .filter(|(name, _)| mine.is_none_or(|(mine, _)| mine != *name));
         let mut writes: Vec<_> = others.map(|(name, object)| self.delete(name, object)).collect();
         match mine {
-            None => writes.push(self.create(service)),
+            None => writes.push(self.create(service, conflict)),
             Some((name, object)) => {
-                if self.pod_uid.is_some() && object.owner != self.pod_uid {
-                    let body = json!({ "metadata": { "ownerReferences": self.owner_references() } });
-                    writes.push(self.write(
-                        service,
-                        name,
-                        Op::Patch {
-                            subresource: None,
-                            body: body.into(),
-                        },
-                    ));
-                }
+                writes.extend(self.mend(service, name, object, conflict));
                 if object.status.as_ref() != Some(&wanted) {
                     let body = json!({ "status": wanted.to_json() });
                     writes.push(self.write(
@@ -211,8 +255,8 @@ impl Statuses {
         writes
     }
 
-    fn create(&self, service: &ServiceKey) -> Write<ServiceKey> {
-        let body = json!({
+    fn create(&self, service: &ServiceKey, conflict: Option<&str>) -> Write<ServiceKey> {
+        let mut body = json!({
             "apiVersion": "metallb.io/v1beta1",
             "kind": "ServiceL2Status",
             "metadata": {
@@ -227,6 +271,9 @@ impl Statuses {
             },
             "spec": {},
         });
+        if let Some(conflict) = conflict {
+            body["metadata"]["annotations"] = json!({ names::ADDRESS_CONFLICT: conflict });
+        }
         self.write(service, "l2-", Op::Create { body: body.into() })
     }
 
@@ -325,6 +372,7 @@ impl Object {
                 .unwrap_or(0),
             owner: object.owner_references().first().map(|owner| owner.uid.clone()),
             status: object.status.as_ref().map(Status::of),
+            conflict: object.annotations().get(names::ADDRESS_CONFLICT).cloned(),
         })
     }
 }

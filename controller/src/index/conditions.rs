@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cortenlb_crds::names::{CONDITION_ADDRESS_ASSIGNED, CONDITION_ANNOUNCED};
+use cortenlb_crds::names::{CONDITION_ADDRESS_ASSIGNED, CONDITION_ADDRESS_CONFLICT, CONDITION_ANNOUNCED};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use super::input::Verdict;
@@ -13,6 +13,8 @@ use super::record::keep;
 pub(super) struct Conditions {
     assigned: Option<Said>,
     announced: Option<Said>,
+    /// Few have it.
+    conflict: Option<Box<Said>>,
     /// Those of others, and ours where somebody gave them a status that we never do.
     others: Box<[Condition]>,
 }
@@ -34,6 +36,7 @@ impl Conditions {
             match (condition.type_.as_str(), said) {
                 (CONDITION_ADDRESS_ASSIGNED, Some(said)) => known.assigned = Some(said),
                 (CONDITION_ANNOUNCED, Some(said)) => known.announced = Some(said),
+                (CONDITION_ADDRESS_CONFLICT, Some(said)) => known.conflict = Some(said.into()),
                 _ => others.push(condition.clone()),
             }
         }
@@ -45,17 +48,19 @@ impl Conditions {
     pub(super) fn settle_into(&mut self, old: Self) {
         keep(&mut self.assigned, old.assigned);
         keep(&mut self.announced, old.announced);
+        keep(&mut self.conflict, old.conflict);
         keep(&mut self.others, old.others);
     }
 
     /// What our condition `type_` says.
     pub(super) fn get(&self, type_: &str) -> Option<&Verdict> {
         let said = match type_ {
-            CONDITION_ADDRESS_ASSIGNED => &self.assigned,
-            CONDITION_ANNOUNCED => &self.announced,
-            _ => &None,
+            CONDITION_ADDRESS_ASSIGNED => self.assigned.as_ref(),
+            CONDITION_ANNOUNCED => self.announced.as_ref(),
+            CONDITION_ADDRESS_CONFLICT => self.conflict.as_deref(),
+            _ => None,
         };
-        said.as_ref().map(|said| said.verdict.as_ref())
+        said.map(|said| said.verdict.as_ref())
     }
 
     /// What is said of the announcement is the same for many: keeps `verdict` instead of an own copy, if it is equal.
@@ -68,12 +73,13 @@ impl Conditions {
     /// As Kubernetes has them.
     pub(super) fn list(&self) -> Vec<Condition> {
         let ours = [
-            (CONDITION_ADDRESS_ASSIGNED, &self.assigned),
-            (CONDITION_ANNOUNCED, &self.announced),
+            (CONDITION_ADDRESS_ASSIGNED, self.assigned.as_ref()),
+            (CONDITION_ANNOUNCED, self.announced.as_ref()),
+            (CONDITION_ADDRESS_CONFLICT, self.conflict.as_deref()),
         ];
         let ours = ours
             .into_iter()
-            .filter_map(|(type_, said)| Some(said.as_ref()?.condition(type_)));
+            .filter_map(|(type_, said)| Some(said?.condition(type_)));
         self.others.iter().cloned().chain(ours).collect()
     }
 }

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use cortenlb_core::addr::Family;
 use cortenlb_core::ipam::{Allocator, Assignment, Refusal};
 use cortenlb_core::name::ServiceKey;
-use cortenlb_crds::names::{CONDITION_ADDRESS_ASSIGNED, CONDITION_ANNOUNCED};
+use cortenlb_crds::names::{CONDITION_ADDRESS_ASSIGNED, CONDITION_ADDRESS_CONFLICT, CONDITION_ANNOUNCED};
 use cortenlb_crds::translate::service::RequestError;
 
 use super::input::Verdict;
@@ -53,6 +53,15 @@ impl Desired {
             .find(|(known, _)| *known == type_)?
             .1
             .as_ref()
+    }
+
+    /// The same with what the condition about somebody else's use of an address says, if that is known. A Service that
+    /// is left alone says nothing of it either.
+    pub(super) fn with_conflict(mut self, verdict: Option<Option<Verdict>>) -> Self {
+        if let Some(verdict) = verdict.filter(|_| !self.conditions.is_empty()) {
+            self.conditions.push((CONDITION_ADDRESS_CONFLICT, verdict));
+        }
+        self
     }
 
     /// Whether the conditions are in place.

@@ -1,10 +1,12 @@
 //! What happens, and what is to be done about it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cortenlb_core::ipam::Usage;
 use cortenlb_core::name::{ReservationKey, ServiceKey};
 use cortenlb_core::time::Instant;
+use cortenlb_crds::translate::conflict::Contested;
 use cortenlb_crds::{AddressReservation, BGPPeer, ConfigurationState, IPAddressPool};
 use cortenlb_kit::events::Note;
 use cortenlb_kit::watch::Change;
@@ -48,6 +50,8 @@ pub enum Input {
         /// The condition without its type.
         verdict: Option<Arc<Verdict>>,
     },
+    /// The Services with an address that somebody else on the segment has, in place of the earlier ones.
+    Contested(BTreeMap<ServiceKey, Contested>),
     /// A write was answered.
     Written(Box<Outcome<Key>>),
     /// This process leads from now on, or no longer.

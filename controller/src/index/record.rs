@@ -172,6 +172,8 @@ pub(super) struct Record {
     settled: Option<Box<[IpAddr]>>,
     rewrites: Vec<Instant>,
     yielded: Option<Yielded>,
+    /// What it was given last, and when, by this process.
+    pub(super) given: Option<(Instant, Box<[IpAddr]>)>,
     /// Why the Service lost the address that its status shows.
     pub(super) lost: Option<Box<InUse>>,
     /// It was ours, and belongs to another load balancer class now.
@@ -206,6 +208,7 @@ impl Record {
             settled: None,
             rewrites: Vec::new(),
             yielded: None,
+            given: None,
             lost: None,
             left: false,
             announced: None,
@@ -292,7 +295,10 @@ impl Record {
     }
 
     /// A write is on its way that adds these addresses.
-    pub(super) fn sent(&mut self, notes: Vec<Note>, addresses: Vec<IpAddr>) {
+    pub(super) fn sent(&mut self, now: Instant, notes: Vec<Note>, addresses: Vec<IpAddr>) {
+        if !addresses.is_empty() {
+            self.given = Some((now, addresses.as_slice().into()));
+        }
         self.under_way = Some(Box::new(UnderWay { notes, addresses }));
         self.refused = None;
     }

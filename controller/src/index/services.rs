@@ -156,6 +156,10 @@ impl Index {
     pub(super) fn reconcile(&mut self, now: Now, key: &ServiceKey) {
         self.follow_leaving(now, key);
         self.leaving.stop_waiting(key);
+        let conflict = self
+            .services
+            .get(key)
+            .and_then(|record| self.conflict(key, record));
         let Some(record) = self.services.get_mut(key) else {
             return;
         };
@@ -166,7 +170,7 @@ impl Index {
         if let Some(Some(verdict)) = &record.announced {
             record.seen.conditions.share_announced(verdict);
         }
-        let desired = desired::of(key, record, allocator);
+        let desired = desired::of(key, record, allocator).with_conflict(conflict);
         let desired = desired::before(desired, &record.seen);
         if record.seen.wants.is_some()
             && allocator.assignment(key).is_none()
@@ -205,7 +209,7 @@ impl Index {
             } else {
                 notes::of(key, record, &desired, allocator)
             };
-            record.sent(notes, added);
+            record.sent(now.boot, notes, added);
             self.effects.push_back(Effect::Write(write));
         }
     }

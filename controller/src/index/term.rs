@@ -134,6 +134,7 @@ impl Index {
             }
         }
         self.allocator = Some(allocator);
+        self.quarantine_all();
         for key in &keys {
             self.follow_leaving(now, key);
         }
@@ -311,7 +312,7 @@ impl Index {
             && let Some(write) = patch::write(key, &record.seen, &desired, now.wall)
             && self.window.admits(key, write.priority)
         {
-            record.sent(Vec::new(), Vec::new());
+            record.sent(now.boot, Vec::new(), Vec::new());
             self.effects.push_back(Effect::Write(write));
         }
     }

@@ -7,6 +7,7 @@ mod assignment;
 #[path = "../../tests/simulation/objects/builders.rs"]
 mod builders;
 mod conditions;
+mod conflicts;
 mod cool_down;
 mod fence;
 mod leadership;

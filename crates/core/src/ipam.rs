@@ -11,6 +11,7 @@
 //! | `hold` | holders, and what follows for those who wait when they change |
 //! | `reservation` | addresses kept for Services that come and go |
 //! | `cooling` | addresses kept for a while for those who had them |
+//! | `quarantine` | addresses that somebody else has |
 //! | `waiting` | which change could help whom |
 //!
 //! Four promises, property-tested: an address is never held by two Services that may not share it; nothing is lost;
@@ -19,6 +20,7 @@
 mod cooling;
 mod hold;
 mod pools;
+mod quarantine;
 mod refusal;
 mod request;
 mod reservation;
@@ -43,6 +45,7 @@ use crate::name::ServiceKey;
 use crate::selector::Labels;
 use crate::time::Instant;
 use cooling::CoolDown;
+use quarantine::Quarantine;
 use reservation::Reservations;
 use sharing::Sharing;
 use space::{Occupancy, Space};
@@ -71,6 +74,7 @@ pub struct Allocator {
     sharing: Sharing,
     reservations: Reservations,
     cooling: CoolDown,
+    quarantine: Quarantine,
     waiting: Waiting,
     /// What has happened and may help those who wait: for all that happened together, the oldest comes first.
     woken: VecDeque<Few<Wait>>,
@@ -155,12 +159,14 @@ impl Allocator {
     pub fn advance(&mut self, now: Instant) {
         self.now = self.now.max(now);
         self.end_cool_downs();
+        self.end_quarantines();
         self.wake();
     }
 
     /// When [`advance`](Self::advance) has something to do.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.cooling.next_end()
+        let ends = [self.cooling.next_end(), self.quarantine.next_end()];
+        ends.into_iter().flatten().min()
     }
 
     /// Takes note of an address that cooled down before this process began. Call it after what is held has been

@@ -17,6 +17,7 @@
 //! | `placement` | where a group goes that has no owner |
 //! | `serve` | what this node is to answer for, and who takes over |
 //! | `answer` | beginning and ceasing to answer, and what the segment says to that |
+//! | `conflict` | whether a station that is no node has a fresh address |
 //! | `former` | how an owner was lost, for who takes what it had |
 //! | `duty` | what it does, and when to look again |
 //! | `why` | why a member is in another phase |
@@ -28,6 +29,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cortenlb_core::time::Instant;
+use cortenlb_wire::mac::MacAddr;
 use cortenlb_wire::member::Life;
 pub use cortenlb_wire::member::{
     Attached, Attachment, Error as Unreadable, Member, NodeId, Phase, Prefix, Record,
@@ -35,6 +37,7 @@ pub use cortenlb_wire::member::{
 
 mod answer;
 mod attachment;
+mod conflict;
 mod digests;
 mod duty;
 mod exchange;
@@ -48,6 +51,7 @@ mod serve;
 mod suspicion;
 mod why;
 
+use conflict::Conflicts;
 use duty::Duty;
 use exchange::News;
 pub use former::Former;
@@ -75,15 +79,35 @@ pub enum Input<'a> {
         /// The nodes that can answer for it. Empty: nobody can.
         candidates: Option<Candidates>,
     },
+    /// What is known of a group besides, before its candidates; without it the group is one address that nobody else has.
+    Addresses {
+        /// Which group.
+        group: IpAddr,
+        /// All its addresses, the lowest among them.
+        addresses: BTreeSet<IpAddr>,
+        /// Whether somebody else was found to have one of them: whoever comes to own the group asks before it answers.
+        contested: bool,
+    },
     /// A datagram, authentic.
     Datagram(&'a [u8]),
-    /// Somebody has answered on the segment for an address of a group: that node, or, if none, a stranger. Not one that
-    /// stands in: it is no sign of life of the one in whose name it answers.
+    /// A node has answered on the segment for an address of a group. Not one that stands in: it is no sign of life of the
+    /// one in whose name it answers.
     Answered {
         /// Which group.
         group: IpAddr,
+        /// Which of its addresses.
+        address: IpAddr,
         /// Who has answered.
-        by: Option<NodeId>,
+        by: NodeId,
+    },
+    /// Somebody who is no known node has answered on the segment for an address of a group.
+    Stranger {
+        /// Which group.
+        group: IpAddr,
+        /// Which of its addresses.
+        address: IpAddr,
+        /// Where it is said to be.
+        mac: MacAddr,
     },
     /// A node's own address is answered for on the segment: its kernel runs.
     NodeAnswered(NodeId),
@@ -133,6 +157,23 @@ pub enum Output {
     Ask {
         /// Which group.
         group: IpAddr,
+    },
+    /// Ask on the segment who has this address, before its first use.
+    Probe {
+        /// Of which group.
+        group: IpAddr,
+        /// Which address.
+        address: IpAddr,
+    },
+    /// It is known now who else has an address that was to be used for the first time: it is not answered for. Or nobody
+    /// has it (any more): it is, if its group is.
+    Occupied {
+        /// Of which group.
+        group: IpAddr,
+        /// Which address.
+        address: IpAddr,
+        /// Where it is said to be; none: nowhere.
+        by: Option<MacAddr>,
     },
     /// Ask on the segment for the node's own address.
     AskNode(NodeId),
@@ -217,6 +258,7 @@ pub struct Cluster {
     inquiries: Inquiries,
     life: Lifetime,
     duty: Duty,
+    conflicts: Conflicts,
     /// What others do not know yet.
     news: News,
     outputs: VecDeque<Output>,
@@ -237,6 +279,7 @@ impl Cluster {
             inquiries: Inquiries::default(),
             life: Lifetime::new(now, seed),
             duty: Duty::default(),
+            conflicts: Conflicts::default(),
             news: News::default(),
             outputs: VecDeque::new(),
         }
@@ -255,8 +298,14 @@ impl Cluster {
                 self.members_changed(now);
             }
             Input::Group { group, candidates } => self.set_candidates(now, group, candidates),
+            Input::Addresses {
+                group,
+                addresses,
+                contested,
+            } => self.set_addresses(now, group, addresses, contested),
             Input::Datagram(bytes) => self.receive(now, bytes),
-            Input::Answered { group, by } => self.answered(now, group, by),
+            Input::Answered { group, address, by } => self.answered(now, group, address, by),
+            Input::Stranger { group, address, mac } => self.stranger(now, group, address, mac),
             Input::NodeAnswered(id) => self.node_runs(now, id),
             Input::Attached(interfaces) => self.set_attached(now, interfaces),
             Input::Gateway(answers) => {

@@ -3,12 +3,14 @@
 //! | module | owns |
 //! | --- | --- |
 //! | [`announce`] | the facts that decide who announces |
+//! | [`conflict`] | addresses that somebody else on the segment has |
 //! | [`pool`] | pools, as the allocator reads them |
 //! | [`reservation`] | AddressReservations, as the allocator reads them |
 //! | [`selector`] | label selectors |
 //! | [`service`] | Services, as the allocator reads them |
 
 pub mod announce;
+pub mod conflict;
 pub mod pool;
 pub mod reservation;
 pub mod selector;

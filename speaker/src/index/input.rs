@@ -2,13 +2,14 @@
 
 use cortenlb_core::announce::Fact;
 use cortenlb_core::name::ServiceKey;
-use cortenlb_crds::translate::announce as translate;
+use cortenlb_crds::translate::{announce as translate, conflict};
 use cortenlb_crds::{ConfigurationState, IPAddressPool, L2Advertisement, ServiceL2Status};
 use cortenlb_kit::watch::Change;
 use cortenlb_kit::write::Outcome;
+use cortenlb_wire::mac::MacAddr;
 use k8s_openapi::api::core::v1::{Node, Pod, Service};
 use kube::ResourceExt;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 /// One thing that happened. The large kinds are boxed: most inputs are one changed object.
@@ -32,6 +33,8 @@ pub enum Input {
     Links(BTreeSet<String>),
     /// The groups that this node owns now, by their lowest addresses.
     Owned(BTreeSet<IpAddr>),
+    /// The addresses that somebody else on the segment has, as this node found before their first use, and where.
+    Contested(BTreeMap<IpAddr, MacAddr>),
     /// What became of a write.
     Written(Outcome<Key>),
     /// The watch of this speaker's ConfigurationState.
@@ -43,6 +46,8 @@ pub enum Input {
 pub struct View {
     pub(super) fact: Fact,
     pub(super) uid: Option<String>,
+    /// It says that somebody else has its address.
+    pub(super) contested: bool,
 }
 
 impl View {
@@ -51,6 +56,7 @@ impl View {
         Self {
             fact: translate::service(object, class),
             uid: object.uid(),
+            contested: conflict::is_contested(object),
         }
     }
 }

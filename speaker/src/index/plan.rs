@@ -77,11 +77,13 @@ impl Index {
     /// Services that share an address are announced where any of them is.
     pub(super) fn make_plan(&self) -> Plan {
         let mut groups: BTreeMap<IpAddr, Group> = BTreeMap::new();
-        for planned in self.planned.values() {
+        for (key, planned) in &self.planned {
             let group = groups.entry(planned.lowest).or_insert_with(|| Group {
                 candidates: Arc::clone(&planned.candidates),
                 addresses: BTreeMap::new(),
+                contested: false,
             });
+            group.contested |= self.conflicts.says_so(key);
             let Some(role) = planned.role.as_ref().filter(|role| !role.blind) else {
                 continue;
             };

@@ -8,13 +8,13 @@ use k8s_openapi::api::core::v1::{Node, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use serde_json::{Value, json};
 
-const VIP: &str = "172.21.5.240";
+pub(super) const VIP: &str = "172.21.5.240";
 
 fn mk<T: serde::de::DeserializeOwned>(object: Value) -> T {
     serde_json::from_value(object).unwrap()
 }
 
-fn mk_service(name: &str, addresses: &[&str]) -> Service {
+pub(super) fn mk_service(name: &str, addresses: &[&str]) -> Service {
     let ingress: Vec<_> = addresses.iter().map(|ip| json!({ "ip": ip })).collect();
     mk(json!({
         "metadata": {
@@ -106,7 +106,7 @@ fn links(names: &[&str]) -> Input {
 }
 
 /// The first list of every watch.
-fn first_lists() -> Vec<Input> {
+pub(super) fn first_lists() -> Vec<Input> {
     vec![
         Change::Reset(vec![mk_service("web", &[VIP])]).into(),
         Change::Reset(vec![mk_slice("web", true)]).into(),
@@ -119,7 +119,7 @@ fn first_lists() -> Vec<Input> {
     ]
 }
 
-fn mk_index() -> Index {
+pub(super) fn mk_index() -> Index {
     let me = Me {
         node: "n1".to_owned(),
         namespace: "metallb-system".to_owned(),
@@ -129,14 +129,14 @@ fn mk_index() -> Index {
 }
 
 /// The index after the first lists, its effects taken.
-fn mk_cluster() -> Index {
+pub(super) fn mk_cluster() -> Index {
     let mut index = mk_index();
     first_lists().into_iter().for_each(|input| index.handle(input));
     settle(&mut index);
     index
 }
 
-fn after(index: &mut Index, input: impl Into<Input>) -> Vec<String> {
+pub(super) fn after(index: &mut Index, input: impl Into<Input>) -> Vec<String> {
     index.handle(input.into());
     told(settle(index))
 }

@@ -24,12 +24,13 @@ use cortenlb_proto::l2::{Input, Output, Purpose, Responder, Response};
 use cortenlb_wire::ethernet::EtherType;
 use tracing::{debug, error, warn};
 
+use super::claims::{Claim, Claims};
 use super::failovers::Failovers;
 use super::metrics::Metrics;
 use super::ownership::{Action, Ownership, Plan};
 use super::timeline::Phase;
 use super::transport::{Received, Transport};
-use super::{Desired, Mailbox, Owned, Records};
+use super::{Contested, Desired, Mailbox, Owned, Records};
 
 mod ports;
 
@@ -57,8 +58,10 @@ pub(super) struct Driver {
     /// What waits for the keys: without them nobody could be heard, and everybody would take everything.
     waiting: Option<Plan>,
     owned: Owned,
+    contested: Contested,
     records: Records,
     failovers: Failovers,
+    claims: Claims,
     /// The responder has come to need other sockets or filters.
     is_stale: bool,
     /// How many questions are open.
@@ -86,10 +89,10 @@ impl Driver {
         mailbox: Arc<Mailbox>,
         metrics: Metrics,
         machines: (Responder, Ownership, Option<Transport>),
-        told: (Owned, Records, Failovers),
+        told: (Owned, Contested, Records, Failovers, Claims),
     ) -> Self {
         let (responder, ownership, transport) = machines;
-        let (owned, records, failovers) = told;
+        let (owned, contested, records, failovers, claims) = told;
         Self {
             poller,
             mailbox,
@@ -99,8 +102,10 @@ impl Driver {
             transport,
             waiting: None,
             owned,
+            contested,
             records,
             failovers,
+            claims,
             is_stale: false,
             asked: 0,
             end: None,
@@ -236,6 +241,7 @@ impl Driver {
                     *known = owned;
                     changed
                 })),
+                Action::Contested(contested) => drop(self.contested.send_replace(contested)),
                 Action::Ask { address, scope } => {
                     self.responder.handle_input(now(), Input::Ask { address, scope });
                 }
@@ -370,6 +376,9 @@ impl Driver {
                     self.metrics.claimed(address, name);
                     // Once in ten seconds for each address, so that a quarrel does not fill the log.
                     if response == Response::Defended {
+                        if !self.claims.defended(now(), Claim { address, by }) {
+                            self.metrics.untold.inc();
+                        }
                         warn!(name, interface, %address, %by, "another station claims an address that is announced here; defended");
                     } else {
                         debug!(name, interface, %address, %by, ?response, "another station claims an address that is announced here");

@@ -38,6 +38,8 @@ pub(super) struct Metrics {
     ignored: Family<Reason, Counter>,
     /// Frames that the kernel had no room for in a socket's queue.
     pub(super) overflowed: Counter,
+    /// Claims of which no Event tells.
+    pub(super) untold: Counter,
     /// Frames that could not be sent.
     pub(super) unsent: Counter,
     /// Datagrams of other speakers that were not taken.
@@ -79,6 +81,7 @@ impl Metrics {
             friends_claims: Family::default(),
             ignored: Family::default(),
             overflowed: Counter::default(),
+            untold: Counter::default(),
             unsent: Counter::default(),
             refused: Family::default(),
             gateway_learned: Histogram::new(GATEWAY_LEARNED),
@@ -118,6 +121,11 @@ impl Metrics {
             "cortenlb_layer2_overflowed",
             "Number of frames lost because the receive queue was full",
             metrics.overflowed.clone(),
+        );
+        registry.register(
+            "cortenlb_layer2_claims_dropped",
+            "Number of defended claims of which no Event tells, since too many stations claim too many IPs",
+            metrics.untold.clone(),
         );
         registry.register(
             "cortenlb_layer2_unsent",

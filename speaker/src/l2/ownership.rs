@@ -16,6 +16,7 @@ use super::attached::Ports;
 use super::hearing::Heard;
 use super::timeline::Taken;
 
+mod contested;
 mod segment;
 mod told;
 
@@ -54,6 +55,8 @@ pub struct Group {
     pub candidates: Candidates,
     /// The addresses that this node can announce, and where.
     pub addresses: BTreeMap<IpAddr, Scope>,
+    /// Whether a station that is no node was found to have one of them.
+    pub contested: bool,
 }
 
 /// What is to be done.
@@ -67,6 +70,8 @@ pub(super) enum Action {
     Taken(Instant, Taken),
     /// This is what this node owns now; none while nobody knows.
     Owned(Option<BTreeSet<IpAddr>>),
+    /// These addresses are found to be at stations that are no nodes: nobody answers for them.
+    Contested(BTreeMap<IpAddr, MacAddr>),
     /// Ask on the segment.
     Ask { address: IpAddr, scope: Scope },
     /// A datagram of another speaker could not be read.
@@ -97,6 +102,8 @@ pub(super) struct Ownership {
     ask_gateways: Instant,
     gateway_answered: Option<Instant>,
     actions: VecDeque<Action>,
+    /// What was told last of stations that are no nodes.
+    contested: BTreeMap<IpAddr, MacAddr>,
     /// The table has to be made anew.
     is_stale: bool,
     /// Whether it was known what this node owns when that was told last.
@@ -122,6 +129,7 @@ impl Ownership {
             ask_gateways: now,
             gateway_answered: None,
             actions: VecDeque::new(),
+            contested: BTreeMap::new(),
             is_stale: false,
             was_up: false,
             saved: 0,
@@ -189,6 +197,7 @@ impl Ownership {
         if self.is_stale || changed {
             self.actions.push_back(Action::Owned(self.owned()));
         }
+        self.tell_contested();
         if std::mem::take(&mut self.is_stale) {
             let table = self.table();
             self.actions.push_back(Action::Table(table));
@@ -224,6 +233,7 @@ impl Ownership {
             .keys()
             .filter(|lowest| !self.plan.groups.contains_key(lowest));
         let gone: Vec<IpAddr> = gone.copied().collect();
+        self.set_addresses(now, &before);
         for (group, candidates) in changed {
             let candidates = Some(candidates);
             self.handle(now, Input::Group { group, candidates });
@@ -285,6 +295,8 @@ impl Ownership {
                         scope,
                     });
                 }
+                Output::Probe { group, address } => self.ask_first(group, address),
+                Output::Occupied { address, by, .. } => self.occupied(address, by),
                 Output::AskNode(id) => self.ask_node(id),
                 Output::Attached(id) => self.attachment_changed(id),
                 Output::Phase {
@@ -332,8 +344,8 @@ impl Ownership {
         }
     }
 
-    /// Somebody (`source`) says on the segment where an address is (`by`). One that answers in another's name is no sign of
-    /// life of that one.
+    /// Somebody (`source`) says on the segment where an address is (`by`). A node that answers in another's name is no sign
+    /// of life of that one.
     pub(super) fn answered(
         &mut self,
         now: Instant,
@@ -343,7 +355,7 @@ impl Ownership {
         source: MacAddr,
     ) {
         if source != by {
-            return;
+            return self.answered_for(now, interface, address, by, source);
         }
         let node = self
             .plan
@@ -359,10 +371,7 @@ impl Ownership {
             self.gateway_answered = Some(now);
             self.handle(now, Input::Gateway(true));
         }
-        if self.plan.groups.contains_key(&address) {
-            let by = self.node_with(interface, by);
-            self.handle(now, Input::Answered { group: address, by });
-        }
+        self.answered_for_group(now, interface, address, by);
     }
 
     fn name_of(&self, id: NodeId) -> &str {
@@ -399,6 +408,8 @@ impl Ownership {
     }
 
     fn table(&self) -> Table {
+        let withheld: BTreeSet<IpAddr> = self.cluster.withheld().collect();
+        let withheld = &withheld;
         let serving = self.cluster.serving();
         let groups = serving.filter_map(|(group, role)| Some((self.plan.groups.get(&group)?, role)));
         let addresses = groups.flat_map(|(group, role)| {
@@ -406,7 +417,9 @@ impl Ownership {
                 Role::Owner => None,
                 Role::StandIn(owner) => Some(self.macs_of(owner)),
             };
-            group.addresses.iter().map(move |(address, scope)| {
+            let addresses = group.addresses.iter();
+            let answered = addresses.filter(move |(address, _)| !withheld.contains(address));
+            answered.map(move |(address, scope)| {
                 let announcement = Announcement {
                     scope: scope.clone(),
                     in_name_of: in_name_of.clone(),

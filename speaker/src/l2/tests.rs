@@ -106,6 +106,7 @@ fn plan(addresses: &[&str]) -> Plan {
     let group = Group {
         candidates: Arc::new(BTreeMap::from([(me, 0)])),
         addresses,
+        contested: false,
     };
     Plan {
         speakers: BTreeMap::from([(me, speaker)]),

@@ -19,10 +19,12 @@ fn mk_plan() -> Plan {
                 Interfaces::Listed(["eth0".to_owned(), "eth1".to_owned()].into()),
             ),
         ]),
+        contested: true,
     };
     let nobodys = Group {
         candidates: BTreeMap::new().into(),
         addresses: BTreeMap::new(),
+        contested: false,
     };
     Plan {
         speakers: BTreeMap::from([speaker("n1", "172.21.5.11"), speaker("n2", "fd00::12")]),

@@ -80,7 +80,7 @@ fn done(write: &Write<ServiceKey>, answer: Option<Value>) -> Outcome<ServiceKey>
 #[test]
 fn an_owner_creates_the_object_and_then_writes_its_status() {
     let mut statuses = mk_statuses();
-    let writes = statuses.reconcile(&web(), Some(&set(&["eth1"])));
+    let writes = statuses.reconcile(&web(), Some(&set(&["eth1"])), None);
     let [
         Write {
             op: Op::Create { body },
@@ -111,13 +111,13 @@ fn an_owner_creates_the_object_and_then_writes_its_status() {
 
     // The watch may be faster than the answer; until the answer is here nothing more is written.
     statuses.apply(Change::Apply(mk_object("l2-abc", "n1", 5, Value::Null)));
-    assert_eq!(statuses.reconcile(&web(), Some(&set(&["eth1"]))), []);
+    assert_eq!(statuses.reconcile(&web(), Some(&set(&["eth1"])), None), []);
     assert_eq!(
         statuses.written(&done(&writes[0], Some(mk_json("l2-abc", "n1", 5, Value::Null)))),
         Some(web())
     );
 
-    let writes = statuses.reconcile(&web(), Some(&set(&["eth1"])));
+    let writes = statuses.reconcile(&web(), Some(&set(&["eth1"])), None);
     assert_eq!(ops(&writes), ["patch status l2-abc"]);
     let Op::Patch { body, .. } = &writes[0].op else {
         panic!()
@@ -131,7 +131,7 @@ fn an_owner_creates_the_object_and_then_writes_its_status() {
         statuses.apply(Change::Apply(mk_object("l2-abc", "n1", 5, Value::Null))),
         [].into()
     );
-    assert_eq!(statuses.reconcile(&web(), Some(&set(&["eth1"]))), []);
+    assert_eq!(statuses.reconcile(&web(), Some(&set(&["eth1"])), None), []);
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn all_interfaces_take_the_earlier_ones_away() {
         1,
         mk_status("n1", &["eth1"]),
     )]));
-    let writes = statuses.reconcile(&web(), Some(&set(&[])));
+    let writes = statuses.reconcile(&web(), Some(&set(&[])), None);
     assert_eq!(ops(&writes), ["patch status l2-a"]);
     let Op::Patch { body, .. } = &writes[0].op else {
         panic!()
@@ -162,7 +162,7 @@ fn an_owner_deletes_every_other_object_of_the_service() {
         // The label says one thing, the immutable status another.
         mk_object("l2-0", "n1", 1, mk_status("n3", &[])),
     ]));
-    let writes = statuses.reconcile(&web(), Some(&set(&[])));
+    let writes = statuses.reconcile(&web(), Some(&set(&[])), None);
     assert_eq!(ops(&writes), ["delete l2-0", "delete l2-a", "delete l2-c"]);
     let Op::Delete {
         preconditions: Some(preconditions),
@@ -174,10 +174,10 @@ fn an_owner_deletes_every_other_object_of_the_service() {
 
     // Each outcome counts; only after the last is there more to decide, and then there is nothing.
     for write in &writes {
-        assert_eq!(statuses.reconcile(&web(), Some(&set(&[]))), []);
+        assert_eq!(statuses.reconcile(&web(), Some(&set(&[])), None), []);
         statuses.written(&done(write, None));
     }
-    assert_eq!(statuses.reconcile(&web(), Some(&set(&[]))), []);
+    assert_eq!(statuses.reconcile(&web(), Some(&set(&[])), None), []);
 }
 
 #[test]
@@ -187,10 +187,10 @@ fn another_node_deletes_only_its_own() {
         mk_object("l2-a", "n2", 1, mk_status("n2", &[])),
         mk_object("l2-b", "n1", 1, mk_status("n1", &[])),
     ]));
-    let writes = statuses.reconcile(&web(), None);
+    let writes = statuses.reconcile(&web(), None, None);
     assert_eq!(ops(&writes), ["delete l2-b"]);
     statuses.written(&done(&writes[0], None));
-    assert_eq!(statuses.reconcile(&web(), None), []);
+    assert_eq!(statuses.reconcile(&web(), None, None), []);
 }
 
 #[test]
@@ -203,10 +203,10 @@ fn an_object_of_an_earlier_pod_gets_a_new_owner() {
         mk_status("n1", &[]),
     )]));
     assert!(statuses.is_claimed_by_me(&web()));
-    assert_eq!(statuses.reconcile(&web(), Some(&set(&[]))), []);
+    assert_eq!(statuses.reconcile(&web(), Some(&set(&[])), None), []);
 
     assert_eq!(statuses.set_pod_uid(Some("new-uid".to_owned())), [web()].into());
-    let writes = statuses.reconcile(&web(), Some(&set(&[])));
+    let writes = statuses.reconcile(&web(), Some(&set(&[])), None);
     assert_eq!(ops(&writes), ["patch object l2-a"]);
     let Op::Patch { body, .. } = &writes[0].op else {
         panic!()
@@ -220,14 +220,17 @@ fn an_object_deleted_by_hand_is_made_again() {
     let object = mk_object("l2-a", "n1", 1, mk_status("n1", &[]));
     statuses.apply(Change::Reset(vec![object.clone()]));
     assert_eq!(statuses.apply(Change::Delete(object)), [web()].into());
-    assert_eq!(ops(&statuses.reconcile(&web(), Some(&set(&[])))), ["create"]);
+    assert_eq!(
+        ops(&statuses.reconcile(&web(), Some(&set(&[])), None)),
+        ["create"]
+    );
 }
 
 #[test]
 fn a_patch_of_an_object_that_is_gone_leads_to_a_new_one() {
     let mut statuses = mk_statuses();
     statuses.apply(Change::Reset(vec![mk_object("l2-a", "n1", 1, Value::Null)]));
-    let writes = statuses.reconcile(&web(), Some(&set(&[])));
+    let writes = statuses.reconcile(&web(), Some(&set(&[])), None);
     let refusal = Refusal::NotFound {
         target: writes[0].target.clone(),
     };
@@ -237,13 +240,16 @@ fn a_patch_of_an_object_that_is_gone_leads_to_a_new_one() {
         result: Err(refusal),
     };
     assert_eq!(statuses.written(&outcome), Some(web()));
-    assert_eq!(ops(&statuses.reconcile(&web(), Some(&set(&[])))), ["create"]);
+    assert_eq!(
+        ops(&statuses.reconcile(&web(), Some(&set(&[])), None)),
+        ["create"]
+    );
 }
 
 #[test]
 fn what_the_api_server_refuses_is_not_tried_again_at_once() {
     let mut statuses = mk_statuses();
-    let writes = statuses.reconcile(&web(), Some(&set(&[])));
+    let writes = statuses.reconcile(&web(), Some(&set(&[])), None);
     let refusal = Refusal::AlreadyExists {
         target: writes[0].target.clone(),
     };
@@ -274,5 +280,5 @@ fn an_object_without_labels_concerns_nobody() {
     let mut object = mk_object("l2-a", "n1", 1, mk_status("n1", &[]));
     object.metadata.labels = None;
     assert_eq!(statuses.apply(Change::Reset(vec![object])), [].into());
-    assert_eq!(statuses.reconcile(&web(), None), []);
+    assert_eq!(statuses.reconcile(&web(), None, None), []);
 }

@@ -114,7 +114,10 @@ impl Allocator {
     pub(super) fn occupancy(&self, address: IpAddr) -> Occupancy {
         if self.holders.contains_key(&address) {
             Occupancy::Held
-        } else if self.reservations.of_address(address).is_some() || self.cooling.contains(address) {
+        } else if self.reservations.of_address(address).is_some()
+            || self.cooling.contains(address)
+            || self.quarantine.contains(address)
+        {
             Occupancy::Withheld
         } else {
             Occupancy::Free

@@ -118,6 +118,7 @@ impl Allocator {
             let taken: BTreeSet<IpAddr> = (self.holders.range(first..=last).map(|(address, _)| *address))
                 .chain(self.reservations.between(first, last))
                 .chain(self.cooling.between(first, last).map(|(address, _)| address))
+                .chain(self.quarantine.between(first, last))
                 .collect();
             for address in taken {
                 if let Some(position) = space.position(place, address) {

@@ -165,7 +165,7 @@ impl Allocator {
         })
     }
 
-    fn choose_in_pool(
+    pub(super) fn choose_in_pool(
         &self,
         service: &ServiceKey,
         request: &Request,
@@ -191,7 +191,7 @@ impl Allocator {
     }
 
     /// Pinned pools by rank, then those open to everybody by name.
-    fn choose_any(&self, service: &ServiceKey, request: &Request) -> Result<Assignment, Refusal> {
+    pub(super) fn choose_any(&self, service: &ServiceKey, request: &Request) -> Result<Assignment, Refusal> {
         let admitted: Vec<(&Arc<str>, &Space)> = self
             .pools
             .iter()
@@ -264,7 +264,7 @@ impl Allocator {
     }
 
     /// The address of `family` in this pool that `service` holds already, else the first in the pool's order that it
-    /// may hold: one that it had a short while ago, else one that is free, or one that it may share.
+    /// may hold: one that it had a short while ago, else one that is free, or one that it may share. None in quarantine.
     pub(super) fn pick(
         &self,
         space: &Space,
@@ -274,7 +274,9 @@ impl Allocator {
     ) -> Option<IpAddr> {
         let here = |address: IpAddr| {
             let cover = self.covering(address)?;
-            let matches = Family::of(address) == family && *cover.pool == *space.pool.name();
+            let matches = Family::of(address) == family
+                && *cover.pool == *space.pool.name()
+                && !self.quarantine.contains(address);
             let position = matches.then(|| space.position(cover.place, address)).flatten()?;
             self.available(address, service, &request.terms)
                 .is_ok()

@@ -30,7 +30,7 @@ pub struct Usage {
     pub total: u128,
     /// Those that are held.
     pub assigned: u128,
-    /// Those that nobody holds and not everybody may have: reserved, or cooling down.
+    /// Those that nobody holds and not everybody may have: reserved, cooling down, or somebody else's on the segment.
     pub withheld: u128,
 }
 

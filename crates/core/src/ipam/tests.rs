@@ -1,6 +1,7 @@
 mod adoption;
 mod cooling;
 mod properties;
+mod quarantine;
 mod reassign;
 mod reservations;
 mod selection;

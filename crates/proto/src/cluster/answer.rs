@@ -11,10 +11,10 @@ use super::duty::Question;
 use super::{Cause, Cluster, Former, Output, Role};
 
 /// Before the first use of an address the segment is asked so often.
-const QUESTIONS: u32 = 3;
+pub(super) const QUESTIONS: u32 = 3;
 
 /// Somebody else answers: it is asked again after this time.
-const VETO: Duration = Duration::from_millis(500);
+pub(super) const VETO: Duration = Duration::from_millis(500);
 
 /// The time from one of them to the next one, and from the last one to the first answer.
 pub(super) const QUESTION: Duration = Duration::from_millis(100);
@@ -31,6 +31,9 @@ impl Cluster {
 
     /// Answers for a group, after asking the segment if there is doubt.
     pub(super) fn serve(&mut self, now: Instant, group: IpAddr, role: Role, cause: Cause) {
+        if role == Role::Owner && !self.is_free(now, group) {
+            return;
+        }
         if self.duty.serving.get(&group) == Some(&role) {
             return;
         }
@@ -52,7 +55,9 @@ impl Cluster {
             self.duty.doubtful.remove(&group);
         }
         if let Role::StandIn(owner) = role {
-            if self.duty.vetoed.get(&group).is_some_and(|until| now < *until) {
+            // Where somebody else has an address its owner does not answer, and nobody does in its name.
+            let is_vetoed = self.duty.vetoed.get(&group).is_some_and(|until| now < *until);
+            if is_vetoed || self.conflicts.is_contested(group) {
                 return;
             }
             if let Some(known) = self.members.get_mut(owner) {
@@ -62,6 +67,7 @@ impl Cluster {
             self.outputs.push_back(Output::Ask { group });
         }
         self.duty.vetoed.remove(&group);
+        self.conflicts.is_used(group);
         self.duty.serving.insert(group, role);
         let former = self.former(group, cause);
         self.outputs.push_back(Output::Serve {
@@ -106,13 +112,18 @@ impl Cluster {
         self.duty.doubtful.clear();
     }
 
-    /// Somebody answers on the segment for a group.
-    pub(super) fn answered(&mut self, now: Instant, group: IpAddr, by: Option<NodeId>) {
-        if let Some(by) = by {
-            self.answered_by(now, by);
+    /// A node answers on the segment for an address of a group.
+    pub(super) fn answered(&mut self, now: Instant, group: IpAddr, address: IpAddr, by: NodeId) {
+        self.answered_by(now, by);
+        if by != self.me() {
+            self.has_answered(now, address);
+        }
+        if address != group {
+            return;
         }
         if let Some(Role::StandIn(owner)) = self.duty.serving.get(&group).copied()
-            && let Some(by) = by.filter(|by| *by != owner && *by != self.me())
+            && by != owner
+            && by != self.me()
         {
             let until = now + VETO;
             self.duty.vetoed.insert(group, until);
@@ -121,17 +132,18 @@ impl Cluster {
         }
         let record = self.records.get(group);
         if self.duty.handing.contains_key(&group)
-            && record.is_some_and(|record| by == Some(record.owner) && record.owner != self.me())
+            && record.is_some_and(|record| by == record.owner && record.owner != self.me())
         {
             self.release(group, Cause::HandedOver);
         }
-        if by != Some(self.me())
+        if by != self.me()
             && let Some(question) = self.duty.doubtful.get_mut(&group)
         {
             let next = now + VETO;
             *question = Question {
                 asked: 0,
                 next: Some(next),
+                stranger: None,
             };
             self.duty.due(next, group);
         }

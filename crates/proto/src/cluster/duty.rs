@@ -51,6 +51,8 @@ pub(super) struct Question {
     pub(super) asked: u32,
     /// When to ask again, or to serve.
     pub(super) next: Option<Instant>,
+    /// Since when somebody answers who is no known node.
+    pub(super) stranger: Option<Instant>,
 }
 
 impl Duty {

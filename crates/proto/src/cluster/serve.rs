@@ -49,12 +49,15 @@ impl Cluster {
                 self.records.set_group(group, true);
                 self.duty.orphans.remove(&group);
                 self.duty.forgotten.remove(&group);
-                self.groups.insert(group, candidates);
+                if self.groups.insert(group, candidates).is_none() && self.is_up() {
+                    self.conflicts.is_fresh(group);
+                }
             }
             None => {
                 self.records.set_group(group, false);
                 self.groups.remove(&group);
                 self.duty.unplaced.remove(&group);
+                self.conflicts.remove(group);
                 if self.records.get(group).is_some() {
                     self.duty.orphans.insert(group, now);
                 }
@@ -113,6 +116,7 @@ impl Cluster {
                 moves.retain(|at| now - *at < REMEMBERED);
                 moves.push(now);
                 self.duty.doubtful.remove(&group);
+                self.conflicts.forget(group);
             }
             // Nobody has used it before, as far as is known.
             None if new.owner == self.me() && new.epoch == 1 && self.is_up() => {

@@ -5,6 +5,7 @@ use cortenlb_wire::member::{MAX_INTERFACES, MAX_PREFIXES};
 
 use super::*;
 
+mod conflict;
 mod former;
 mod placing;
 mod why;
@@ -140,7 +141,7 @@ impl Lan {
                 continue;
             }
             match question {
-                Output::Ask { group } => {
+                Output::Ask { group } | Output::Probe { group, .. } => {
                     let by = self.nodes.iter().find(|(other, node)| {
                         **other != id && reach(node) && node.serves.contains_key(&group)
                     });
@@ -149,7 +150,8 @@ impl Lan {
                             Role::StandIn(owner) => owner,
                             Role::Owner => *by,
                         };
-                        self.input(id, Input::Answered { group, by: Some(by) });
+                        let address = group;
+                        self.input(id, Input::Answered { group, address, by });
                     }
                 }
                 Output::AskNode(other) if reach(&self.nodes[&other]) => {

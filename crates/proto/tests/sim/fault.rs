@@ -49,6 +49,8 @@ pub(crate) enum Fault {
     Create { groups: Vec<usize>, wanted: Wanted },
     /// The group is no longer.
     Remove(usize),
+    /// A station that is no node has the group's address.
+    Stranger(usize),
     /// The cluster has one more node.
     Join(usize),
 }

@@ -18,6 +18,7 @@
 //! | `calm` | nothing moves while nothing happens, and what that costs |
 //! | `takeover` | how long it takes until another one answers |
 //! | `unplugged` | a node without carrier where the addresses are |
+//! | `conflict` | somebody else has the address of a new group |
 //! | `wishes` | preferred nodes, and how often a group moves for them |
 //!
 //! `CORTENLB_SIM_CASES=10` plays ten times as many schedules, `CORTENLB_SIM_SEED=7` just that one, and
@@ -25,6 +26,7 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 mod calm;
+mod conflict;
 mod cut_off;
 mod dice;
 mod fault;

@@ -97,6 +97,8 @@ struct Group {
     two_since: Option<u64>,
     /// Before that nothing is expected.
     quiet_from: u64,
+    /// Until then somebody else has it.
+    strange_until: u64,
     /// Whether it changed while who was to hear of it could not.
     unheard: bool,
     /// Until then it may move.
@@ -210,6 +212,12 @@ impl Observer {
     pub(crate) fn drain(&mut self, now: u64, node: usize, draining: bool) {
         self.nodes[node].drained_until = if draining { u64::MAX } else { now + HEALING };
         self.faults += 1;
+    }
+
+    /// A station that is no node has a group's address until then.
+    pub(crate) fn strange(&mut self, group: usize, until: u64) {
+        self.groups[group].strange_until = until;
+        self.again.push((until, group));
     }
 
     pub(crate) fn wanted(&self, group: usize) -> Option<&Wanted> {

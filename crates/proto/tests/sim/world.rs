@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use cortenlb_proto::cluster::{Candidates, Input, NodeId, Output, Role};
+use cortenlb_wire::mac::MacAddr;
 
 use crate::dice::Dice;
+use crate::fault::Fault;
 use crate::log::Log;
 use crate::network::Network;
 use crate::node::{Node, QUEUE, Told};
@@ -18,6 +20,9 @@ mod end;
 
 /// Nobody has reason to send so many datagrams in a second, and some more for each group.
 const STORM: u64 = 20_000;
+
+/// Where a station is that is no node.
+pub(crate) const STRANGER: MacAddr = MacAddr([2, 0, 0, 9, 9, 9]);
 
 /// What is on the agenda.
 #[derive(Debug)]
@@ -46,6 +51,11 @@ enum Event {
         to: usize,
         group: usize,
         address: usize,
+    },
+    /// A station that is no node answers.
+    StrangerAnswers {
+        to: usize,
+        group: usize,
     },
     AskedNode {
         by: usize,
@@ -90,6 +100,8 @@ pub(crate) struct World {
     pub(crate) observer: Observer,
     pub(crate) log: Log,
     pub(crate) nodes: Vec<Node>,
+    /// What was told of strangers: when, and where they have which group.
+    pub(crate) occupied: Vec<(u64, usize, Option<MacAddr>)>,
     ids: BTreeMap<NodeId, usize>,
     /// Whom the cluster knows.
     roster: BTreeSet<usize>,
@@ -135,6 +147,7 @@ impl World {
             network: Network::new(count, schedule.loss),
             observer,
             log,
+            occupied: Vec::new(),
             ids: ids.collect(),
             nodes,
             roster: (0..schedule.starts.len()).collect(),
@@ -187,6 +200,12 @@ impl World {
             }
             Event::Datagram { to, bytes } => self.datagram(to, bytes),
             Event::Asked { by, group } => {
+                let stranger = Fault::Stranger(group);
+                let hears = !self.nodes[by].unplugged;
+                if hears && self.network.faults.values().any(|fault| *fault == stranger) {
+                    let at = self.now + Network::frame(&mut self.dice);
+                    self.plan(at, Event::StrangerAnswers { to: by, group });
+                }
                 for (node, address) in self.observer.answers(group, by) {
                     // One that stands in is no sign of life of the one in whose name it answers.
                     let hears = !self.nodes[by].unplugged && self.network.on_one_segment(by, node);
@@ -202,9 +221,15 @@ impl World {
                 group,
                 address: by,
             } => {
-                let by = Some(self.nodes[by].id);
+                let by = self.nodes[by].id;
                 let group = address(group);
-                self.input(to, Input::Answered { group, by });
+                let address = group;
+                self.input(to, Input::Answered { group, address, by });
+            }
+            Event::StrangerAnswers { to, group } => {
+                let group = address(group);
+                let (address, mac) = (group, STRANGER);
+                self.input(to, Input::Stranger { group, address, mac });
             }
             Event::AskedNode { by, about } => {
                 if self.nodes[about].powered && self.network.on_one_segment(by, about) {
@@ -354,12 +379,19 @@ impl World {
                 let said = || format!("n{node} releases {group} because {cause:?}");
                 self.log.note(self.now, Some(group), said);
             }
-            Output::Ask { group } => {
+            Output::Ask { group } | Output::Probe { group, .. } => {
                 let group = group_of(group);
                 let at = self.now + Network::frame(&mut self.dice);
                 self.plan(at, Event::Asked { by: node, group });
                 let said = || format!("n{node} asks who has {group}");
                 self.log.note(self.now, Some(group), said);
+            }
+            Output::Occupied { group, by, .. } => {
+                let (now, group) = (self.now, group_of(group));
+                self.occupied.push((now, group, by));
+                self.log.note(now, Some(group), || {
+                    format!("n{node}: {group} is taken by {by:?}")
+                });
             }
             Output::Attached(_) | Output::Phase { .. } | Output::Unreadable(_) => {}
             Output::AskNode(about) => {

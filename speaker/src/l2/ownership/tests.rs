@@ -29,6 +29,7 @@ fn plan() -> Plan {
             .collect::<BTreeMap<_, _>>()
             .into(),
         addresses: BTreeMap::from([(vip(), Scope::All)]),
+        contested: false,
     };
     Plan {
         speakers: (1..=3).map(|number| (id(number), speaker(number))).collect(),
@@ -100,7 +101,7 @@ impl Lan {
                             let answer = self.kernels.get(&address);
                             answers.extend(answer.map(|mac| (*id, address, *mac)));
                         }
-                        Action::Owned(_) | Action::Save(_) | Action::Taken(..) => {}
+                        Action::Owned(_) | Action::Save(_) | Action::Taken(..) | Action::Contested(_) => {}
                         Action::Unreadable(error) => panic!("{error}"),
                     }
                 }

@@ -9,7 +9,7 @@ use super::wait::eventually;
 use super::{Cluster, SOON};
 
 /// The host on the segment that has nothing to do with the cluster.
-const CLIENT: &str = "client";
+pub const CLIENT: &str = "client";
 
 /// The time between two questions of a prober.
 const PERIOD: Duration = Duration::from_millis(100);

@@ -24,7 +24,8 @@ impl Observer {
             (false, true) => HANDOVER_WITH_LOSS,
             (false, false) => HANDOVER,
         };
-        let quiet = !watched.unheard && now >= self.quiet_from.max(watched.quiet_from);
+        let quiet =
+            !watched.unheard && now >= self.quiet_from.max(watched.quiet_from).max(watched.strange_until);
         if let Some(((one, _), (other, _))) = two {
             let since = *self.groups[group].two_since.get_or_insert(now);
             let stale = [one, other]
@@ -38,7 +39,8 @@ impl Observer {
                 let text = format!("n{one} and n{other} answer since {}", crate::log::shown(since));
                 self.blame(Kind::Two, now, Some(group), text);
             } else {
-                let from = self.quiet_from.max(self.groups[group].quiet_from);
+                let watched = &self.groups[group];
+                let from = self.quiet_from.max(watched.quiet_from).max(watched.strange_until);
                 let again = from.max(since + handover);
                 // What is looked at for another reason is looked at when that ends.
                 if again > now {

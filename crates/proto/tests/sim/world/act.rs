@@ -12,6 +12,10 @@ use crate::node::{Clock, Told, Waiting};
 use crate::observer::{JOINING, TOLD};
 use crate::schedule::HEALING;
 
+/// Whoever asks again finds within this time, and as long as it had known of it, that a stranger is gone: 10 s and three
+/// questions, by a clock that is 1 % wrong.
+const STRANGER_GONE: u64 = 12 * SECOND;
+
 /// A speaker that is told to end takes so long.
 const ENDING: u64 = 300 * MILLISECOND;
 
@@ -218,6 +222,7 @@ impl World {
                 self.changed();
                 self.tell_all(Told::Gateway, 200 * MILLISECOND);
             }
+            Fault::Stranger(group) => self.observer.strange(group, u64::MAX),
             Fault::OneWay { .. }
             | Fault::Deaf(_)
             | Fault::Mute(_)
@@ -260,6 +265,11 @@ impl World {
             Fault::Partition { .. } => {
                 self.changed();
                 self.tell_all(Told::Gateway, 200 * MILLISECOND);
+            }
+            // It is asked for ever more rarely.
+            Fault::Stranger(group) => {
+                let until = self.now + (self.now - from) + STRANGER_GONE;
+                self.observer.strange(group, until);
             }
             _ => self.changed(),
         }

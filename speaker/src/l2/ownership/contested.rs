@@ -1,0 +1,84 @@
+//! Addresses that a station on the segment may have which is no node: asking for them, and what is answered.
+
+use std::net::IpAddr;
+
+use cortenlb_core::announce::Interfaces as Scope;
+use cortenlb_core::time::Instant;
+use cortenlb_proto::cluster::Input;
+use cortenlb_wire::mac::MacAddr;
+
+use super::{Action, Ownership, Plan};
+
+impl Ownership {
+    /// Tells the machine what has changed of the groups beside their candidates.
+    pub(super) fn set_addresses(&mut self, now: Instant, before: &Plan) {
+        let changed = self.plan.groups.iter().filter(|(lowest, group)| {
+            let before = before.groups.get(lowest);
+            before.is_none_or(|before| {
+                before.contested != group.contested || !before.addresses.keys().eq(group.addresses.keys())
+            })
+        });
+        let inputs = changed.map(|(lowest, group)| Input::Addresses {
+            group: *lowest,
+            addresses: group.addresses.keys().chain([lowest]).copied().collect(),
+            contested: group.contested,
+        });
+        let inputs: Vec<_> = inputs.collect();
+        inputs.into_iter().for_each(|input| self.handle(now, input));
+    }
+
+    /// Asks for an address before its first use.
+    pub(super) fn ask_first(&mut self, group: IpAddr, address: IpAddr) {
+        let group = self.plan.groups.get(&group);
+        let scope = group.and_then(|group| group.addresses.get(&address));
+        let scope = scope.cloned().unwrap_or(Scope::All);
+        self.actions.push_back(Action::Ask { address, scope });
+    }
+
+    /// It is known now who else has an address, or that nobody has it.
+    pub(super) fn occupied(&mut self, address: IpAddr, by: Option<MacAddr>) {
+        match by {
+            Some(mac) => {
+                tracing::warn!(%address, %mac, "a station that is no node has the address: it is not answered for");
+            }
+            None => tracing::info!(%address, "nobody else has the address"),
+        }
+        self.is_stale = true;
+    }
+
+    /// Somebody says where an address is that may be one of a group.
+    pub(super) fn answered_for_group(&mut self, now: Instant, interface: u32, address: IpAddr, mac: MacAddr) {
+        let lowest = Some(address).filter(|address| self.plan.groups.contains_key(address));
+        let Some(group) = lowest.or_else(|| self.cluster.asks_for(address)) else {
+            return;
+        };
+        let input = match self.node_with(interface, mac) {
+            Some(by) => Input::Answered { group, address, by },
+            None => Input::Stranger { group, address, mac },
+        };
+        self.handle(now, input);
+    }
+
+    /// The same, said by another station (`source`): a node that stands in for another one says nothing new.
+    pub(super) fn answered_for(
+        &mut self,
+        now: Instant,
+        interface: u32,
+        address: IpAddr,
+        mac: MacAddr,
+        source: MacAddr,
+    ) {
+        let is_node = |mac| self.node_with(interface, mac).is_some();
+        if !is_node(mac) && !is_node(source) {
+            self.answered_for_group(now, interface, address, mac);
+        }
+    }
+
+    pub(super) fn tell_contested(&mut self) {
+        let told = self.contested.iter().map(|(address, mac)| (*address, *mac));
+        if !self.cluster.contested().eq(told) {
+            self.contested = self.cluster.contested().collect();
+            self.actions.push_back(Action::Contested(self.contested.clone()));
+        }
+    }
+}
