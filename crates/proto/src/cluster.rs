@@ -17,6 +17,7 @@
 //! | `placement` | where a group goes that has no owner |
 //! | `serve` | what this node is to answer for, and who takes over |
 //! | `answer` | beginning and ceasing to answer, and what the segment says to that |
+//! | `check` | whether owners are heard where the addresses are |
 //! | `conflict` | whether a station that is no node has a fresh address |
 //! | `former` | how an owner was lost, for who takes what it had |
 //! | `duty` | what it does, and when to look again |
@@ -37,6 +38,7 @@ pub use cortenlb_wire::member::{
 
 mod answer;
 mod attachment;
+mod check;
 mod conflict;
 mod digests;
 mod duty;
@@ -51,6 +53,7 @@ mod serve;
 mod suspicion;
 mod why;
 
+use check::Checks;
 use conflict::Conflicts;
 use duty::Duty;
 use exchange::News;
@@ -85,6 +88,8 @@ pub enum Input<'a> {
         group: IpAddr,
         /// All its addresses, the lowest among them.
         addresses: BTreeSet<IpAddr>,
+        /// Those that this node can ask for where they are announced.
+        seen_here: BTreeSet<IpAddr>,
         /// Whether somebody else was found to have one of them: whoever comes to own the group asks before it answers.
         contested: bool,
     },
@@ -109,6 +114,8 @@ pub enum Input<'a> {
         /// Where it is said to be.
         mac: MacAddr,
     },
+    /// Somebody has answered, whoever it was and for what, on the segment with these prefixes.
+    Heard(Vec<Prefix>),
     /// A node's own address is answered for on the segment: its kernel runs.
     NodeAnswered(NodeId),
     /// This node's interfaces that can announce addresses, in an order that stays the same; in place of the earlier ones.
@@ -174,6 +181,25 @@ pub enum Output {
         address: IpAddr,
         /// Where it is said to be; none: nowhere.
         by: Option<MacAddr>,
+    },
+    /// Ask on the segment for an address that another node owns: does it answer?
+    Check {
+        /// Of which group.
+        group: IpAddr,
+        /// Which address.
+        address: IpAddr,
+    },
+    /// A member has asked for an address again and again, and heard no answer of this node's: its sockets on the segment
+    /// of that address are to be opened anew.
+    Unheard {
+        /// Of which group.
+        group: IpAddr,
+        /// Which address.
+        address: IpAddr,
+        /// Who has asked.
+        by: NodeId,
+        /// Who owns the group from now on; none: still this node.
+        next: Option<NodeId>,
     },
     /// Ask on the segment for the node's own address.
     AskNode(NodeId),
@@ -259,6 +285,7 @@ pub struct Cluster {
     life: Lifetime,
     duty: Duty,
     conflicts: Conflicts,
+    checks: Checks,
     /// What others do not know yet.
     news: News,
     outputs: VecDeque<Output>,
@@ -280,6 +307,7 @@ impl Cluster {
             life: Lifetime::new(now, seed),
             duty: Duty::default(),
             conflicts: Conflicts::default(),
+            checks: Checks::default(),
             news: News::default(),
             outputs: VecDeque::new(),
         }
@@ -301,11 +329,13 @@ impl Cluster {
             Input::Addresses {
                 group,
                 addresses,
+                seen_here,
                 contested,
-            } => self.set_addresses(now, group, addresses, contested),
+            } => self.set_addresses(now, group, addresses, seen_here, contested),
             Input::Datagram(bytes) => self.receive(now, bytes),
             Input::Answered { group, address, by } => self.answered(now, group, address, by),
             Input::Stranger { group, address, mac } => self.stranger(now, group, address, mac),
+            Input::Heard(prefixes) => self.heard_on(now, prefixes),
             Input::NodeAnswered(id) => self.node_runs(now, id),
             Input::Attached(interfaces) => self.set_attached(now, interfaces),
             Input::Gateway(answers) => {
@@ -335,6 +365,7 @@ impl Cluster {
             self.duty.poll_timeout(),
             self.life.contradiction,
             self.hesitates_until(),
+            self.checks.poll_timeout(),
         ];
         let due = others.into_iter().flatten().min();
         due.map_or(self.life.next_heartbeat, |due| due.min(self.life.next_heartbeat))

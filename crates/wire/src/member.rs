@@ -150,6 +150,8 @@ pub enum Body {
         /// Of groups.
         records: Vec<Record>,
     },
+    /// Your answers for an address do not reach me.
+    Unanswered(Unanswered),
     /// We know different things: these are the digests of the parts of what I know.
     Digests {
         /// Whether this answers such a message.
@@ -159,6 +161,19 @@ pub enum Body {
         /// Of the records.
         records: Box<[u64; RECORD_BUCKETS]>,
     },
+}
+
+/// What somebody has asked for on the segment in vain, who does not own it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unanswered {
+    /// The lowest address of the group.
+    pub group: IpAddr,
+    /// The address asked for.
+    pub address: IpAddr,
+    /// [`Record::epoch`] of the group's record.
+    pub epoch: u32,
+    /// How often in a row.
+    pub times: u8,
 }
 
 /// Why bytes are no datagram.
@@ -227,6 +242,12 @@ impl Datagram {
                 members: reader.digests()?,
                 records: reader.digests()?,
             },
+            5 => Body::Unanswered(Unanswered {
+                group: reader.address()?,
+                address: reader.address()?,
+                epoch: reader.u32()?,
+                times: reader.u8()?,
+            }),
             value => return Err(Error::Value { field: "kind", value }),
         };
         reader.end()?;
@@ -247,6 +268,7 @@ impl Datagram {
             Body::Opinion { .. } => 2,
             Body::Entries { .. } => 3,
             Body::Digests { .. } => 4,
+            Body::Unanswered(_) => 5,
         });
         writer.member(&self.from);
         writer.u64(self.sequence);
@@ -256,6 +278,12 @@ impl Datagram {
                 writer.u64(*records);
             }
             Body::Suspect(member) => writer.member(member),
+            Body::Unanswered(said) => {
+                writer.address(said.group);
+                writer.address(said.address);
+                writer.u32(said.epoch);
+                writer.u8(said.times);
+            }
             Body::Opinion { member, heard } => {
                 writer.member(member);
                 writer.u8((*heard).into());

@@ -167,6 +167,9 @@ impl Driver {
         } = self.mailbox.take();
         // Interfaces first: a table that comes with them is then told of once, on the right ones.
         if let Some((interfaces, ports)) = links {
+            let names = interfaces.iter();
+            let names = names.map(|(index, interface)| (*index, interface.name.clone()));
+            self.ownership.set_names(names.collect());
             self.ownership.set_ports(now(), ports);
             // Without an interface nobody is answered: who has one answers from now on.
             let drain = cluster::Input::Drain(interfaces.is_empty());
@@ -242,6 +245,7 @@ impl Driver {
                     changed
                 })),
                 Action::Contested(contested) => drop(self.contested.send_replace(contested)),
+                Action::Reopen(interfaces) => self.reopen(&interfaces),
                 Action::Ask { address, scope } => {
                     self.responder.handle_input(now(), Input::Ask { address, scope });
                 }

@@ -72,6 +72,8 @@ pub(super) enum Action {
     Owned(Option<BTreeSet<IpAddr>>),
     /// These addresses are found to be at stations that are no nodes: nobody answers for them.
     Contested(BTreeMap<IpAddr, MacAddr>),
+    /// Open the sockets on these interfaces anew.
+    Reopen(Vec<u32>),
     /// Ask on the segment.
     Ask { address: IpAddr, scope: Scope },
     /// A datagram of another speaker could not be read.
@@ -92,6 +94,8 @@ pub(super) struct Ownership {
     former: BTreeMap<NodeId, Speaker>,
     /// This node's ports, once they are known.
     ports: Option<Ports>,
+    /// The names of those that announce.
+    names: BTreeMap<u32, String>,
     /// The link-layer addresses with which other nodes answer for their own addresses, by interface of this one.
     learned: BTreeMap<NodeId, BTreeMap<u32, MacAddr>>,
     /// When to ask for them again.
@@ -122,6 +126,7 @@ impl Ownership {
             plan: Plan::default(),
             former: BTreeMap::new(),
             ports: None,
+            names: BTreeMap::new(),
             learned: BTreeMap::new(),
             ask_macs: now,
             heard: Heard::new(now),
@@ -233,7 +238,7 @@ impl Ownership {
             .keys()
             .filter(|lowest| !self.plan.groups.contains_key(lowest));
         let gone: Vec<IpAddr> = gone.copied().collect();
-        self.set_addresses(now, &before);
+        self.set_addresses(now, Some(&before.groups));
         for (group, candidates) in changed {
             let candidates = Some(candidates);
             self.handle(now, Input::Group { group, candidates });
@@ -297,6 +302,13 @@ impl Ownership {
                 }
                 Output::Probe { group, address } => self.ask_first(group, address),
                 Output::Occupied { address, by, .. } => self.occupied(address, by),
+                Output::Check { group, address } => self.ask_first(group, address),
+                Output::Unheard {
+                    group,
+                    address,
+                    by,
+                    next,
+                } => self.unheard(group, address, by, next),
                 Output::AskNode(id) => self.ask_node(id),
                 Output::Attached(id) => self.attachment_changed(id),
                 Output::Phase {
@@ -354,6 +366,7 @@ impl Ownership {
         by: MacAddr,
         source: MacAddr,
     ) {
+        self.hear_segment(now, interface);
         if source != by {
             return self.answered_for(now, interface, address, by, source);
         }

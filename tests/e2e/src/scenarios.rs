@@ -42,7 +42,7 @@ pub fn all() -> Vec<Scenario> {
         scenario!(Installed, announce::local_traffic_policy),
         scenario!(Installed, announce::advertisement_selectors),
         scenario!(Installed, announce::bgp_peer_is_told),
-        scenario!(Installed, conflict::address_of_another_host),
+        scenario!(Installed, conflict::address_conflict_with_another_host),
         scenario!(Installed, lifecycle::pool_deleted_keeps_addresses),
         scenario!(Installed, lifecycle::controller_restart_moves_nothing),
         scenario!(Installed, lifecycle::applied_again_changes_no_address),

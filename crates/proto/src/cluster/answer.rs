@@ -68,6 +68,7 @@ impl Cluster {
         }
         self.duty.vetoed.remove(&group);
         self.conflicts.is_used(group);
+        self.checks.begins(now, group);
         self.duty.serving.insert(group, role);
         let former = self.former(group, cause);
         self.outputs.push_back(Output::Serve {
@@ -91,6 +92,7 @@ impl Cluster {
     /// Answers for it no longer.
     pub(super) fn release(&mut self, group: IpAddr, cause: Cause) {
         self.duty.handing.remove(&group);
+        self.checks.ends(group);
         if self.duty.serving.remove(&group).is_some() {
             self.outputs.push_back(Output::Release { group, cause });
         }
@@ -115,6 +117,7 @@ impl Cluster {
     /// A node answers on the segment for an address of a group.
     pub(super) fn answered(&mut self, now: Instant, group: IpAddr, address: IpAddr, by: NodeId) {
         self.answered_by(now, by);
+        self.is_answered(now, address, by);
         if by != self.me() {
             self.has_answered(now, address);
         }

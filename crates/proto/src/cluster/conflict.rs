@@ -37,6 +37,8 @@ const ASK_AGAIN_AT_MOST: Duration = Duration::from_secs(300);
 #[derive(Debug, Default)]
 pub(super) struct Conflicts {
     groups: BTreeMap<IpAddr, Told>,
+    /// Grows whenever that changes.
+    version: u64,
     /// Groups that came while this member did its part, and that it has not answered for.
     fresh: BTreeSet<IpAddr>,
     /// The addresses that are not answered for yet.
@@ -48,6 +50,7 @@ pub(super) struct Conflicts {
 struct Told {
     /// Its lowest address among them.
     addresses: BTreeSet<IpAddr>,
+    seen_here: BTreeSet<IpAddr>,
     /// Somebody else had one of them, as the last owner found.
     contested: bool,
 }
@@ -83,6 +86,17 @@ impl Conflicts {
         self.groups.get(&group).is_some_and(|told| told.contested)
     }
 
+    /// The addresses of the group that this node can ask for where they are announced.
+    pub(super) fn seen_here(&self, group: IpAddr) -> impl Iterator<Item = IpAddr> {
+        let told = self.groups.get(&group).into_iter();
+        told.flat_map(|told| told.seen_here.iter().copied())
+    }
+
+    /// Another number when another group, or another address of one, is known.
+    pub(super) const fn version(&self) -> u64 {
+        self.version
+    }
+
     /// It is another node's, or nobody's.
     pub(super) fn forget(&mut self, group: IpAddr) {
         self.fresh.remove(&group);
@@ -93,6 +107,7 @@ impl Conflicts {
     pub(super) fn remove(&mut self, group: IpAddr) {
         self.forget(group);
         self.groups.remove(&group);
+        self.version += 1;
     }
 
     pub(super) fn is_fresh(&mut self, group: IpAddr) {
@@ -131,12 +146,15 @@ impl Cluster {
         now: Instant,
         group: IpAddr,
         addresses: BTreeSet<IpAddr>,
+        seen_here: BTreeSet<IpAddr>,
         contested: bool,
     ) {
         let told = Told {
             addresses: addresses.clone(),
+            seen_here,
             contested,
         };
+        self.conflicts.version += 1;
         let Some(before) = self.conflicts.groups.insert(group, told) else {
             return;
         };
@@ -191,6 +209,7 @@ impl Cluster {
             return;
         }
         self.conflicts.asking.remove(&address);
+        self.checks.begins(now, group);
         self.outputs.push_back(Output::Occupied {
             group,
             address,

@@ -106,6 +106,7 @@ impl Cluster {
             }
             Body::Suspect(member) => self.asked_about(now, by, member),
             Body::Opinion { member, heard } => self.told_about(now, &member, heard),
+            Body::Unanswered(said) => self.unanswered(now, by, said),
             Body::Entries {
                 members,
                 attachments,

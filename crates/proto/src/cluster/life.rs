@@ -184,6 +184,7 @@ impl Cluster {
             self.inquire(now);
         }
         self.weigh(now);
+        self.check(now);
         if now >= self.life.next_review {
             self.life.next_review = now + REVIEW;
             self.review(now);

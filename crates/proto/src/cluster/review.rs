@@ -46,6 +46,7 @@ impl Cluster {
         }
         self.duty.forgotten.retain(|_, at| now - *at < FORGETTING);
         self.members.forget_gone(now, AWAY_AT_MOST);
+        self.choose_checks(now, self.calm(now) >= SETTLED);
         if !self.is_up() || self.life.is_leaving || self.calm(now) < SETTLED {
             return;
         }

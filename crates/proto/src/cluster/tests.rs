@@ -5,6 +5,7 @@ use cortenlb_wire::member::{MAX_INTERFACES, MAX_PREFIXES};
 
 use super::*;
 
+mod check;
 mod conflict;
 mod former;
 mod placing;
@@ -28,6 +29,12 @@ struct Node {
     told: Vec<(Cause, Option<Former>)>,
     phases: Vec<(NodeId, Option<Phase>, Phase, Why)>,
     unreadable: Vec<Unreadable>,
+    /// When it asked for what others own, and for what.
+    checks: Vec<(Instant, IpAddr)>,
+    /// That it was not heard, about which group, and who has that now.
+    unheard: Vec<(IpAddr, Option<NodeId>)>,
+    /// It answers nobody.
+    is_deaf: bool,
     bytes: usize,
     is_on: bool,
     is_cut_off: bool,
@@ -70,6 +77,9 @@ impl Lan {
             told: Vec::new(),
             phases: Vec::new(),
             unreadable: Vec::new(),
+            checks: Vec::new(),
+            unheard: Vec::new(),
+            is_deaf: false,
             bytes: 0,
             is_on: true,
             is_cut_off: false,
@@ -132,7 +142,13 @@ impl Lan {
                     why,
                 } => node.phases.push((id, before, after, why)),
                 Output::Unreadable(error) => node.unreadable.push(error),
-                other => questions.push(other),
+                Output::Unheard { group, next, .. } => node.unheard.push((group, next)),
+                other => {
+                    if let Output::Check { address, .. } = other {
+                        node.checks.push((now, address));
+                    }
+                    questions.push(other);
+                }
             }
         }
         for question in questions {
@@ -141,9 +157,9 @@ impl Lan {
                 continue;
             }
             match question {
-                Output::Ask { group } | Output::Probe { group, .. } => {
+                Output::Ask { group } | Output::Probe { group, .. } | Output::Check { group, .. } => {
                     let by = self.nodes.iter().find(|(other, node)| {
-                        **other != id && reach(node) && node.serves.contains_key(&group)
+                        **other != id && reach(node) && !node.is_deaf && node.serves.contains_key(&group)
                     });
                     if let Some((by, node)) = by {
                         let by = match node.serves[&group] {

@@ -49,6 +49,10 @@ pub(crate) enum Fault {
     Create { groups: Vec<usize>, wanted: Wanted },
     /// The group is no longer.
     Remove(usize),
+    /// The node's speaker answers no question on the segment, and says all that it says to others.
+    Unanswering(usize),
+    /// So many frames of a thousand are lost on the segment.
+    FrameLoss(u64),
     /// A station that is no node has the group's address.
     Stranger(usize),
     /// The cluster has one more node.
@@ -131,6 +135,7 @@ impl Fault {
             | Self::Restart { node, .. }
             | Self::Power { node, .. }
             | Self::Drain(node)
+            | Self::Unanswering(node)
             | Self::Unplugged(node) => Some([*node].into()),
             Self::Loss(share) if *share > 300 => None,
             _ => Some(BTreeSet::new()),

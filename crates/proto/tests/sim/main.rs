@@ -18,6 +18,7 @@
 //! | `calm` | nothing moves while nothing happens, and what that costs |
 //! | `takeover` | how long it takes until another one answers |
 //! | `unplugged` | a node without carrier where the addresses are |
+//! | `check` | an owner that answers nobody on the segment |
 //! | `conflict` | somebody else has the address of a new group |
 //! | `wishes` | preferred nodes, and how often a group moves for them |
 //!
@@ -26,6 +27,7 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 mod calm;
+mod check;
 mod conflict;
 mod cut_off;
 mod dice;

@@ -62,6 +62,16 @@ impl Network {
         [Some(first), second]
     }
 
+    /// Whether a frame on the segment is lost.
+    pub(crate) fn loses_frame(&self, dice: &mut Dice) -> bool {
+        let loss = self.faults.values().map(|fault| match fault {
+            Fault::FrameLoss(share) => *share,
+            _ => 0,
+        });
+        let loss = loss.max().unwrap_or_default();
+        loss > 0 && dice.permille(loss)
+    }
+
     /// 0.1 to 0.5 ms, and now and then up to 5.
     const fn delay(dice: &mut Dice) -> u64 {
         let most = if dice.one_in(5) { 5_000 } else { 500 };

@@ -101,17 +101,18 @@ impl Schedule {
 }
 
 /// Whether nobody could learn of `other` in time because of `fault`: where no datagram arrives, or one node hears none, a
-/// node that begins cannot tell whether it is alone, and who stands by cannot know that the owner is gone. And a new group
-/// that is made while nodes are stopped may wait for two of them, one after the other.
+/// node that begins cannot tell whether it is alone, and who stands by cannot know that the owner is gone, be it dead or
+/// beyond a partition. And a new group that is made while nodes are stopped may wait for two of them, one after the other.
 fn hides(fault: &Fault, other: &Fault) -> bool {
     let begins_or_ends =
         other.node().is_some() || matches!(other, Fault::Create { .. } | Fault::Unplugged(_));
+    let is_cut_off = matches!((fault, other), (Fault::Blocked, Fault::Partition { .. }));
     let silences = matches!(
         fault,
         Fault::Blocked | Fault::Deaf(_) | Fault::Mute(_) | Fault::Apart(_)
     );
     let is_stopped = matches!(fault, Fault::Pause(_));
-    (silences && begins_or_ends) || (is_stopped && matches!(other, Fault::Create { .. }))
+    (silences && begins_or_ends) || is_cut_off || (is_stopped && matches!(other, Fault::Create { .. }))
 }
 
 /// Mostly all nodes, sometimes some of them, seldom with preferences.

@@ -102,6 +102,8 @@ pub(crate) struct World {
     pub(crate) nodes: Vec<Node>,
     /// What was told of strangers: when, and where they have which group.
     pub(crate) occupied: Vec<(u64, usize, Option<MacAddr>)>,
+    /// What owners were told who are not heard: when, about which group, and whether it moved.
+    pub(crate) unheard: Vec<(u64, usize, bool)>,
     ids: BTreeMap<NodeId, usize>,
     /// Whom the cluster knows.
     roster: BTreeSet<usize>,
@@ -148,6 +150,7 @@ impl World {
             observer,
             log,
             occupied: Vec::new(),
+            unheard: Vec::new(),
             ids: ids.collect(),
             nodes,
             roster: (0..schedule.starts.len()).collect(),
@@ -200,6 +203,9 @@ impl World {
             }
             Event::Datagram { to, bytes } => self.datagram(to, bytes),
             Event::Asked { by, group } => {
+                if self.network.loses_frame(&mut self.dice) {
+                    return;
+                }
                 let stranger = Fault::Stranger(group);
                 let hears = !self.nodes[by].unplugged;
                 if hears && self.network.faults.values().any(|fault| *fault == stranger) {
@@ -209,7 +215,12 @@ impl World {
                 for (node, address) in self.observer.answers(group, by) {
                     // One that stands in is no sign of life of the one in whose name it answers.
                     let hears = !self.nodes[by].unplugged && self.network.on_one_segment(by, node);
-                    if node == address && hears {
+                    let answers = !self
+                        .network
+                        .faults
+                        .values()
+                        .any(|fault| *fault == Fault::Unanswering(node));
+                    if node == address && hears && answers && !self.network.loses_frame(&mut self.dice) {
                         let at = self.now + Network::frame(&mut self.dice);
                         let to = by;
                         self.plan(at, Event::Answered { to, group, address });
@@ -239,6 +250,11 @@ impl World {
             }
             Event::NodeAnswered { to, about } => {
                 let id = self.nodes[about].id;
+                let segment = self.nodes[to].attached().into_iter().nth(1);
+                if let Some(segment) = segment.filter(|segment| segment.carrier) {
+                    // The nodes' own addresses are on it as well.
+                    self.input(to, Input::Heard(segment.prefixes));
+                }
                 self.input(to, Input::NodeAnswered(id));
             }
             Event::Tell { node, told } => self.tell(node, told),
@@ -379,7 +395,7 @@ impl World {
                 let said = || format!("n{node} releases {group} because {cause:?}");
                 self.log.note(self.now, Some(group), said);
             }
-            Output::Ask { group } | Output::Probe { group, .. } => {
+            Output::Ask { group } | Output::Probe { group, .. } | Output::Check { group, .. } => {
                 let group = group_of(group);
                 let at = self.now + Network::frame(&mut self.dice);
                 self.plan(at, Event::Asked { by: node, group });
@@ -392,6 +408,12 @@ impl World {
                 self.log.note(now, Some(group), || {
                     format!("n{node}: {group} is taken by {by:?}")
                 });
+            }
+            Output::Unheard { group, next, .. } => {
+                let (now, group) = (self.now, group_of(group));
+                self.unheard.push((now, group, next.is_some()));
+                self.log
+                    .note(now, Some(group), || format!("n{node} is not heard about {group}"));
             }
             Output::Attached(_) | Output::Phase { .. } | Output::Unreadable(_) => {}
             Output::AskNode(about) => {

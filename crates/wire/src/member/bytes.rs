@@ -26,7 +26,7 @@ impl<'a> Reader<'a> {
         Ok(self.chunk::<1>()?[0])
     }
 
-    fn u32(&mut self) -> Result<u32, Error> {
+    pub(super) fn u32(&mut self) -> Result<u32, Error> {
         self.chunk().map(u32::from_be_bytes)
     }
 
@@ -81,7 +81,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn address(&mut self) -> Result<IpAddr, Error> {
+    pub(super) fn address(&mut self) -> Result<IpAddr, Error> {
         match self.u8()? {
             4 => Ok(IpAddr::from(self.chunk::<4>()?)),
             6 => Ok(IpAddr::from(self.chunk::<16>()?)),
@@ -168,7 +168,7 @@ impl Writer {
         self.0.push(value);
     }
 
-    fn u32(&mut self, value: u32) {
+    pub(super) fn u32(&mut self, value: u32) {
         self.0.extend(value.to_be_bytes());
     }
 
@@ -192,7 +192,7 @@ impl Writer {
         self.u8(member.phase as u8);
     }
 
-    fn address(&mut self, address: IpAddr) {
+    pub(super) fn address(&mut self, address: IpAddr) {
         match address {
             IpAddr::V4(address) => {
                 self.u8(4);

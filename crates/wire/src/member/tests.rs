@@ -85,6 +85,15 @@ fn body() -> impl Strategy<Value = Body> {
     prop_oneof![
         any::<(u64, u64)>().prop_map(|(members, records)| Body::Heartbeat { members, records }),
         member().prop_map(Body::Suspect),
+        (record(), record(), any::<u32>(), any::<u8>()).prop_map(|(group, address, epoch, times)| {
+            let (group, address) = (group.group, address.group);
+            Body::Unanswered(Unanswered {
+                group,
+                address,
+                epoch,
+                times,
+            })
+        }),
         (member(), any::<bool>()).prop_map(|(member, heard)| Body::Opinion { member, heard }),
         lists.prop_map(|(members, attachments, records)| Body::Entries {
             members,

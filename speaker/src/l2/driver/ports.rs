@@ -101,6 +101,14 @@ impl Driver {
         }
     }
 
+    /// Opens the sockets on these interfaces anew: they do not seem to hear, or to be heard.
+    pub(super) fn reopen(&mut self, interfaces: &[u32]) {
+        let ports: Vec<Port> = self.ports.keys().copied().collect();
+        for port in ports.into_iter().filter(|(index, _)| interfaces.contains(index)) {
+            self.lose(port, &io::ErrorKind::TimedOut.into());
+        }
+    }
+
     /// Closes a socket that has failed: its interface went down or away. A notification is on its way; but if the
     /// interface is back before anybody looks, with its old index, nothing has changed for the responder, while
     /// socket and memberships belong to the interface that is no more.

@@ -1,5 +1,6 @@
 //! Addresses that a station on the segment may have which is no node: asking for them, and what is answered.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use cortenlb_core::announce::Interfaces as Scope;
@@ -7,20 +8,22 @@ use cortenlb_core::time::Instant;
 use cortenlb_proto::cluster::Input;
 use cortenlb_wire::mac::MacAddr;
 
-use super::{Action, Ownership, Plan};
+use super::{Action, Group, Ownership};
 
 impl Ownership {
-    /// Tells the machine what has changed of the groups beside their candidates.
-    pub(super) fn set_addresses(&mut self, now: Instant, before: &Plan) {
+    /// Tells the machine what has changed of the groups beside their candidates; all of it, if it is not known how it was
+    /// before.
+    pub(super) fn set_addresses(&mut self, now: Instant, before: Option<&BTreeMap<IpAddr, Group>>) {
         let changed = self.plan.groups.iter().filter(|(lowest, group)| {
-            let before = before.groups.get(lowest);
+            let before = before.and_then(|before| before.get(lowest));
             before.is_none_or(|before| {
-                before.contested != group.contested || !before.addresses.keys().eq(group.addresses.keys())
+                before.contested != group.contested || before.addresses != group.addresses
             })
         });
         let inputs = changed.map(|(lowest, group)| Input::Addresses {
             group: *lowest,
             addresses: group.addresses.keys().chain([lowest]).copied().collect(),
+            seen_here: self.seen_here(group),
             contested: group.contested,
         });
         let inputs: Vec<_> = inputs.collect();

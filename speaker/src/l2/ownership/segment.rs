@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use cortenlb_core::announce::Interfaces as Scope;
 use cortenlb_core::time::Instant;
 use cortenlb_proto::cluster::{Attached, Input, NodeId, Role};
 use cortenlb_wire::mac::MacAddr;
 
-use super::{Action, Ownership};
+use super::{Action, Group, Ownership};
 use crate::l2::attached::{self, Ports, attached};
 
 impl Ownership {
@@ -18,8 +19,55 @@ impl Ownership {
         }
         self.ports = Some(ports);
         self.attach(now);
+        self.set_addresses(now, None);
         // The others' link-layer addresses go by the ports.
         self.is_stale |= self.cluster.serving().any(|(_, role)| role != Role::Owner);
+    }
+
+    /// These are the names of the interfaces that announce.
+    pub(in crate::l2) fn set_names(&mut self, names: BTreeMap<u32, String>) {
+        self.names = names;
+    }
+
+    /// The addresses of a group that can be asked for from here where they are announced: an interface that an
+    /// advertisement names must be here, and have the address on its link.
+    pub(super) fn seen_here(&self, group: &Group) -> BTreeSet<IpAddr> {
+        let addresses = group.addresses.iter();
+        let seen = addresses.filter(|(address, scope)| {
+            let mut ports = self.ports.iter().flatten();
+            ports.any(|(index, port)| {
+                let is_meant = match scope {
+                    Scope::All => true,
+                    Scope::Listed(names) => self.names.get(index).is_some_and(|name| names.contains(name)),
+                };
+                is_meant && port.prefixes.iter().any(|prefix| prefix.contains(**address))
+            })
+        });
+        seen.map(|(address, _)| *address).collect()
+    }
+
+    /// Somebody has answered on an interface.
+    pub(super) fn hear_segment(&mut self, now: Instant, interface: u32) {
+        let port = self.ports.as_ref().and_then(|ports| ports.get(&interface));
+        if let Some(port) = port {
+            let prefixes = port.prefixes.clone();
+            self.handle(now, Input::Heard(prefixes));
+        }
+    }
+
+    /// Another node hears no answer of this one.
+    pub(super) fn unheard(&mut self, group: IpAddr, address: IpAddr, by: NodeId, next: Option<NodeId>) {
+        let by = self.name_of(by);
+        let next = next.map_or("", |id| self.name_of(id));
+        tracing::warn!(
+            %group, %address, by, next,
+            "another node asks for the address on the segment and hears no answer from here: opening the sockets anew; the \
+             node named by next, if there is one, has the group from now on"
+        );
+        let ports = self.ports.iter().flatten();
+        let leading = ports.filter(|(_, port)| port.prefixes.iter().any(|prefix| prefix.contains(address)));
+        let interfaces = leading.map(|(index, _)| *index).collect();
+        self.actions.push_back(Action::Reopen(interfaces));
     }
 
     /// Tells how this node is attached, once that is known.

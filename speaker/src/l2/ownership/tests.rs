@@ -101,7 +101,11 @@ impl Lan {
                             let answer = self.kernels.get(&address);
                             answers.extend(answer.map(|mac| (*id, address, *mac)));
                         }
-                        Action::Owned(_) | Action::Save(_) | Action::Taken(..) | Action::Contested(_) => {}
+                        Action::Owned(_)
+                        | Action::Save(_)
+                        | Action::Taken(..)
+                        | Action::Contested(_)
+                        | Action::Reopen(_) => {}
                         Action::Unreadable(error) => panic!("{error}"),
                     }
                 }

@@ -25,7 +25,7 @@ const ADDRESS_CONFLICT: &str = "cortenlb.io/AddressConflict";
 
 /// Nobody answers for an address that a host on the segment has: a Service that did not ask for it gets another one, one
 /// that did says who has it, and is served when that host gives it up.
-pub(super) async fn address_of_another_host(cluster: &Cluster) -> anyhow::Result<()> {
+pub(super) async fn address_conflict_with_another_host(cluster: &Cluster) -> anyhow::Result<()> {
     cluster.pool("default-addresspool", &[RANGE]).await?;
     cluster.advertise("default", json!({})).await?;
     cluster

@@ -228,7 +228,9 @@ impl World {
             | Fault::Mute(_)
             | Fault::Apart(_)
             | Fault::Blocked
-            | Fault::Loss(_) => self.changed(),
+            | Fault::Loss(_)
+            | Fault::FrameLoss(_)
+            | Fault::Unanswering(_) => self.changed(),
         }
     }
 
@@ -399,6 +401,18 @@ impl World {
             Told::Group(group) => {
                 let candidates = self.named.get(&group).cloned();
                 let group = address(group);
+                if candidates.is_some() {
+                    let addresses = BTreeSet::from([group]);
+                    let seen_here = addresses.clone();
+                    let contested = false;
+                    let told = Input::Addresses {
+                        group,
+                        addresses,
+                        seen_here,
+                        contested,
+                    };
+                    self.input(node, told);
+                }
                 self.input(node, Input::Group { group, candidates });
             }
             Told::Gateway => self.input(node, Input::Gateway(self.network.reaches_gateway(node))),
