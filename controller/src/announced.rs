@@ -8,7 +8,7 @@
 //! the Service's list of conditions writes them.
 
 use crate::index::{Verdict, View};
-use cortenlb_core::announce::{Decision, Fact, Group, Kind, Reason, Refusal, World};
+use cortenlb_core::announce::{Decision, Fact, Group, Kind, REQUIRE_SUBNET, Reason, Refusal, World};
 use cortenlb_core::name::ServiceKey;
 use cortenlb_crds::translate::announce as translate;
 use cortenlb_crds::translate::conflict::{self, Contested};
@@ -172,8 +172,14 @@ impl Announced {
             },
             None => {
                 let candidates = decision.group.as_ref().map(Group::names).unwrap_or_default();
+                let on_link = decision.group.as_ref().is_some_and(|group| group.on_link);
+                let only = if on_link {
+                    format!(", if it has an interface in its subnet (annotation {REQUIRE_SUBNET} of the L2Advertisement)")
+                } else {
+                    String::new()
+                };
                 let message = format!(
-                    "one of these nodes is to announce the address, and none has said so yet: {candidates} (if this \
+                    "one of these nodes is to announce the address{only}, and none has said so yet: {candidates} (if this \
                      lasts, see the Service's events and the logs of the speakers there)"
                 );
                 Verdict {

@@ -82,6 +82,8 @@ struct WrittenGroup {
     addresses: BTreeMap<IpAddr, Option<Vec<String>>>,
     #[serde(default)]
     contested: bool,
+    #[serde(default)]
+    on_link: bool,
 }
 
 /// A plan in bytes.
@@ -105,6 +107,7 @@ pub fn write(plan: &Plan) -> Vec<u8> {
             candidates: number,
             addresses: addresses.collect(),
             contested: group.contested,
+            on_link: group.on_link,
         };
         groups.insert(*lowest, written);
     }
@@ -155,6 +158,7 @@ fn plan(written: Written) -> Plan {
             candidates: candidates.get(group.candidates)?.clone(),
             addresses: addresses.collect(),
             contested: group.contested,
+            on_link: group.on_link,
         };
         Some((lowest, group))
     });

@@ -24,6 +24,8 @@ pub(super) struct Planned {
     /// The lowest address of its group.
     pub(super) lowest: IpAddr,
     candidates: Candidates,
+    /// Of them only those count that have an interface in its subnet.
+    on_link: bool,
     /// What this node announces if it owns the group.
     pub(super) role: Option<Role>,
 }
@@ -57,6 +59,7 @@ impl Index {
         Some(Planned {
             lowest: group.lowest,
             candidates,
+            on_link: group.on_link,
             role: self.role(decision),
         })
     }
@@ -82,6 +85,7 @@ impl Index {
                 candidates: Arc::clone(&planned.candidates),
                 addresses: BTreeMap::new(),
                 contested: false,
+                on_link: planned.on_link,
             });
             group.contested |= self.conflicts.says_so(key);
             let Some(role) = planned.role.as_ref().filter(|role| !role.blind) else {

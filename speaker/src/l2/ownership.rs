@@ -16,6 +16,7 @@ use super::attached::Ports;
 use super::hearing::Heard;
 use super::timeline::Taken;
 
+mod candidates;
 mod contested;
 mod segment;
 mod told;
@@ -57,6 +58,8 @@ pub struct Group {
     pub addresses: BTreeMap<IpAddr, Scope>,
     /// Whether a station that is no node was found to have one of them.
     pub contested: bool,
+    /// Whether of the candidates only those count that have an interface in the subnet of the lowest address.
+    pub on_link: bool,
 }
 
 /// What is to be done.
@@ -98,6 +101,8 @@ pub(super) struct Ownership {
     names: BTreeMap<u32, String>,
     /// The link-layer addresses with which other nodes answer for their own addresses, by interface of this one.
     learned: BTreeMap<NodeId, BTreeMap<u32, MacAddr>>,
+    /// The candidates of the groups that ask for nodes in their subnet, as the machine was told.
+    narrowed: BTreeMap<IpAddr, Candidates>,
     /// When to ask for them again.
     ask_macs: Instant,
     heard: Heard,
@@ -128,6 +133,7 @@ impl Ownership {
             ports: None,
             names: BTreeMap::new(),
             learned: BTreeMap::new(),
+            narrowed: BTreeMap::new(),
             ask_macs: now,
             heard: Heard::new(now),
             gateways: BTreeSet::new(),
@@ -224,29 +230,8 @@ impl Ownership {
         }
         // Before the groups: it counts for who gets them.
         self.attach(now);
-        let changed = self.plan.groups.iter().filter(|(lowest, group)| {
-            before
-                .groups
-                .get(lowest)
-                .is_none_or(|before| before.candidates != group.candidates)
-        });
-        let changed: Vec<(IpAddr, Candidates)> = changed
-            .map(|(lowest, group)| (*lowest, group.candidates.clone()))
-            .collect();
-        let gone = before
-            .groups
-            .keys()
-            .filter(|lowest| !self.plan.groups.contains_key(lowest));
-        let gone: Vec<IpAddr> = gone.copied().collect();
         self.set_addresses(now, Some(&before.groups));
-        for (group, candidates) in changed {
-            let candidates = Some(candidates);
-            self.handle(now, Input::Group { group, candidates });
-        }
-        for group in gone {
-            let candidates = None;
-            self.handle(now, Input::Group { group, candidates });
-        }
+        self.tell_groups(now, &before.groups);
         self.is_stale = true;
     }
 
@@ -310,7 +295,7 @@ impl Ownership {
                     next,
                 } => self.unheard(group, address, by, next),
                 Output::AskNode(id) => self.ask_node(id),
-                Output::Attached(id) => self.attachment_changed(id),
+                Output::Attached(id) => self.attachment_changed(now, id),
                 Output::Phase {
                     id,
                     before,

@@ -107,6 +107,7 @@ fn plan(addresses: &[&str]) -> Plan {
         candidates: Arc::new(BTreeMap::from([(me, 0)])),
         addresses,
         contested: false,
+        on_link: false,
     };
     Plan {
         speakers: BTreeMap::from([(me, speaker)]),

@@ -20,11 +20,13 @@ fn mk_plan() -> Plan {
             ),
         ]),
         contested: true,
+        on_link: true,
     };
     let nobodys = Group {
         candidates: BTreeMap::new().into(),
         addresses: BTreeMap::new(),
         contested: false,
+        on_link: false,
     };
     Plan {
         speakers: BTreeMap::from([speaker("n1", "172.21.5.11"), speaker("n2", "fd00::12")]),

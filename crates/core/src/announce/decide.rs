@@ -179,18 +179,21 @@ impl World {
         let group = self.group(key);
         let others = group.iter().filter_map(|member| {
             let service = self.services.get(member)?;
-            Some(if member == key {
+            let verdicts = if member == key {
                 own.clone()
             } else {
                 self.verdicts(member, service).unwrap_or_default()
-            })
+            };
+            Some((service, verdicts))
         });
-        let members: Vec<BTreeMap<NodeName, i64>> =
-            others.map(preferences).filter(|one| !one.is_empty()).collect();
-        let first = members.first()?;
+        let members: Vec<(bool, BTreeMap<NodeName, i64>)> = others
+            .map(|(service, verdicts)| (self.is_on_link(service), preferences(verdicts)))
+            .filter(|(_, candidates)| !candidates.is_empty())
+            .collect();
+        let (_, first) = members.first()?;
 
         let mut common = first.clone();
-        for member in &members[1..] {
+        for (_, member) in &members[1..] {
             common.retain(|node, _| member.contains_key(node));
             for (node, preference) in &mut common {
                 *preference += member[node];
@@ -204,7 +207,14 @@ impl World {
         Some(Group {
             lowest: *addresses.min()?,
             candidates,
+            on_link: members.iter().any(|(on_link, _)| *on_link),
         })
+    }
+
+    /// Whether all L2Advertisements of a Service that has some ask for nodes in its subnet.
+    fn is_on_link(&self, service: &Service) -> bool {
+        let advertisements = self.advertisements_for(service, self.pool_of(service));
+        advertisements.is_ok_and(|all| all.iter().all(|(_, one)| one.on_link))
     }
 }
 

@@ -32,6 +32,9 @@ pub struct Group {
     /// The nodes that can announce all of its Services that can be announced at all, or else the first of them by name;
     /// with how much each is preferred.
     pub candidates: BTreeMap<NodeName, i64>,
+    /// Of the candidates only those count that have an interface in the subnet of the lowest address: all
+    /// L2Advertisements of one of the Services ask for it ([`super::REQUIRE_SUBNET`]). The speakers know who has.
+    pub on_link: bool,
 }
 
 /// A node that may announce a Service.

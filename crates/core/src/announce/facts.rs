@@ -50,6 +50,8 @@ pub struct Advertisement {
     pub preferences: Vec<Preference>,
     /// `spec.interfaces`: exact names; empty means all.
     pub interfaces: BTreeSet<String>,
+    /// Annotation `cortenlb.io/require-subnet: "true"`: only nodes with an interface in the address's subnet announce it.
+    pub on_link: bool,
 }
 
 /// One of `spec.preferredNodeSelectors`.

@@ -238,8 +238,23 @@ fn every_field_of_an_advertisement_arrives() {
             selector: parsed("preferred"),
         }],
         interfaces: set(&["eth0", "eth1"]),
+        on_link: false,
     };
     assert_eq!(fact, Ok(Fact::Advertisement("ad".to_owned(), Some(expected))));
+}
+
+#[test]
+fn an_annotation_asks_for_nodes_in_the_subnet() {
+    for (value, expected) in [("true", true), ("false", false), ("yes", false)] {
+        let mut object = mk_advertisement(json!({}));
+        object
+            .annotations_mut()
+            .insert("cortenlb.io/require-subnet".to_owned(), value.to_owned());
+        let Ok(Fact::Advertisement(_, Some(fact))) = advertisement(&object) else {
+            panic!("it is one");
+        };
+        assert_eq!(fact.on_link, expected, "{value}");
+    }
 }
 
 #[test]

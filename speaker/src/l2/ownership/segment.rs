@@ -82,8 +82,9 @@ impl Ownership {
     }
 
     /// A member is attached in another way than before.
-    pub(super) fn attachment_changed(&mut self, id: NodeId) {
+    pub(super) fn attachment_changed(&mut self, now: Instant, id: NodeId) {
         self.tell_friends();
+        self.narrow_anew(now);
         self.is_stale |= self.stands_in_for(id);
     }
 

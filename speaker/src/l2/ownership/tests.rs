@@ -3,6 +3,8 @@ use cortenlb_proto::cluster::Prefix;
 use super::*;
 use crate::l2::attached::tests::mk_attached;
 
+mod candidates;
+
 const MILLISECOND: Duration = Duration::from_millis(1);
 
 fn mac(last: u8) -> MacAddr {
@@ -30,6 +32,7 @@ fn plan() -> Plan {
             .into(),
         addresses: BTreeMap::from([(vip(), Scope::All)]),
         contested: false,
+        on_link: false,
     };
     Plan {
         speakers: (1..=3).map(|number| (id(number), speaker(number))).collect(),
@@ -57,6 +60,10 @@ struct Lan {
 
 impl Lan {
     fn new() -> Self {
+        Self::with(&plan(), |number| ports(number, true))
+    }
+
+    fn with(plan: &Plan, ports: impl Fn(u8) -> Ports) -> Self {
         let now = Instant(1_000_000_000);
         let mut lan = Self {
             now,
@@ -67,8 +74,8 @@ impl Lan {
         };
         for number in 1..=3 {
             let mut node = Ownership::new(now, id(number), number.into(), number.into());
-            node.set_ports(now, ports(number, true));
-            node.set_plan(now, plan());
+            node.set_ports(now, ports(number));
+            node.set_plan(now, plan.clone());
             node.handle(now, Input::Forwards(true));
             lan.nodes.insert(id(number), node);
         }

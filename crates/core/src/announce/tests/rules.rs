@@ -217,3 +217,32 @@ fn what_the_user_configured_is_reported_before_what_comes_and_goes() {
         Some(Refusal::NoAdvertisement { .. })
     ));
 }
+
+#[test]
+fn a_group_is_on_link_if_all_advertisements_of_one_of_its_services_ask_for_it() {
+    let on_link = |on_link| Advertisement {
+        on_link,
+        ..Advertisement::default()
+    };
+    for (facts, expected) in [
+        (vec![advertisement("all", on_link(true))], true),
+        (vec![advertisement("all", on_link(false))], false),
+        (
+            vec![
+                advertisement("all", on_link(true)),
+                advertisement("another", on_link(false)),
+            ],
+            false,
+        ),
+        (
+            vec![
+                advertisement("all", on_link(true)),
+                advertisement("another", on_link(true)),
+            ],
+            true,
+        ),
+    ] {
+        let decision = after(facts);
+        assert_eq!(decision.group.unwrap().on_link, expected);
+    }
+}

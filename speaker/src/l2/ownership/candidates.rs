@@ -1,0 +1,75 @@
+//! Which nodes the machine is told to be candidates: those of the plan, and where a group asks for it only those of them
+//! that have an interface in its subnet, with carrier or without.
+//!
+//! All members know the attachments, and say the same. A node whose attachment is not known is none.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use cortenlb_core::time::Instant;
+use cortenlb_proto::cluster::{Candidates, Input, NodeId};
+
+use super::{Group, Ownership};
+
+impl Ownership {
+    /// Tells the machine the candidates of all groups that have others than in `before`, and which groups are gone.
+    pub(super) fn tell_groups(&mut self, now: Instant, before: &BTreeMap<IpAddr, Group>) {
+        let is_new = |(lowest, group): &(&IpAddr, &Group)| {
+            before.get(*lowest).is_none_or(|before| {
+                (before.on_link, &before.candidates) != (group.on_link, &group.candidates)
+            })
+        };
+        let new = self.plan.groups.iter().filter(is_new);
+        let new: Vec<IpAddr> = new.map(|(lowest, _)| *lowest).collect();
+        let gone = before.keys().filter(|lowest| !self.plan.groups.contains_key(lowest));
+        let gone: Vec<IpAddr> = gone.copied().collect();
+        for group in new {
+            self.tell_candidates(now, group);
+        }
+        for group in gone {
+            self.narrowed.remove(&group);
+            let candidates = None;
+            self.handle(now, Input::Group { group, candidates });
+        }
+    }
+
+    /// A member is attached in another way than before.
+    pub(super) fn narrow_anew(&mut self, now: Instant) {
+        let narrowed: Vec<IpAddr> = self.narrowed.keys().copied().collect();
+        for group in narrowed {
+            self.tell_candidates(now, group);
+        }
+    }
+
+    fn tell_candidates(&mut self, now: Instant, group: IpAddr) {
+        let Some(Group {
+            candidates, on_link, ..
+        }) = self.plan.groups.get(&group)
+        else {
+            return;
+        };
+        let candidates = if *on_link {
+            let narrow = self.on_link(group, candidates);
+            if self.narrowed.get(&group) == Some(&narrow) {
+                return;
+            }
+            self.narrowed.insert(group, narrow.clone());
+            narrow
+        } else {
+            self.narrowed.remove(&group);
+            candidates.clone()
+        };
+        let candidates = Some(candidates);
+        self.handle(now, Input::Group { group, candidates });
+    }
+
+    fn on_link(&self, group: IpAddr, candidates: &Candidates) -> Candidates {
+        let is_on_link = |id: NodeId| {
+            let mut prefixes = self.interfaces_of(id).iter().flat_map(|one| &one.prefixes);
+            prefixes.any(|prefix| prefix.contains(group))
+        };
+        let on_link = candidates.iter().filter(|(id, _)| is_on_link(**id));
+        let on_link: BTreeMap<NodeId, i64> = on_link.map(|(id, preference)| (*id, *preference)).collect();
+        on_link.into()
+    }
+}
