@@ -174,7 +174,9 @@ impl Announced {
                 let candidates = decision.group.as_ref().map(Group::names).unwrap_or_default();
                 let on_link = decision.group.as_ref().is_some_and(|group| group.on_link);
                 let only = if on_link {
-                    format!(", if it has an interface in its subnet (annotation {REQUIRE_SUBNET} of the L2Advertisement)")
+                    format!(
+                        ", if it has an interface in its subnet (annotation {REQUIRE_SUBNET} of the L2Advertisement)"
+                    )
                 } else {
                     String::new()
                 };

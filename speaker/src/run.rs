@@ -147,8 +147,9 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         ));
     }
     let set_forwards = layer2.forwards_setter();
+    let (watching, node) = (client.clone(), me.node.clone());
     tokio::spawn(async move {
-        forwards::until_ready().await;
+        forwards::until_ready(watching, &node).await;
         set_forwards();
     });
     let (events, recorder) = Recorder::new(client.clone(), COMPONENT, &mut registry);

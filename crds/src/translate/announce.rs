@@ -3,7 +3,9 @@
 use super::selector::selector;
 use crate::{IPAddressPool, L2Advertisement, L2AdvertisementSpec, names};
 use cortenlb_core::addr::parse_address;
-use cortenlb_core::announce::{Advertisement, Fact, Node, Pool, Preference, REQUIRE_SUBNET, Service, Slice, Speaker};
+use cortenlb_core::announce::{
+    Advertisement, Fact, Node, Pool, Preference, REQUIRE_SUBNET, Service, Slice, Speaker,
+};
 use cortenlb_core::name::{ServiceKey, SliceKey};
 use cortenlb_core::selector::{LabelSelector, SelectorError};
 use k8s_openapi::api::core::v1 as core_v1;
@@ -151,7 +153,10 @@ pub fn advertisement(object: &L2Advertisement) -> Result<Fact, AdvertisementErro
         node_selectors: all("spec.nodeSelectors", node_selectors)?,
         preferences: preferences.collect::<Result<_, _>>()?,
         interfaces: interfaces.iter().cloned().collect(),
-        on_link: object.annotations().get(REQUIRE_SUBNET).is_some_and(|value| value == "true"),
+        on_link: object
+            .annotations()
+            .get(REQUIRE_SUBNET)
+            .is_some_and(|value| value == "true"),
     };
     Ok(Fact::Advertisement(object.name_any(), Some(fact)))
 }

@@ -21,7 +21,9 @@ impl Ownership {
         };
         let new = self.plan.groups.iter().filter(is_new);
         let new: Vec<IpAddr> = new.map(|(lowest, _)| *lowest).collect();
-        let gone = before.keys().filter(|lowest| !self.plan.groups.contains_key(lowest));
+        let gone = before
+            .keys()
+            .filter(|lowest| !self.plan.groups.contains_key(lowest));
         let gone: Vec<IpAddr> = gone.copied().collect();
         for group in new {
             self.tell_candidates(now, group);

@@ -24,7 +24,11 @@ fn a_group_that_asks_for_nodes_in_its_subnet_is_answered_for_by_no_others() {
     let now = lan.now;
     lan.node(id(2)).set_ports(now, ports(2, false));
     lan.run(Duration::from_secs(2));
-    assert_eq!(lan.answering(), [id(2)], "without carrier it is in the subnet still");
+    assert_eq!(
+        lan.answering(),
+        [id(2)],
+        "without carrier it is in the subnet still"
+    );
 }
 
 #[test]
