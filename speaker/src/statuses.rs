@@ -4,6 +4,9 @@
 //! the Service; a node that is not the owner deletes only its own. An object belongs to the speaker's Pod, so
 //! that those of a lost node are collected with it.
 //!
+//! Two nodes may each be the owner, as far as they know, and both reach the API server: where the network between the nodes
+//! is in two. The one whose object the other has deleted leaves it at that, or they would go on for as long as it lasts.
+//!
 //! Between a write and its outcome nothing more is written about that Service: the watch may not have shown the
 //! write yet, and a second decision from the same facts would write it twice.
 
@@ -36,6 +39,17 @@ pub struct Statuses {
     objects: BTreeMap<String, Object>,
     by_service: BTreeMap<ServiceKey, BTreeSet<String>>,
     in_flight: BTreeMap<ServiceKey, usize>,
+    /// The Services that this node announces, and says so.
+    claims: BTreeMap<ServiceKey, Claim>,
+}
+
+/// How it is with what this node says about a Service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Claim {
+    /// Nobody has contradicted.
+    Stands,
+    /// Somebody has deleted the object.
+    Deleted,
 }
 
 /// One object, as far as it matters here.
@@ -69,6 +83,7 @@ impl Statuses {
             objects: BTreeMap::new(),
             by_service: BTreeMap::new(),
             in_flight: BTreeMap::new(),
+            claims: BTreeMap::new(),
         }
     }
 
@@ -153,6 +168,13 @@ impl Statuses {
         if self.in_flight.contains_key(service) {
             return Vec::new();
         }
+        if interfaces.is_none() {
+            self.claims.remove(service);
+        } else if self.is_contradicted(service) {
+            return Vec::new();
+        } else {
+            self.claims.insert(service.clone(), Claim::Stands);
+        }
         let writes = match (interfaces, conflict) {
             (Some(interfaces), _) => self.assert(service, interfaces, conflict),
             (None, Some(conflict)) => self.warn(service, conflict),
@@ -165,6 +187,13 @@ impl Statuses {
             self.in_flight.insert(service.clone(), writes.len());
         }
         writes
+    }
+
+    /// Whether another node has deleted the object of this one, and says that it announces the Service.
+    fn is_contradicted(&self, service: &ServiceKey) -> bool {
+        self.claims.get(service) == Some(&Claim::Deleted)
+            && self.own(service).next().is_none()
+            && self.of(service).next().is_some()
     }
 
     fn own(&self, service: &ServiceKey) -> impl Iterator<Item = (&String, &Object)> {
@@ -351,6 +380,11 @@ impl Statuses {
             if names.is_empty() {
                 self.by_service.remove(&object.service);
             }
+        }
+        if object.node == self.me.node
+            && let Some(claim) = self.claims.get_mut(&object.service)
+        {
+            *claim = Claim::Deleted;
         }
         Some(object.service)
     }

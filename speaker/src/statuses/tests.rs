@@ -227,6 +227,38 @@ fn an_object_deleted_by_hand_is_made_again() {
 }
 
 #[test]
+fn of_two_owners_the_one_whose_object_was_deleted_leaves_it_at_that() {
+    let mut statuses = mk_statuses();
+    let mine = mk_object("l2-mine", "n1", 1, mk_status("n1", &[]));
+    let other = mk_object("l2-other", "n2", 2, mk_status("n2", &[]));
+    statuses.apply(Change::Apply(mine.clone()));
+    assert_eq!(ops(&statuses.reconcile(&web(), Some(&set(&[])), None)), [""; 0]);
+    statuses.apply(Change::Apply(other.clone()));
+    statuses.apply(Change::Delete(mine));
+    assert_eq!(ops(&statuses.reconcile(&web(), Some(&set(&[])), None)), [""; 0]);
+    // The other one is no owner any more.
+    statuses.apply(Change::Delete(other));
+    assert_eq!(
+        ops(&statuses.reconcile(&web(), Some(&set(&[])), None)),
+        ["create"]
+    );
+}
+
+#[test]
+fn who_comes_to_own_a_service_again_says_so_whatever_was_before() {
+    let mut statuses = mk_statuses();
+    let mine = mk_object("l2-mine", "n1", 1, mk_status("n1", &[]));
+    let other = mk_object("l2-other", "n2", 2, mk_status("n2", &[]));
+    statuses.apply(Change::Apply(mine.clone()));
+    statuses.reconcile(&web(), Some(&set(&[])), None);
+    statuses.apply(Change::Apply(other));
+    statuses.apply(Change::Delete(mine));
+    statuses.reconcile(&web(), None, None);
+    let writes = statuses.reconcile(&web(), Some(&set(&[])), None);
+    assert_eq!(ops(&writes), ["delete l2-other", "create"]);
+}
+
+#[test]
 fn a_patch_of_an_object_that_is_gone_leads_to_a_new_one() {
     let mut statuses = mk_statuses();
     statuses.apply(Change::Reset(vec![mk_object("l2-a", "n1", 1, Value::Null)]));
