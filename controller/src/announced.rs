@@ -98,6 +98,11 @@ impl Announced {
         self.feed(Kind::Pool, change, translate::pool);
     }
 
+    /// Takes in a change that the controller's own watch of pods that are not ours told.
+    pub fn rivals(&mut self, change: &Change<Pod>) {
+        self.feed(Kind::Rival, change, translate::rival);
+    }
+
     /// Takes in a change of the other kinds.
     pub fn handle(&mut self, input: &Input) {
         match input {

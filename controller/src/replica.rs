@@ -326,6 +326,7 @@ impl Controller {
                         self.conflicts.services(change);
                     }
                     Input::Pools(change) => self.announced.pools(change),
+                    Input::Rivals(change) => self.announced.rivals(change),
                     _ => {}
                 }
                 self.feed(*input);

@@ -29,7 +29,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use conflict::Conflicts;
-pub use input::{Input, Key, View};
+pub use input::{Foreign, Input, Key, View};
 pub use plan::Liveness;
 use plan::Planned;
 
@@ -145,6 +145,7 @@ impl Index {
             Input::Pools(change) => self.feed(Kind::Pool, &change, translate::pool),
             Input::Advertisements(change) => self.advertisements(&change),
             Input::Speakers(change) => self.speakers(&change),
+            Input::Foreign(change) => self.foreign(&change),
             Input::Statuses(change) => {
                 self.statuses_listed |= matches!(change, Change::Reset(_));
                 self.statuses.apply(change)

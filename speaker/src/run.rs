@@ -4,12 +4,13 @@
 //! end with the runtime, which ends with [`run`]. `Speaker::run` waits in one `select!` on receivers only, all
 //! of them cancel safe (`recv`, `recv_many`, `changed`, `notified`), and holds no other state across an await.
 
-use crate::index::{Effect, Index, Input, Key, Liveness, View};
+use crate::index::{Effect, Foreign, Index, Input, Key, Liveness, View};
 use crate::membership::Membership;
 use crate::metrics::Metrics;
 use crate::statuses::Me;
 use crate::{forwards, keys, l2, saved};
 use anyhow::Context;
+use cortenlb_crds::names::COMPONENT as OURS;
 use cortenlb_crds::translate::announce as translate;
 use cortenlb_crds::{ConfigurationState, IPAddressPool, L2Advertisement, ServiceL2Status};
 use cortenlb_kit::admin::{Admin, Readiness, ReadyHandle};
@@ -42,7 +43,7 @@ const COMPONENT: &str = "metallb-speaker";
 const EXCLUDED_INTERFACES: &str = "/etc/metallb/excludel2.yaml";
 
 /// The queue `inputs`, and how many of them are decided at once: a list is one input, so that the first lists
-/// need 8 places; the rest lets a burst of changes (a rollout of 200 pods) be decided in one go. When it is
+/// need 9 places; the rest lets a burst of changes (a rollout of 200 pods) be decided in one go. When it is
 /// full the watches wait.
 const INPUTS: usize = 256;
 
@@ -243,6 +244,13 @@ fn watch_all(
         Config::default().fields(&format!("metadata.name=speaker-{}", me.node)),
         inputs,
     );
+    tokio::spawn(watch_as(
+        ours::<Pod>(client, namespace),
+        Config::default().labels(&format!("!{OURS}")),
+        LONGEST_OF_MANY,
+        inputs.clone(),
+        |pod: Pod| Foreign::of(&pod),
+    ));
     spawn(
         ours::<Pod>(client, namespace),
         Config::default().labels(speaker_labels),

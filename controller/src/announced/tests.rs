@@ -109,6 +109,7 @@ fn mk_cluster() -> Announced {
     let mut announced = Announced::default();
     announced.services(&Change::Reset(vec![mk_service(&[VIP])]));
     announced.pools(&Change::Reset(vec![]));
+    announced.rivals(&Change::Reset(vec![]));
     first_lists().iter().for_each(|input| announced.handle(input));
     announced.settle();
     announced
@@ -137,6 +138,8 @@ fn nothing_is_said_before_every_watch_was_listed() {
     announced.services(&Change::Reset(vec![mk_service(&[VIP])]));
     assert_eq!(told(&mut announced), [""; 0]);
     announced.pools(&Change::Reset(vec![]));
+    assert_eq!(told(&mut announced), [""; 0]);
+    announced.rivals(&Change::Reset(vec![]));
     let mut inputs = first_lists();
     let last = inputs.pop().unwrap();
     for input in inputs {
@@ -270,4 +273,19 @@ fn the_same_news_again_says_nothing() {
     for input in first_lists() {
         assert_eq!(after(&mut announced, input), [""; 0]);
     }
+}
+
+#[test]
+fn while_a_speaker_of_metallb_is_ready_that_is_the_reason() {
+    let mut announced = mk_cluster();
+    let mk_foreign = |ready: &str| -> Pod {
+        mk(json!({
+            "metadata": { "name": "metallb-a", "labels": { "app": "metallb", "component": "speaker" } },
+            "status": { "conditions": [{ "type": "Ready", "status": ready }] },
+        }))
+    };
+    announced.rivals(&Change::Apply(mk_foreign("True")));
+    assert_eq!(told(&mut announced), ["false MetalLBRunning"]);
+    announced.rivals(&Change::Apply(mk_foreign("False")));
+    assert_eq!(told(&mut announced), ["false WaitingForSpeaker"]);
 }

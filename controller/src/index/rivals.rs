@@ -1,7 +1,8 @@
-//! MetalLB's controller: while a pod of it runs, both would give addresses.
+//! MetalLB's pods: while its controller runs, both would give addresses; while a speaker of it runs, both would answer.
 
 use std::collections::BTreeMap;
 
+use cortenlb_crds::translate::announce::{is_metallbs, is_ready};
 use cortenlb_kit::events::{Note, Severity};
 use cortenlb_kit::watch::Change;
 use k8s_openapi::api::core::v1::{ObjectReference, Pod};
@@ -12,9 +13,18 @@ use super::input::Verdict;
 /// The reason of the condition and of the Event.
 const REASON: &str = "MetalLBRunning";
 
-/// The running controller pods of MetalLB, by name.
+/// What a pod of MetalLB is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    /// Its controller, which runs.
+    Controller,
+    /// A speaker, which is Ready: what it means for announcing is the speakers' to decide.
+    Speaker,
+}
+
+/// The pods of MetalLB that do something, by name.
 #[derive(Debug, Default)]
-pub(super) struct Rivals(BTreeMap<String, ObjectReference>);
+pub(super) struct Rivals(BTreeMap<String, (Part, ObjectReference)>);
 
 impl Rivals {
     /// Takes in a change; returns what is to be said about it.
@@ -34,17 +44,23 @@ impl Rivals {
     }
 
     pub(super) fn are_running(&self) -> bool {
-        !self.0.is_empty()
+        self.controllers().next().is_some()
+    }
+
+    /// The names of the controller's pods.
+    fn controllers(&self) -> impl Iterator<Item = &str> {
+        let controllers = self.0.iter().filter(|(_, (part, _))| *part == Part::Controller);
+        controllers.map(|(name, _)| name.as_str())
     }
 
     /// What is to be said about all of them.
     pub(super) fn notes(&self) -> Vec<Note> {
-        self.0.values().map(note).collect()
+        self.0.values().map(|(part, pod)| note(*part, pod)).collect()
     }
 
     /// Why a Service gets no address; none if none of them runs.
     pub(super) fn verdict(&self) -> Option<Verdict> {
-        let names: Vec<&str> = self.0.keys().map(String::as_str).collect();
+        let names: Vec<&str> = self.controllers().collect();
         (!names.is_empty()).then(|| Verdict {
             status: false,
             reason: REASON.to_owned(),
@@ -58,30 +74,31 @@ impl Rivals {
 
     fn apply(&mut self, pod: &Pod) -> Option<Note> {
         let name = pod.name_any();
-        if !is_metallbs_controller(pod) || !is_running(pod) {
+        let part = if is_metallbs(pod, "controller") && is_running(pod) {
+            Part::Controller
+        } else if is_metallbs(pod, "speaker") && is_ready(pod) {
+            Part::Speaker
+        } else {
             self.0.remove(&name);
             return None;
-        }
+        };
         let reference = pod.object_ref(&());
-        let known = self.0.insert(name, reference.clone());
-        known.is_none().then(|| note(&reference))
+        let known = self.0.insert(name, (part, reference.clone()));
+        known.is_none().then(|| note(part, &reference))
     }
 }
 
-fn note(pod: &ObjectReference) -> Note {
+fn note(part: Part, pod: &ObjectReference) -> Note {
+    let message = match part {
+        Part::Controller => "CortenLB gives no addresses while this controller of MetalLB runs",
+        Part::Speaker => "CortenLB announces no addresses while this speaker of MetalLB runs",
+    };
     Note {
         involved: pod.clone(),
         severity: Severity::Warning,
         reason: REASON.to_owned(),
-        message: "CortenLB gives no addresses while this controller of MetalLB runs".to_owned(),
+        message: message.to_owned(),
     }
-}
-
-/// By the labels of MetalLB's manifests, or of its Helm chart. Those of ours are not even watched.
-fn is_metallbs_controller(pod: &Pod) -> bool {
-    let has = |key: &str, value: &str| pod.labels().get(key).is_some_and(|is| is == value);
-    (has("app", "metallb") && has("component", "controller"))
-        || (has("app.kubernetes.io/name", "metallb") && has("app.kubernetes.io/component", "controller"))
 }
 
 /// A pod that is being deleted counts until its containers have ended; on a node that is lost nobody will say so, but
@@ -89,10 +106,5 @@ fn is_metallbs_controller(pod: &Pod) -> bool {
 fn is_running(pod: &Pod) -> bool {
     let status = pod.status.as_ref();
     let running = status.is_some_and(|status| status.phase.as_deref() == Some("Running"));
-    let mut conditions = status
-        .and_then(|status| status.conditions.as_ref())
-        .into_iter()
-        .flatten();
-    let ready = conditions.any(|condition| condition.type_ == "Ready" && condition.status == "True");
-    running && (ready || pod.metadata.deletion_timestamp.is_none())
+    running && (is_ready(pod) || pod.metadata.deletion_timestamp.is_none())
 }

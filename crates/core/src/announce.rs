@@ -2,13 +2,13 @@
 //!
 //! | module | owns |
 //! | --- | --- |
-//! | [`facts`] | what the cluster says: Services, endpoints, pools, advertisements, nodes, speakers |
+//! | [`facts`] | what the cluster says: Services, endpoints, pools, advertisements, nodes, speakers, MetalLB's |
 //! | [`world`] | all facts, indexed, and which Services a changed fact concerns |
 //! | [`decision`] | the record of one decision, with a reason for each yes and no |
 //!
-//! The rules are MetalLB's (`ShouldAnnounce` of its layer 2 mode) with three differences: an address keeps being
-//! announced after its pool shrank or went away; only nodes whose speaker is Ready are candidates; and which of
-//! the candidates wins is said by [`crate::placement`].
+//! The rules are MetalLB's (`ShouldAnnounce` of its layer 2 mode) with four differences: an address keeps being
+//! announced after its pool shrank or went away; only nodes whose speaker is Ready are candidates; which of the
+//! candidates wins is said by [`crate::placement`]; and nothing is announced while a speaker of MetalLB is Ready.
 
 mod decide;
 pub mod decision;

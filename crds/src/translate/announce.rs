@@ -187,11 +187,6 @@ pub fn node(node: &core_v1::Node) -> Fact {
 /// A speaker pod; before it is scheduled it is none. A pod that is being deleted is not Ready, whatever its
 /// condition says: it stops answering within moments.
 pub fn speaker(pod: &core_v1::Pod) -> Fact {
-    let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_ref());
-    let is_ready = conditions
-        .into_iter()
-        .flatten()
-        .any(|condition| condition.type_ == "Ready" && condition.status == "True");
     let ips = pod.status.as_ref().and_then(|status| status.pod_ips.as_ref());
     let addresses: BTreeSet<IpAddr> = ips
         .into_iter()
@@ -201,11 +196,34 @@ pub fn speaker(pod: &core_v1::Pod) -> Fact {
     let spec = pod.spec.as_ref();
     let fact = spec.and_then(|spec| spec.node_name.clone()).map(|node| Speaker {
         node,
-        ready: is_ready && pod.metadata.deletion_timestamp.is_none(),
+        ready: is_ready(pod) && pod.metadata.deletion_timestamp.is_none(),
         ignores_exclusion: spec.is_some_and(|spec| spec.containers.iter().any(ignores_exclusion)),
         addresses: addresses.clone(),
     });
     Fact::Speaker(pod.name_any(), fact)
+}
+
+/// A pod as a speaker of MetalLB that answers: one that is Ready. A pod that is being deleted is Ready until its containers
+/// have ended; on a node that is lost Kubernetes takes its readiness away.
+pub fn rival(pod: &core_v1::Pod) -> Fact {
+    let answers = is_metallbs(pod, "speaker") && is_ready(pod);
+    Fact::Rival(pod.name_any(), answers.then_some(()))
+}
+
+/// Whether a pod is one of MetalLB's `controller` or `speaker`: by the labels of its manifests or of its Helm chart, and
+/// without ours.
+pub fn is_metallbs(pod: &core_v1::Pod, component: &str) -> bool {
+    let has = |key: &str, value: &str| pod.labels().get(key).is_some_and(|is| is == value);
+    let by_manifests = has("app", "metallb") && has("component", component);
+    let by_chart = has("app.kubernetes.io/name", "metallb") && has("app.kubernetes.io/component", component);
+    (by_manifests || by_chart) && !pod.labels().contains_key(names::COMPONENT)
+}
+
+/// Whether the condition `Ready` is True.
+pub fn is_ready(pod: &core_v1::Pod) -> bool {
+    let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_ref());
+    let mut conditions = conditions.into_iter().flatten();
+    conditions.any(|condition| condition.type_ == "Ready" && condition.status == "True")
 }
 
 fn ignores_exclusion(container: &core_v1::Container) -> bool {

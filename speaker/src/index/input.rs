@@ -27,6 +27,8 @@ pub enum Input {
     Advertisements(Change<L2Advertisement>),
     /// The watch of speaker pods.
     Speakers(Box<Change<Pod>>),
+    /// The watch of pods in our namespace that are not ours: MetalLB's speakers may be among them.
+    Foreign(Change<Fact>),
     /// The watch of ServiceL2Statuses.
     Statuses(Change<ServiceL2Status>),
     /// The names of this node's interfaces, excluded ones left out.
@@ -48,6 +50,23 @@ pub struct View {
     pub(super) uid: Option<String>,
     /// It says that somebody else has its address.
     pub(super) contested: bool,
+}
+
+/// A pod that is none of ours, as a speaker of MetalLB or none.
+#[derive(Clone, Debug)]
+pub struct Foreign(pub(super) Fact);
+
+impl Foreign {
+    /// What matters of `pod`.
+    pub fn of(pod: &Pod) -> Self {
+        Self(translate::rival(pod))
+    }
+}
+
+impl From<Change<Foreign>> for Input {
+    fn from(change: Change<Foreign>) -> Self {
+        Self::Foreign(change.map(|Foreign(fact)| fact))
+    }
 }
 
 impl View {

@@ -8,6 +8,8 @@ use k8s_openapi::api::core::v1::{Node, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use serde_json::{Value, json};
 
+mod takeover;
+
 pub(super) const VIP: &str = "172.21.5.240";
 
 fn mk<T: serde::de::DeserializeOwned>(object: Value) -> T {
@@ -112,6 +114,7 @@ pub(super) fn first_lists() -> Vec<Input> {
         Change::Reset(vec![mk_slice("web", true)]).into(),
         Change::Reset(vec![mk_node("n1"), mk_node("n2")]).into(),
         Change::Reset(vec![mk_speaker("n1", true)]).into(),
+        Change::Reset(Vec::<Foreign>::new()).into(),
         Change::Reset(vec![mk_pool()]).into(),
         Change::Reset(vec![mk_advertisement(json!({}))]).into(),
         Change::Reset(Vec::<ServiceL2Status>::new()).into(),
@@ -225,24 +228,6 @@ fn nothing_is_announced_before_everything_is_known() {
         );
         assert!(index.is_ready());
     }
-}
-
-#[test]
-fn every_service_of_a_group_that_was_taken_over_is_told() {
-    let index = mk_cluster();
-    let takeover = |group: &str| crate::l2::Takeover {
-        group: group.parse().unwrap(),
-        message: "took over".to_owned(),
-    };
-    let [note] = &index.took_over(&takeover(VIP))[..] else {
-        panic!("one Service has the address");
-    };
-    assert_eq!(
-        (note.reason.as_str(), note.message.as_str()),
-        ("tookOver", "took over")
-    );
-    assert_eq!(note.involved.uid.as_deref(), Some("uid-of-web"));
-    assert!(index.took_over(&takeover("172.21.5.241")).is_empty());
 }
 
 #[test]

@@ -50,6 +50,7 @@ pub fn all() -> Vec<Scenario> {
         scenario!(Installed, contention::garbage_in_annotations),
         scenario!(Installed, contention::status_written_by_somebody_else),
         scenario!(Installed, takeover::running_metallb_controller_is_waited_for),
+        scenario!(Installed, takeover::running_metallb_speaker_is_waited_for),
         scenario!(Installed, faults::slow_api_server),
         scenario!(Installed, faults::refusing_api_server),
         scenario!(Installed, faults::deleted_while_its_write_is_in_flight),

@@ -256,3 +256,30 @@ fn what_is_under_way_when_metallb_comes_is_answered_as_usual() {
     assert_eq!(cluster.shown("s"), "10.0.0.0 (p)");
     assert!(!cluster.index.is_deciding());
 }
+
+/// That it answers for addresses is of no consequence for who gets which.
+#[test]
+fn a_speaker_of_metallb_is_told_once_and_addresses_are_given() {
+    let mut cluster = Cluster::with(&[mk_pool("p", &["10.0.0.0/24"])], &[]);
+    let speaker = |ready: &str| -> k8s_openapi::api::core::v1::Pod {
+        serde_json::from_value(json!({
+            "metadata": {
+                "name": "speaker-x", "namespace": "metallb-system",
+                "labels": { "app": "metallb", "component": "speaker" },
+            },
+            "status": { "phase": "Running", "conditions": [{ "type": "Ready", "status": ready }] },
+        }))
+        .unwrap()
+    };
+    cluster.take_log();
+    for ready in ["False", "True", "True"] {
+        cluster.input(Input::Rivals(Change::Apply(speaker(ready)).into()));
+    }
+    assert_eq!(
+        cluster.take_log(),
+        ["MetalLBRunning CortenLB announces no addresses while this speaker of MetalLB runs"]
+    );
+    assert!(cluster.index.is_deciding());
+    cluster.apply(mk_service("s", 5));
+    assert_eq!(cluster.shown("s"), "10.0.0.0 (p)");
+}

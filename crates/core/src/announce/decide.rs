@@ -56,6 +56,9 @@ impl World {
         if service.addresses.is_empty() {
             return Err(Refusal::NoAddress);
         }
+        if let Some(pod) = self.rival() {
+            return Err(Refusal::MetalLbSpeaker { pod: pod.to_owned() });
+        }
         let pool = self.pool_of(service);
         if let Some(address) = service
             .addresses

@@ -61,6 +61,15 @@ pub enum Refusal {
     /// The status holds no address, or one that cannot be read (MetalLB's `noIPAllocated`, `invalidIP`).
     #[error("the Service has no address")]
     NoAddress,
+    /// A speaker of MetalLB is Ready, on whatever node: both would answer.
+    #[error(
+        "no address is announced while a speaker of MetalLB runs (pod {pod}): it goes when its DaemonSet is replaced or \
+         deleted"
+    )]
+    MetalLbSpeaker {
+        /// The first by name of its pods.
+        pod: String,
+    },
     /// The address comes from no pool (MetalLB's `ipNotAllowed`): somebody else wrote it.
     #[error("address {address} comes from no IPAddressPool")]
     ForeignAddress {
@@ -210,6 +219,7 @@ impl Refusal {
     fn condition_reason(&self) -> &'static str {
         match self {
             Self::NoAddress => "NoAddress",
+            Self::MetalLbSpeaker { .. } => "MetalLBRunning",
             Self::ForeignAddress { .. } => "ForeignAddress",
             Self::NoAdvertisement { .. } => "NoAdvertisement",
             Self::SharedAddressWithServiceSelectors { .. } => "SharedAddressWithServiceSelectors",

@@ -113,6 +113,8 @@ pub enum Fact {
     Node(NodeName, Option<Node>),
     /// A speaker pod, by name.
     Speaker(String, Option<Speaker>),
+    /// A speaker pod of MetalLB that is Ready, by name.
+    Rival(String, Option<()>),
 }
 
 /// The kinds of facts, each from one watch.
@@ -130,17 +132,20 @@ pub enum Kind {
     Node,
     /// Speaker pods.
     Speaker,
+    /// Speaker pods of MetalLB.
+    Rival,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Service,
         Self::Slice,
         Self::Pool,
         Self::Advertisement,
         Self::Node,
         Self::Speaker,
+        Self::Rival,
     ];
 }
 
@@ -153,7 +158,8 @@ impl Fact {
             Self::Pool(name, _)
             | Self::Advertisement(name, _)
             | Self::Node(name, _)
-            | Self::Speaker(name, _) => ("", name),
+            | Self::Speaker(name, _)
+            | Self::Rival(name, _) => ("", name),
         }
     }
 
@@ -166,6 +172,7 @@ impl Fact {
             Self::Advertisement(key, _) => Self::Advertisement(key, None),
             Self::Node(key, _) => Self::Node(key, None),
             Self::Speaker(key, _) => Self::Speaker(key, None),
+            Self::Rival(key, _) => Self::Rival(key, None),
         }
     }
 }

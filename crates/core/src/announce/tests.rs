@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 mod nodes;
+mod rivals;
 mod rules;
 mod sequences;
 mod summaries;
@@ -116,6 +117,7 @@ fn fill(mut world: World) -> World {
         Kind::Speaker,
         ["n1", "n2", "n3"].map(|name| speaker(name, true)).into(),
     );
+    world.reset(Kind::Rival, vec![]);
     world.reset(Kind::Slice, vec![slice("web-1", mk_slice("web", &["n1", "n2"]))]);
     world.reset(Kind::Service, vec![service("web", mk_service(&[VIP]))]);
     world

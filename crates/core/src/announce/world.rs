@@ -20,6 +20,8 @@ pub struct World {
     pub(super) advertisements: BTreeMap<String, Advertisement>,
     pub(super) nodes: BTreeMap<NodeName, Node>,
     pub(super) speakers: BTreeMap<String, Speaker>,
+    /// The Ready speakers of MetalLB, by the names of their pods.
+    rivals: BTreeSet<String>,
     /// Whether it is known otherwise which speakers live.
     pub(super) hears_speakers: bool,
     by_address: Relation<IpAddr, ServiceKey>,
@@ -41,6 +43,7 @@ impl Default for World {
             advertisements: BTreeMap::new(),
             nodes: BTreeMap::new(),
             speakers: BTreeMap::new(),
+            rivals: BTreeSet::new(),
             hears_speakers: false,
             by_address: Relation::default(),
             by_pool: Relation::default(),
@@ -59,6 +62,11 @@ impl World {
             hears_speakers: true,
             ..Self::default()
         }
+    }
+
+    /// The first by name of MetalLB's speakers that are Ready: while there is one nothing is announced.
+    pub fn rival(&self) -> Option<&str> {
+        self.rivals.first().map(String::as_str)
     }
 
     /// The nodes on which a speaker pod runs, Ready or not, and the pods' addresses.
@@ -83,6 +91,7 @@ impl World {
                 None => Affected::new(),
             },
             Fact::Speaker(pod, speaker) => self.set_speaker(pod, speaker),
+            Fact::Rival(pod, rival) => self.set_rival(pod, rival.is_some()),
         }
     }
 
@@ -238,6 +247,21 @@ impl World {
         self.all()
     }
 
+    /// What is decided names the first of them alone: the others change nothing.
+    fn set_rival(&mut self, pod: String, is_there: bool) -> Affected {
+        let before = self.rivals.first().cloned();
+        if is_there {
+            self.rivals.insert(pod);
+        } else {
+            self.rivals.remove(&pod);
+        }
+        if self.rivals.first() == before.as_ref() {
+            Affected::new()
+        } else {
+            self.all()
+        }
+    }
+
     fn groups<'a>(&'a self, keys: impl Iterator<Item = &'a ServiceKey>) -> Affected {
         keys.flat_map(|key| self.group(key)).collect()
     }
@@ -278,6 +302,11 @@ impl World {
                 .speakers
                 .keys()
                 .map(|pod| Fact::Speaker(pod.clone(), None))
+                .collect(),
+            Kind::Rival => self
+                .rivals
+                .iter()
+                .map(|pod| Fact::Rival(pod.clone(), None))
                 .collect(),
         }
     }

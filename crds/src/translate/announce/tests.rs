@@ -366,3 +366,31 @@ fn a_speaker_is_ready_until_it_is_being_deleted() {
         assert_eq!(speaker(&mk_pod(change)), fact, "row {number}");
     }
 }
+
+#[test]
+fn metallbs_speakers_are_known_by_their_labels_and_readiness() {
+    let manifests = json!({ "app": "metallb", "component": "speaker" });
+    let chart = json!({ "app.kubernetes.io/name": "metallb", "app.kubernetes.io/component": "speaker" });
+    let ours = json!({ "app": "metallb", "component": "speaker", "cortenlb.io/component": "speaker" });
+    let controller = json!({ "app": "metallb", "component": "controller" });
+    let leaving = Some("2026-01-01T00:00:00Z");
+    let rows = [
+        (&manifests, "True", None, true),
+        (&chart, "True", None, true),
+        // It answers until its containers have ended.
+        (&manifests, "True", leaving, true),
+        (&manifests, "False", None, false),
+        (&manifests, "Unknown", None, false),
+        (&ours, "True", None, false),
+        (&controller, "True", None, false),
+        (&json!({}), "True", None, false),
+    ];
+    for (number, (labels, ready, deleted, answers)) in rows.into_iter().enumerate() {
+        let pod = serde_json::from_value(json!({
+            "metadata": { "name": "speaker-1", "labels": labels, "deletionTimestamp": deleted },
+            "status": { "conditions": [{ "type": "Ready", "status": ready }] },
+        }));
+        let fact = Fact::Rival("speaker-1".to_owned(), answers.then_some(()));
+        assert_eq!(rival(&pod.unwrap()), fact, "row {number}");
+    }
+}
