@@ -19,6 +19,7 @@
 //! | `answer` | beginning and ceasing to answer, and what the segment says to that |
 //! | `check` | whether owners are heard where the addresses are |
 //! | `conflict` | whether a station that is no node has a fresh address |
+//! | `dispute` | what becomes of a group whose candidates nodes see differently |
 //! | `former` | how an owner was lost, for who takes what it had |
 //! | `duty` | what it does, and when to look again |
 //! | `why` | why a member is in another phase |
@@ -41,6 +42,7 @@ mod attachment;
 mod check;
 mod conflict;
 mod digests;
+mod dispute;
 mod duty;
 mod exchange;
 mod former;

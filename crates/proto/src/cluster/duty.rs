@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use cortenlb_core::time::Instant;
+use cortenlb_wire::member::NodeId;
 
 use super::Role;
 
@@ -30,6 +31,10 @@ pub(super) struct Duty {
     pub(super) all: Option<Instant>,
     /// When groups moved.
     pub(super) moves: BTreeMap<IpAddr, Vec<Instant>>,
+    /// To whom this node gave groups last, and when.
+    pub(super) gave: BTreeMap<IpAddr, (NodeId, Instant)>,
+    /// This node owns them, and was no candidate when it was given them; until then it keeps them.
+    pub(super) astray: BTreeMap<IpAddr, Instant>,
     /// When records were forgotten.
     pub(super) forgotten: BTreeMap<IpAddr, Instant>,
     /// Since when a record has no group.

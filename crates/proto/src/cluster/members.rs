@@ -20,7 +20,7 @@ const WATCHERS: usize = 3;
 /// Up to so many members everybody watches everybody: it costs no more than the ring.
 const ALL_WATCH: usize = 5;
 
-/// A member that was not Up so often within [`REMEMBERED`] is the last choice.
+/// A member that died so often within [`REMEMBERED`] is the last choice for as long.
 const FAILED_TOO_OFTEN: usize = 2;
 
 /// How long failures, and moves of a group, are remembered.
@@ -53,6 +53,8 @@ pub(super) struct Known {
     pub(super) told: Instant,
     /// When it failed.
     failures: Vec<Instant>,
+    /// Until then others are better.
+    unsteady_until: Option<Instant>,
     /// Since when its digests differ from ours.
     pub(super) differs: Option<Instant>,
     /// When digests were exchanged with it last.
@@ -136,10 +138,8 @@ impl Members {
 
     /// Whether it failed so often of late that others are better.
     pub(super) fn is_unsteady(&self, id: NodeId, now: Instant) -> bool {
-        self.known.get(&id).is_some_and(|known| {
-            let recent = known.failures.iter().filter(|at| now - **at < REMEMBERED);
-            recent.count() >= FAILED_TOO_OFTEN
-        })
+        let until = self.known.get(&id).and_then(|known| known.unsteady_until);
+        until.is_some_and(|until| now < until)
     }
 
     pub(super) const fn roster(&self) -> &BTreeSet<NodeId> {
@@ -198,6 +198,14 @@ impl Members {
     /// The first of those who do their part: it decides where new groups go.
     pub(super) fn placer(&self) -> Option<NodeId> {
         let mut members = self.iter().filter(|member| serves(member.phase));
+        members.next().map(|member| member.id)
+    }
+
+    /// The same of those who can look after what `owner` has.
+    pub(super) fn placer_beside(&self, owner: NodeId) -> Option<NodeId> {
+        let mut members = self
+            .iter()
+            .filter(|member| serves(member.phase) && member.id != owner);
         members.next().map(|member| member.id)
     }
 
@@ -330,6 +338,7 @@ impl Members {
             since: now,
             told: now,
             failures: Vec::new(),
+            unsteady_until: None,
             differs: None,
             compared: None,
         });
@@ -341,6 +350,9 @@ impl Members {
         if old.is_some_and(|old| old.phase != Phase::Dead) && member.phase == Phase::Dead {
             known.failures.retain(|at| now - *at < REMEMBERED);
             known.failures.push(now);
+            if known.failures.len() >= FAILED_TOO_OFTEN {
+                known.unsteady_until = Some(now + REMEMBERED);
+            }
         }
         if old.is_none_or(|old| old.life != member.life) {
             known.sequence = None;

@@ -6,7 +6,6 @@ use std::time::Duration;
 use cortenlb_core::time::Instant;
 use cortenlb_wire::member::{NodeId, Record};
 
-use super::members::REMEMBERED;
 use super::serve::AWAY_AT_MOST;
 use super::{Candidates, Cluster};
 
@@ -18,9 +17,6 @@ const PROMOTION: Duration = Duration::from_secs(1);
 
 /// A preferred node gets its groups back when it has been up, and has had its carriers, for so long.
 const HEALTHY: Duration = Duration::from_secs(60);
-
-/// A group moves so often within [`REMEMBERED`] without need.
-const BUDGET: usize = 4;
 
 /// Nothing that is known of a group without candidates is forgotten before.
 const FORGOTTEN: Duration = Duration::from_secs(180);
@@ -41,6 +37,7 @@ impl Cluster {
         for group in forgotten {
             self.duty.orphans.remove(&group);
             self.duty.moves.remove(&group);
+            self.duty.gave.remove(&group);
             self.duty.forgotten.insert(group, now);
             self.records.remove(group);
         }
@@ -106,8 +103,7 @@ impl Cluster {
             return None;
         }
         let leads = self.leads_to(group, self.me());
-        let recent = self.duty.moves.get(&group).into_iter().flatten();
-        if recent.filter(|at| now - **at < REMEMBERED).count() >= BUDGET {
+        if self.may_move_at(now, group, 1).is_some() {
             return None;
         }
         let better = candidates.iter().filter(|(id, preference)| {

@@ -6,14 +6,15 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use cortenlb_core::time::Instant;
 use cortenlb_wire::member::{Backing, NodeId, Phase, Record};
 
 use super::answer::QUESTION;
-use super::duty::{Handing, Question};
-use super::members::{Merged, REMEMBERED};
+use super::duty::Question;
+use super::members::Merged;
 use super::{Candidates, Cause, Cluster, Output, Role};
 
 /// Who is said to be dead has this time to contradict.
@@ -31,9 +32,6 @@ const ANSWERS: Duration = Duration::from_secs(1);
 /// If neither the owner nor who stands by does what is to be done, the placer does after this time.
 const OVERDUE: Duration = Duration::from_secs(2);
 
-/// Who gives a group away answers for at most so long until the next one does.
-const HAND_OVER: Duration = Duration::from_secs(1);
-
 /// New groups wait for so long after this member's beginning for speakers that are known and not heard yet, so that
 /// the first one that is there does not take them all.
 const GATHERING: Duration = Duration::from_secs(5);
@@ -49,8 +47,12 @@ impl Cluster {
                 self.records.set_group(group, true);
                 self.duty.orphans.remove(&group);
                 self.duty.forgotten.remove(&group);
-                if self.groups.insert(group, candidates).is_none() && self.is_up() {
+                let before = self.groups.insert(group, Arc::clone(&candidates));
+                if before.is_none() && self.is_up() {
                     self.conflicts.is_fresh(group);
+                }
+                if before != Some(candidates) {
+                    self.duty.astray.remove(&group);
                 }
             }
             None => {
@@ -58,6 +60,7 @@ impl Cluster {
                 self.groups.remove(&group);
                 self.duty.unplaced.remove(&group);
                 self.conflicts.remove(group);
+                self.duty.astray.remove(&group);
                 if self.records.get(group).is_some() {
                     self.duty.orphans.insert(group, now);
                 }
@@ -111,13 +114,7 @@ impl Cluster {
             self.duty.orphans.entry(group).or_insert(now);
         }
         match old {
-            Some(old) if old.owner != new.owner => {
-                let moves = self.duty.moves.entry(group).or_default();
-                moves.retain(|at| now - *at < REMEMBERED);
-                moves.push(now);
-                self.duty.doubtful.remove(&group);
-                self.conflicts.forget(group);
-            }
+            Some(old) if old.owner != new.owner => self.changed_hands(now, &old, &new),
             // Nobody has used it before, as far as is known.
             None if new.owner == self.me() && new.epoch == 1 && self.is_up() => {
                 self.duty.doubtful.insert(group, Question::default());
@@ -202,21 +199,17 @@ impl Cluster {
                 return self.duty.due(until, group);
             }
         }
-        self.place(now, group, candidates, 0, None);
+        self.place(now, group, candidates, None);
     }
 
-    /// Gives a group to the best that can have it.
-    fn place(
-        &mut self,
-        now: Instant,
-        group: IpAddr,
-        candidates: &Candidates,
-        epoch: u32,
-        except: Option<NodeId>,
-    ) {
+    /// Gives a group to the best that can have it, after the owner that this record names. An owner that lives answers
+    /// until the next one does.
+    fn place(&mut self, now: Instant, group: IpAddr, candidates: &Candidates, before: Option<Record>) {
+        let except = before.map(|before| before.owner);
         let Some(owner) = self.best(now, group, candidates, except) else {
             return;
         };
+        let epoch = before.map_or(0, |before| before.epoch);
         self.write(
             now,
             Record {
@@ -225,7 +218,7 @@ impl Cluster {
                 epoch: epoch.saturating_add(1),
                 revision: 0,
                 owner,
-                from: None,
+                from: except.filter(|except| self.members.serves(*except)),
                 standbys: self.standbys(now, group, candidates, owner),
             },
         );
@@ -233,6 +226,9 @@ impl Cluster {
 
     fn as_owner(&mut self, now: Instant, record: Record, candidates: &Candidates) {
         let group = record.group;
+        if let Some(until) = self.duty.astray.get(&group).copied() {
+            return self.as_stray(now, record, candidates, until);
+        }
         if !self.can_own(group, candidates, self.me()) {
             let mut standbys = record.standbys.into_iter().flatten();
             let next = standbys.find(|id| self.can_own(group, candidates, *id));
@@ -269,10 +265,6 @@ impl Cluster {
         let group = record.group;
         let serves = self.duty.serving.contains_key(&group);
         let from = if serves { Some(self.me()) } else { record.from };
-        if serves {
-            let (until, ask) = (now + HAND_OVER, now + QUESTION);
-            self.duty.handing.insert(group, Handing { until, ask });
-        }
         self.write(
             now,
             Record {
@@ -330,13 +322,18 @@ impl Cluster {
             }
         }
         // The owner sees it as well, unless it has not heard of it from the API server.
-        if !candidates.contains_key(&record.owner) && self.members.placer() == Some(self.me()) {
+        if !candidates.contains_key(&record.owner)
+            && self.members.placer_beside(record.owner) == Some(self.me())
+        {
             let overdue = *self.duty.overdue.entry(group).or_insert(now + OVERDUE);
-            if now >= overdue {
+            // It must be within the budget that the owner takes it back: it may be the one that knows better.
+            let budget = self.may_move_at(now, group, 2).unwrap_or(overdue);
+            let at = overdue.max(budget);
+            if now >= at {
                 self.duty.overdue.remove(&group);
-                self.place(now, group, candidates, record.epoch, Some(record.owner));
+                self.place(now, group, candidates, Some(record));
             } else {
-                self.duty.due(overdue, group);
+                self.duty.due(at, group);
             }
         } else {
             self.duty.overdue.remove(&group);
@@ -390,7 +387,7 @@ impl Cluster {
         }
         if self.members.placer() == Some(self.me()) {
             if now >= lost + OVERDUE {
-                self.place(now, group, candidates, record.epoch, Some(owner));
+                self.place(now, group, candidates, Some(record));
             } else {
                 self.duty.due(lost + OVERDUE, group);
             }

@@ -7,6 +7,7 @@ use super::*;
 
 mod check;
 mod conflict;
+mod dispute;
 mod former;
 mod placing;
 mod why;

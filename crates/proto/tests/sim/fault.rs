@@ -45,6 +45,8 @@ pub(crate) enum Fault {
     Unplugged(usize),
     /// The group's candidates change.
     Candidates { group: usize, wanted: Wanted },
+    /// A node sees these candidates for all groups, whatever others see.
+    Behind { node: usize, wanted: Wanted },
     /// These groups come into being.
     Create { groups: Vec<usize>, wanted: Wanted },
     /// The group is no longer.
@@ -137,6 +139,7 @@ impl Fault {
             | Self::Drain(node)
             | Self::Unanswering(node)
             | Self::Unplugged(node) => Some([*node].into()),
+            Self::Behind { .. } => None,
             Self::Loss(share) if *share > 300 => None,
             _ => Some(BTreeSet::new()),
         }

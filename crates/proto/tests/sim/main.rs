@@ -14,6 +14,7 @@
 //! | `log` | what happened last |
 //! | `random` | thousands of random schedules |
 //! | `scenarios` | one thing at a time |
+//! | `behind` | a node that sees other candidates |
 //! | `cut_off` | a node that was cut off gains nothing |
 //! | `calm` | nothing moves while nothing happens, and what that costs |
 //! | `takeover` | how long it takes until another one answers |
@@ -26,6 +27,7 @@
 //! `CORTENLB_SIM_LINES=500` shows more of what happened before, `CORTENLB_SIM_DATAGRAMS=1` what was sent as well.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+mod behind;
 mod calm;
 mod check;
 mod conflict;

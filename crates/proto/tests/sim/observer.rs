@@ -163,6 +163,11 @@ impl Observer {
         self.faults += 1;
     }
 
+    /// Nothing is expected before.
+    pub(crate) fn hush(&mut self, until: u64) {
+        self.quiet_from = self.quiet_from.max(until);
+    }
+
     /// Who can answer for a group from now on, or soon.
     pub(crate) fn want(&mut self, now: u64, group: usize, wanted: Option<Wanted>) {
         let had = &mut self.groups[group];

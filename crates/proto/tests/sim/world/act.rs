@@ -15,6 +15,8 @@ use crate::schedule::HEALING;
 /// Whoever asks again finds within this time, and as long as it had known of it, that a stranger is gone: 10 s and three
 /// questions, by a clock that is 1 % wrong.
 const STRANGER_GONE: u64 = 12 * SECOND;
+/// So long after all see the same candidates again who has a group can have it.
+const REPAIRED: u64 = 4 * SECOND;
 
 /// A speaker that is told to end takes so long.
 const ENDING: u64 = 300 * MILLISECOND;
@@ -210,6 +212,12 @@ impl World {
                     self.want(group, Some(wanted));
                 }
             }
+            Fault::Behind { node, .. } => {
+                // What it sees is wrong, and it acts on that.
+                let until = self.schedule.episodes[number].to.unwrap_or(u64::MAX);
+                self.observer.hush(until + REPAIRED);
+                self.looks_anew(node);
+            }
             Fault::Create { groups, wanted } => {
                 self.observer.create(self.now, &groups);
                 for group in groups {
@@ -260,6 +268,7 @@ impl World {
                 self.start(node, snapshot, false);
             }
             Fault::Drain(_) => self.drains(),
+            Fault::Behind { node, .. } => self.looks_anew(node),
             Fault::Unplugged(node) => {
                 self.changed();
                 self.plugs(node);
@@ -304,6 +313,15 @@ impl World {
         }
         for told in waiting.told {
             self.tell(node, told);
+        }
+    }
+
+    /// A node sees other candidates from now on.
+    fn looks_anew(&mut self, node: usize) {
+        for group in 0..self.observer.groups() {
+            if self.observer.wanted(group).is_some() {
+                self.tell(node, Told::Group(group));
+            }
         }
     }
 
@@ -399,7 +417,12 @@ impl World {
                 self.input(node, Input::Roster(roster));
             }
             Told::Group(group) => {
-                let candidates = self.named.get(&group).cloned();
+                let behind = self.network.faults.values().find_map(|fault| match fault {
+                    Fault::Behind { node: one, wanted } if *one == node => Some(self.candidates(wanted)),
+                    _ => None,
+                });
+                let named = self.named.get(&group);
+                let candidates = named.map(|named| behind.unwrap_or_else(|| named.clone()));
                 let group = address(group);
                 if candidates.is_some() {
                     let addresses = BTreeSet::from([group]);
