@@ -39,8 +39,10 @@ pub(super) struct Conflicts {
     groups: BTreeMap<IpAddr, Told>,
     /// Grows whenever that changes.
     version: u64,
-    /// Groups that came while this member did its part, and that it has not answered for.
-    fresh: BTreeSet<IpAddr>,
+    /// Groups that came while this member did its part, and that it has not answered for: whether it had seen them go.
+    fresh: BTreeMap<IpAddr, bool>,
+    /// Groups that it has seen go, while their records are known: what comes with such an address is another Service.
+    gone: BTreeSet<IpAddr>,
     /// The addresses that are not answered for yet.
     asking: BTreeMap<IpAddr, Asking>,
 }
@@ -110,8 +112,19 @@ impl Conflicts {
         self.version += 1;
     }
 
+    /// There is none, but the record is kept for a while.
+    pub(super) fn is_gone(&mut self, group: IpAddr) {
+        self.gone.insert(group);
+    }
+
+    /// Its record is forgotten as well.
+    pub(super) fn forget_gone(&mut self, group: IpAddr) {
+        self.gone.remove(&group);
+    }
+
     pub(super) fn is_fresh(&mut self, group: IpAddr) {
-        self.fresh.insert(group);
+        let was_gone = self.gone.remove(&group);
+        self.fresh.insert(group, was_gone);
     }
 
     pub(super) fn is_used(&mut self, group: IpAddr) {
@@ -175,7 +188,10 @@ impl Cluster {
         let asks = |address| self.conflicts.asking.contains_key(address);
         if !addresses.iter().any(asks) {
             let serves = self.duty.serving.get(&group) == Some(&Role::Owner);
-            let is_fresh = self.conflicts.fresh.contains(&group) && self.duty.doubtful.contains_key(&group);
+            let is_fresh = match self.conflicts.fresh.get(&group) {
+                Some(was_gone) => *was_gone || self.duty.doubtful.contains_key(&group),
+                None => false,
+            };
             if serves || !(is_fresh || self.conflicts.is_contested(group)) {
                 return true;
             }

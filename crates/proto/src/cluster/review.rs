@@ -40,6 +40,7 @@ impl Cluster {
             self.duty.gave.remove(&group);
             self.duty.forgotten.insert(group, now);
             self.records.remove(group);
+            self.conflicts.forget_gone(group);
         }
         self.duty.forgotten.retain(|_, at| now - *at < FORGETTING);
         self.members.forget_gone(now, AWAY_AT_MOST);

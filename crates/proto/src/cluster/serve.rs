@@ -63,6 +63,7 @@ impl Cluster {
                 self.duty.astray.remove(&group);
                 if self.records.get(group).is_some() {
                     self.duty.orphans.insert(group, now);
+                    self.conflicts.is_gone(group);
                 }
             }
         }

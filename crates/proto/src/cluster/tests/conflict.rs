@@ -262,3 +262,23 @@ fn what_is_known_to_be_contested_is_asked_for_again_and_nobody_stands_in_for_it(
     lan.run(100 * MILLISECOND);
     assert_eq!(lan.answerers(group(0)), []);
 }
+
+#[test]
+fn an_address_that_comes_again_with_another_service_is_asked_for_again() {
+    let mut alone = Alone::new(0);
+    alone.add(&[vip()], false);
+    alone.run(SECOND);
+    assert_eq!(alone.answers(), [vip()]);
+    let candidates = None;
+    alone.input(Input::Group {
+        group: vip(),
+        candidates,
+    });
+    alone.run(SECOND);
+    alone.at.insert(vip(), STRANGER);
+    alone.asked.clear();
+    alone.add(&[vip()], false);
+    alone.run(2 * SECOND);
+    assert!(alone.answers().is_empty());
+    assert_eq!(alone.occupied.last(), Some(&(vip(), Some(STRANGER))));
+}
