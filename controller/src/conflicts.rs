@@ -11,7 +11,7 @@ use crate::index::View;
 use cortenlb_core::name::ServiceKey;
 use cortenlb_crds::translate::conflict::Contested;
 use cortenlb_kit::watch::Change;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What was said of each Service.
 #[derive(Debug, Default)]
@@ -45,8 +45,8 @@ impl Conflicts {
             Change::Delete(view) => drop(self.known.remove(&view.key)),
             Change::Reset(views) if self.known.is_empty() || views.is_empty() => {}
             Change::Reset(views) => {
-                let present = |key: &ServiceKey| views.iter().any(|view| view.key == *key);
-                self.known.retain(|key, _| present(key));
+                let present: BTreeSet<&ServiceKey> = views.iter().map(|view| &view.key).collect();
+                self.known.retain(|key, _| present.contains(key));
             }
         }
         self.is_new |= self.known.len() != before;

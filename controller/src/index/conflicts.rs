@@ -27,16 +27,13 @@ impl Index {
     /// Takes in which addresses somebody else has.
     pub(super) fn contested(&mut self, now: Now, contested: BTreeMap<ServiceKey, Contested>) {
         let is_first = self.contested.is_none();
-        let before = self.contested.replace(contested).unwrap_or_default();
-        let known = self.contested.as_ref().into_iter().flatten();
-        let changed = known
-            .clone()
+        let before = self.contested.take().unwrap_or_default();
+        let changed = contested
+            .iter()
             .filter(|(key, found)| before.get(*key) != Some(*found));
-        let mut concerned: BTreeSet<ServiceKey> = changed.map(|(key, _)| key.clone()).collect();
-        let gone = before
-            .keys()
-            .filter(|key| !known.clone().any(|(known, _)| known == *key));
-        concerned.extend(gone.cloned());
+        let gone = before.keys().filter(|key| !contested.contains_key(*key));
+        let mut concerned: BTreeSet<ServiceKey> = changed.map(|(key, _)| key).chain(gone).cloned().collect();
+        self.contested = Some(contested);
         if is_first {
             // Some may say so from before.
             let services = self.services.iter();
