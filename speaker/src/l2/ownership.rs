@@ -276,18 +276,11 @@ impl Ownership {
                     tracing::info!(%group, cause, node, "no longer answering for the group");
                     self.is_stale = true;
                 }
-                Output::Ask { group } => {
-                    let plan = self.plan.groups.get(&group);
-                    let scope = plan.and_then(|plan| plan.addresses.get(&group));
-                    let scope = scope.cloned().unwrap_or(Scope::All);
-                    self.actions.push_back(Action::Ask {
-                        address: group,
-                        scope,
-                    });
+                Output::Ask { group } => self.ask_for(group, group),
+                Output::Probe { group, address } | Output::Check { group, address } => {
+                    self.ask_for(group, address);
                 }
-                Output::Probe { group, address } => self.ask_first(group, address),
                 Output::Occupied { address, by, .. } => self.occupied(address, by),
-                Output::Check { group, address } => self.ask_first(group, address),
                 Output::Unheard {
                     group,
                     address,
@@ -395,6 +388,14 @@ impl Ownership {
             cause,
             former: former.map(|former| (self.name_of(former.node).to_owned(), former)),
         }
+    }
+
+    /// Asks for an address of a group where it is announced.
+    fn ask_for(&mut self, group: IpAddr, address: IpAddr) {
+        let group = self.plan.groups.get(&group);
+        let scope = group.and_then(|group| group.addresses.get(&address));
+        let scope = scope.cloned().unwrap_or(Scope::All);
+        self.actions.push_back(Action::Ask { address, scope });
     }
 
     fn ask_node(&mut self, id: NodeId) {

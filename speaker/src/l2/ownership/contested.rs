@@ -1,9 +1,8 @@
-//! Addresses that a station on the segment may have which is no node: asking for them, and what is answered.
+//! Addresses that a station on the segment may have which is no node: what is answered for them.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use cortenlb_core::announce::Interfaces as Scope;
 use cortenlb_core::time::Instant;
 use cortenlb_proto::cluster::Input;
 use cortenlb_wire::mac::MacAddr;
@@ -28,14 +27,6 @@ impl Ownership {
         });
         let inputs: Vec<_> = inputs.collect();
         inputs.into_iter().for_each(|input| self.handle(now, input));
-    }
-
-    /// Asks for an address before its first use.
-    pub(super) fn ask_first(&mut self, group: IpAddr, address: IpAddr) {
-        let group = self.plan.groups.get(&group);
-        let scope = group.and_then(|group| group.addresses.get(&address));
-        let scope = scope.cloned().unwrap_or(Scope::All);
-        self.actions.push_back(Action::Ask { address, scope });
     }
 
     /// It is known now who else has an address, or that nobody has it.
