@@ -39,6 +39,13 @@ pub struct Args {
     /// advertisement; 0: only on taking over
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     gratuitous_arp_interval: u32,
+    /// Give addresses, one group in ten seconds, to nodes that could have them as well and have fewer: one that joined or
+    /// returned gets its share. Without it nothing moves that need not
+    #[arg(
+        long, env = "CORTENLB_REBALANCE", num_args = 0..=1, require_equals = true, default_value_t = false,
+        default_missing_value = "true"
+    )]
+    rebalance: bool,
     #[command(flatten)]
     membership: MembershipFlags,
     #[command(flatten)]
@@ -140,6 +147,7 @@ impl Args {
             // Read from the pod by all speakers and the controller, so that they decide alike.
             ignore_exclude_lb: _,
             gratuitous_arp_interval,
+            rebalance,
             membership,
             without_effect,
         } = self;
@@ -156,6 +164,7 @@ impl Args {
                 ml_labels
             },
             refresh: refresh(gratuitous_arp_interval),
+            rebalance,
             membership: membership.read(),
             class: common.class,
             kubeconfig: common.kubeconfig,

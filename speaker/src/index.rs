@@ -208,8 +208,11 @@ impl Index {
     /// Who can announce a Service, and where.
     fn decide(&mut self, key: &ServiceKey) -> Option<Decision> {
         let decision = self.world.decide(key);
-        match decision.as_ref().and_then(|decision| self.planned(decision)) {
-            Some(planned) => drop(self.planned.insert(key.clone(), planned)),
+        match decision.as_ref().and_then(|decision| self.planned(key, decision)) {
+            Some(planned) => {
+                self.follow_name(&planned);
+                self.planned.insert(key.clone(), planned);
+            }
             None => drop(self.planned.remove(key)),
         }
         decision

@@ -77,6 +77,8 @@ pub struct Settings {
     pub exclusions: Exclusions,
     /// How often each address is told of again, if at all.
     pub refresh: Option<Duration>,
+    /// Whether groups go to nodes that have fewer.
+    pub rebalance: bool,
     /// Where this speaker hears the others; none: it hears none.
     pub bind: Option<Bind>,
     /// The records that an earlier process has left ([`Handle::records`]).
@@ -133,6 +135,7 @@ pub async fn spawn(registry: &mut Registry, settings: Settings) -> Result<Handle
         node,
         exclusions,
         refresh,
+        rebalance,
         bind,
         records,
     } = settings;
@@ -161,6 +164,9 @@ pub async fn spawn(registry: &mut Registry, settings: Settings) -> Result<Handle
     let born = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let born = u64::try_from(born.as_nanos()).unwrap_or(u64::MAX);
     let mut ownership = Ownership::new(now, me, born, rand::random());
+    if rebalance {
+        ownership = ownership.with_rebalancing();
+    }
     if let Some(records) = records {
         ownership.restore(now, &records);
     }

@@ -60,6 +60,8 @@ pub struct Settings {
     pub speaker_labels: String,
     /// `--gratuitous-arp-interval`; none: addresses are told of only on taking over.
     pub refresh: Option<Duration>,
+    /// `--rebalance`.
+    pub rebalance: bool,
     /// How this speaker finds out which other nodes are there.
     pub membership: Membership,
     /// `--lb-class`.
@@ -79,6 +81,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         me,
         speaker_labels,
         refresh,
+        rebalance,
         membership,
         class,
         kubeconfig,
@@ -100,6 +103,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         node: me.node.clone(),
         exclusions: l2::Exclusions::load(Path::new(EXCLUDED_INTERFACES))?,
         refresh,
+        rebalance,
         bind: membership.bind.map(|address| l2::Bind {
             address,
             port: membership.port,

@@ -155,6 +155,8 @@ fn plan(written: Written) -> Plan {
             (address, listed.unwrap_or(Interfaces::All))
         });
         let group = Group {
+            // The records that are kept go by the new name.
+            former: None,
             candidates: candidates.get(group.candidates)?.clone(),
             addresses: addresses.collect(),
             contested: group.contested,

@@ -23,7 +23,9 @@
 //! | `former` | how an owner was lost, for who takes what it had |
 //! | `duty` | what it does, and when to look again |
 //! | `why` | why a member is in another phase |
-//! | `review` | what changes slowly: who stands by, preferences |
+//! | `rename` | what becomes of a group that goes by another name |
+//! | `review` | what changes slowly: who stands by, what is forgotten |
+//! | `voluntary` | moves that nobody needs: preferences, rebalancing |
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
@@ -50,9 +52,11 @@ mod life;
 mod members;
 mod placement;
 mod records;
+mod rename;
 mod review;
 mod serve;
 mod suspicion;
+mod voluntary;
 mod why;
 
 use check::Checks;
@@ -83,6 +87,14 @@ pub enum Input<'a> {
         group: IpAddr,
         /// The nodes that can answer for it. Empty: nobody can.
         candidates: Option<Candidates>,
+    },
+    /// The lowest address of a group is another one than before: to be handed in after its new addresses, and before its
+    /// candidates under the new name, and before the old name is gone.
+    Renamed {
+        /// Its name from now on.
+        group: IpAddr,
+        /// Its name before.
+        former: IpAddr,
     },
     /// What is known of a group besides, before its candidates; without it the group is one address that nobody else has.
     Addresses {
@@ -246,6 +258,8 @@ pub enum Cause {
     HandedOver,
     /// A node that is preferred has it.
     Preferred,
+    /// A node that had fewer groups has it.
+    Rebalanced,
     /// Two had it, and one of the two had to go.
     Conflict(NodeId),
     /// This node can no longer answer for it, and nobody can.
@@ -254,6 +268,8 @@ pub enum Cause {
     Silent,
     /// It owned this all the time, and others have confirmed that.
     Confirmed,
+    /// It had it under another name: its lowest address has changed.
+    Renamed,
     /// There is no such group any more.
     Gone,
 }
@@ -268,10 +284,12 @@ impl Cause {
             Self::OwnerBack(id) => ("OwnerBack", Some(id)),
             Self::HandedOver => ("HandedOver", None),
             Self::Preferred => ("Preferred", None),
+            Self::Rebalanced => ("Rebalanced", None),
             Self::Conflict(id) => ("Conflict", Some(id)),
             Self::Ineligible => ("Ineligible", None),
             Self::Silent => ("Silent", None),
             Self::Confirmed => ("Confirmed", None),
+            Self::Renamed => ("Renamed", None),
             Self::Gone => ("Gone", None),
         }
     }
@@ -328,6 +346,7 @@ impl Cluster {
                 self.members_changed(now);
             }
             Input::Group { group, candidates } => self.set_candidates(now, group, candidates),
+            Input::Renamed { group, former } => self.renamed(now, group, former),
             Input::Addresses {
                 group,
                 addresses,

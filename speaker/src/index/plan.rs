@@ -3,6 +3,7 @@
 use super::{Index, Role};
 use crate::l2::{Group, Plan, Speaker};
 use cortenlb_core::announce::{Decision, Interfaces};
+use cortenlb_core::name::ServiceKey;
 use cortenlb_proto::cluster::{Candidates, NodeId};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -23,6 +24,8 @@ pub enum Liveness {
 pub(super) struct Planned {
     /// The lowest address of its group.
     pub(super) lowest: IpAddr,
+    /// The lowest one before, if that has changed.
+    former: Option<IpAddr>,
     candidates: Candidates,
     /// Of them only those count that have an interface in its subnet.
     on_link: bool,
@@ -31,8 +34,17 @@ pub(super) struct Planned {
 }
 
 impl Index {
-    pub(super) fn planned(&self, decision: &Decision) -> Option<Planned> {
+    /// What follows from a decision about a Service.
+    pub(super) fn planned(&self, key: &ServiceKey, decision: &Decision) -> Option<Planned> {
         let group = decision.group.as_ref()?;
+        let former = self.planned.get(key).and_then(|before| {
+            let is_renamed = before.lowest != group.lowest;
+            if is_renamed {
+                Some(before.lowest)
+            } else {
+                before.former
+            }
+        });
         let candidates: BTreeMap<NodeId, i64> = match self.liveness {
             Liveness::Heard => {
                 let candidates = group.candidates.iter();
@@ -58,6 +70,7 @@ impl Index {
         };
         Some(Planned {
             lowest: group.lowest,
+            former,
             candidates,
             on_link: group.on_link,
             role: self.role(decision),
@@ -77,16 +90,28 @@ impl Index {
         })
     }
 
+    /// A group that goes by another name from now on is owned as it was before, until it is known better.
+    pub(super) fn follow_name(&mut self, planned: &Planned) {
+        if let (Some(owned), Some(former)) = (&mut self.owned, planned.former)
+            && !self.plan.groups.contains_key(&planned.lowest)
+            && owned.contains(&former)
+        {
+            owned.insert(planned.lowest);
+        }
+    }
+
     /// Services that share an address are announced where any of them is.
     pub(super) fn make_plan(&self) -> Plan {
         let mut groups: BTreeMap<IpAddr, Group> = BTreeMap::new();
         for (key, planned) in &self.planned {
             let group = groups.entry(planned.lowest).or_insert_with(|| Group {
+                former: None,
                 candidates: Arc::clone(&planned.candidates),
                 addresses: BTreeMap::new(),
                 contested: false,
                 on_link: planned.on_link,
             });
+            group.former = group.former.or(planned.former);
             group.contested |= self.conflicts.says_so(key);
             let Some(role) = planned.role.as_ref().filter(|role| !role.blind) else {
                 continue;

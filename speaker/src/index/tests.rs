@@ -8,6 +8,7 @@ use k8s_openapi::api::core::v1::{Node, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use serde_json::{Value, json};
 
+mod renaming;
 mod takeover;
 
 pub(super) const VIP: &str = "172.21.5.240";

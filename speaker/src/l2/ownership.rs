@@ -52,6 +52,8 @@ pub struct Speaker {
 /// Addresses that one node announces together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group {
+    /// Its lowest address before that changed, if it has; it stays where it is.
+    pub former: Option<IpAddr>,
     /// The nodes that can.
     pub candidates: Candidates,
     /// The addresses that this node can announce, and where.
@@ -146,6 +148,12 @@ impl Ownership {
             saved: 0,
             save: now,
         }
+    }
+
+    /// The same, and from now on it gives groups to nodes that have fewer.
+    pub(super) fn with_rebalancing(mut self) -> Self {
+        self.cluster = self.cluster.with_rebalancing();
+        self
     }
 
     /// Takes in what an earlier process has handed out with [`Action::Save`], before anything else.

@@ -104,6 +104,7 @@ fn plan(addresses: &[&str]) -> Plan {
     };
     let lowest = *addresses.keys().next().unwrap();
     let group = Group {
+        former: None,
         candidates: Arc::new(BTreeMap::from([(me, 0)])),
         addresses,
         contested: false,
@@ -120,6 +121,7 @@ fn settings(exclusions: Exclusions) -> Settings {
         node: NODE.to_owned(),
         exclusions,
         refresh: None,
+        rebalance: false,
         bind: None,
         records: None,
     }

@@ -11,6 +11,7 @@ fn mk_plan() -> Plan {
     };
     let candidates = BTreeMap::from([(NodeId::of("n1"), 0), (NodeId::of("n2"), -7)]);
     let group = Group {
+        former: None,
         candidates: candidates.into(),
         addresses: BTreeMap::from([
             (address("172.21.5.240"), Interfaces::All),
@@ -23,6 +24,7 @@ fn mk_plan() -> Plan {
         on_link: true,
     };
     let nobodys = Group {
+        former: None,
         candidates: BTreeMap::new().into(),
         addresses: BTreeMap::new(),
         contested: false,

@@ -134,10 +134,10 @@ impl Cluster {
             self.release(group, Cause::Conflict(by));
         }
         let record = self.records.get(group);
-        if self.duty.handing.contains_key(&group)
+        if let Some(handing) = self.duty.handing.get(&group).copied()
             && record.is_some_and(|record| by == record.owner && record.owner != self.me())
         {
-            self.release(group, Cause::HandedOver);
+            self.release(group, handing.cause);
         }
         if by != self.me()
             && let Some(question) = self.duty.doubtful.get_mut(&group)

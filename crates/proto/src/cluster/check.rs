@@ -18,7 +18,7 @@ use cortenlb_wire::member::{Body, NodeId, Phase, Prefix, Record, Unanswered};
 
 use super::members::REMEMBERED;
 use super::records::key;
-use super::{Cluster, Output, Role, mix, nanoseconds};
+use super::{Cause, Cluster, Output, Role, mix, nanoseconds};
 
 /// The time from one check of an address to the next.
 const PERIOD: Duration = Duration::from_secs(10);
@@ -325,7 +325,7 @@ impl Cluster {
             next,
         });
         if let Some(next) = next {
-            self.hand_over(now, record, &candidates, next);
+            self.hand_over(now, record, &candidates, next, Cause::HandedOver);
         }
     }
 

@@ -40,11 +40,11 @@ pub(super) struct Conflicts {
     /// Grows whenever that changes.
     version: u64,
     /// Groups that came while this member did its part, and that it has not answered for: whether it had seen them go.
-    fresh: BTreeMap<IpAddr, bool>,
+    pub(super) fresh: BTreeMap<IpAddr, bool>,
     /// Groups that it has seen go, while their records are known: what comes with such an address is another Service.
     gone: BTreeSet<IpAddr>,
     /// The addresses that are not answered for yet.
-    asking: BTreeMap<IpAddr, Asking>,
+    pub(super) asking: BTreeMap<IpAddr, Asking>,
 }
 
 /// What is known of a group.
@@ -59,8 +59,8 @@ struct Told {
 
 /// How far the asking for one address is.
 #[derive(Debug)]
-struct Asking {
-    group: IpAddr,
+pub(super) struct Asking {
+    pub(super) group: IpAddr,
     asked: u32,
     /// When to ask again, or to answer.
     next: Option<Instant>,
@@ -127,6 +127,11 @@ impl Conflicts {
         self.fresh.insert(group, was_gone);
     }
 
+    /// Whoever has this address is to be asked for before it is answered for.
+    pub(super) fn asks(&mut self, group: IpAddr, address: IpAddr) {
+        self.asking.insert(address, Asking::new(group));
+    }
+
     pub(super) fn is_used(&mut self, group: IpAddr) {
         self.fresh.remove(&group);
     }
@@ -175,7 +180,7 @@ impl Cluster {
         asking.retain(|address, asking| asking.group != group || addresses.contains(address));
         if self.duty.serving.get(&group) == Some(&Role::Owner) {
             for address in addresses.difference(&before.addresses) {
-                asking.insert(*address, Asking::new(group));
+                self.conflicts.asks(group, *address);
             }
         }
         self.duty.due(now, group);
@@ -197,7 +202,7 @@ impl Cluster {
             }
             self.duty.doubtful.remove(&group);
             for address in &addresses {
-                self.conflicts.asking.insert(*address, Asking::new(group));
+                self.conflicts.asks(group, *address);
             }
         }
         for address in &addresses {

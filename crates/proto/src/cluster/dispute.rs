@@ -50,7 +50,8 @@ impl Cluster {
             // It may have been given away by somebody else.
             if new.from == Some(me) && self.duty.serving.get(&group) == Some(&Role::Owner) {
                 let (until, ask) = (now + HAND_OVER, now + QUESTION);
-                self.duty.handing.insert(group, Handing { until, ask });
+                let cause = Cause::HandedOver;
+                self.duty.handing.insert(group, Handing { until, ask, cause });
             }
         }
         let candidates = self.groups.get(&group);
@@ -77,7 +78,7 @@ impl Cluster {
         let gave = gave.filter(|(_, at)| now - *at < REMEMBERED).map(|(id, _)| *id);
         let next = back.or_else(|| self.best(now, group, candidates, gave));
         if let Some(next) = next {
-            self.hand_over(now, record, candidates, next);
+            self.hand_over(now, record, candidates, next, Cause::HandedOver);
         }
     }
 }

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use cortenlb_core::time::Instant;
 use cortenlb_wire::member::NodeId;
 
-use super::Role;
+use super::{Cause, Role};
 
 /// What this node does, and what it will have to look at.
 #[derive(Debug, Default)]
@@ -29,6 +29,8 @@ pub(super) struct Duty {
     pub(super) agenda: BTreeSet<(Instant, IpAddr)>,
     /// When to look at all groups.
     pub(super) all: Option<Instant>,
+    /// When a group got an owner last.
+    pub(super) moved: Option<Instant>,
     /// When groups moved.
     pub(super) moves: BTreeMap<IpAddr, Vec<Instant>>,
     /// To whom this node gave groups last, and when.
@@ -48,6 +50,8 @@ pub(super) struct Handing {
     pub(super) until: Instant,
     /// When to ask the segment whether the next owner answers: it may not be heard.
     pub(super) ask: Instant,
+    /// Why.
+    pub(super) cause: Cause,
 }
 
 /// How far the asking is.

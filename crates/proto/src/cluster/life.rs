@@ -61,6 +61,8 @@ pub(super) struct Lifetime {
     pub(super) gateway: bool,
     pub(super) forwards: bool,
     pub(super) is_leaving: bool,
+    /// Whether it gives groups to nodes that have fewer.
+    pub(super) rebalances: bool,
     pub(super) standing: Standing,
     /// When the set of members changed last.
     pub(super) changed: Instant,
@@ -84,6 +86,7 @@ impl Lifetime {
             gateway: false,
             forwards: false,
             is_leaving: false,
+            rebalances: false,
             standing: Standing::Minority,
             changed: now,
             contradiction: None,

@@ -1,4 +1,4 @@
-//! What changes slowly: who stands by, what a minority decided, preferences, and what is forgotten.
+//! What changes slowly: who stands by, what a minority decided, and what is forgotten.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -7,16 +7,13 @@ use cortenlb_core::time::Instant;
 use cortenlb_wire::member::{NodeId, Record};
 
 use super::serve::AWAY_AT_MOST;
-use super::{Candidates, Cluster};
+use super::{Candidates, Cause, Cluster};
 
 /// Who stands by is chosen anew when the members have been the same for so long.
 const SETTLED: Duration = Duration::from_secs(1);
 
 /// What a minority decided counts as much as what a majority did when there is a majority for so long.
 const PROMOTION: Duration = Duration::from_secs(1);
-
-/// A preferred node gets its groups back when it has been up, and has had its carriers, for so long.
-const HEALTHY: Duration = Duration::from_secs(60);
 
 /// Nothing that is known of a group without candidates is forgotten before.
 const FORGOTTEN: Duration = Duration::from_secs(180);
@@ -56,6 +53,7 @@ impl Cluster {
             };
             self.review_group(now, group, &candidates, reattached);
         }
+        self.rebalance(now);
     }
 
     /// `reattached`: others may lead to it than before.
@@ -64,7 +62,7 @@ impl Cluster {
             return;
         };
         if let Some(better) = self.preferred(now, group, candidates) {
-            return self.hand_over(now, record, candidates, better);
+            return self.hand_over(now, record, candidates, better, Cause::Preferred);
         }
         let stands_by = |id: &NodeId| self.can_own(group, candidates, *id);
         let missing = record
@@ -95,34 +93,5 @@ impl Cluster {
                 },
             );
         }
-    }
-
-    /// A node that is preferred to this one, has been up for long enough, and may be moved to.
-    fn preferred(&self, now: Instant, group: IpAddr, candidates: &Candidates) -> Option<NodeId> {
-        let own = candidates.get(&self.me()).copied()?;
-        if candidates.values().all(|preference| *preference <= own) {
-            return None;
-        }
-        let leads = self.leads_to(group, self.me());
-        if self.may_move_at(now, group, 1).is_some() {
-            return None;
-        }
-        let better = candidates.iter().filter(|(id, preference)| {
-            let known = self.members.get(**id);
-            let healthy = known.is_some_and(|known| {
-                let since = known
-                    .plugged
-                    .map_or(known.since, |plugged| plugged.max(known.since));
-                now - since >= HEALTHY
-            });
-            **preference > own
-                && healthy
-                && self.can_own(group, candidates, **id)
-                && (!leads || self.leads_to(group, **id))
-                && !self.members.is_unsteady(**id, now)
-        });
-        better
-            .max_by_key(|(id, preference)| (**preference, std::cmp::Reverse(self.records.count(**id))))
-            .map(|(id, _)| *id)
     }
 }

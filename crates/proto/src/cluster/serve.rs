@@ -114,6 +114,9 @@ impl Cluster {
         if !self.groups.contains_key(&group) {
             self.duty.orphans.entry(group).or_insert(now);
         }
+        if old.is_none_or(|old| old.owner != new.owner) {
+            self.duty.moved = Some(now);
+        }
         match old {
             Some(old) if old.owner != new.owner => self.changed_hands(now, &old, &new),
             // Nobody has used it before, as far as is known.
@@ -234,7 +237,7 @@ impl Cluster {
             let mut standbys = record.standbys.into_iter().flatten();
             let next = standbys.find(|id| self.can_own(group, candidates, *id));
             if let Some(next) = next.or_else(|| self.best(now, group, candidates, Some(self.me()))) {
-                return self.hand_over(now, record, candidates, next);
+                return self.hand_over(now, record, candidates, next, Cause::HandedOver);
             }
             if !self.is_able(candidates) {
                 return self.release(group, Cause::Ineligible);
@@ -262,7 +265,14 @@ impl Cluster {
     }
 
     /// Gives a group to another node, and answers for it until that one does.
-    pub(super) fn hand_over(&mut self, now: Instant, record: Record, candidates: &Candidates, next: NodeId) {
+    pub(super) fn hand_over(
+        &mut self,
+        now: Instant,
+        record: Record,
+        candidates: &Candidates,
+        next: NodeId,
+        cause: Cause,
+    ) {
         let group = record.group;
         let serves = self.duty.serving.contains_key(&group);
         let from = if serves { Some(self.me()) } else { record.from };
@@ -277,6 +287,9 @@ impl Cluster {
                 ..record
             },
         );
+        if let Some(handing) = self.duty.handing.get_mut(&group) {
+            handing.cause = cause;
+        }
     }
 
     /// Whether this node still answers for what it has given away; none if it has not given it away.
@@ -314,10 +327,11 @@ impl Cluster {
                 return self.take(now, record, candidates, Cause::HandedOver);
             }
             handed => {
+                let handing = self.duty.handing.get(&group).map(|handing| handing.cause);
                 let cause = match self.duty.serving.get(&group) {
                     Some(Role::StandIn(owner)) if *owner == record.owner => Cause::OwnerBack(*owner),
-                    _ if handed.is_some() || self.duty.handing.contains_key(&group) => Cause::HandedOver,
-                    _ => Cause::Conflict(record.owner),
+                    _ if handed.is_some() => handing.unwrap_or(Cause::HandedOver),
+                    _ => handing.unwrap_or(Cause::Conflict(record.owner)),
                 };
                 self.release(group, cause);
             }

@@ -10,6 +10,8 @@ mod conflict;
 mod dispute;
 mod former;
 mod placing;
+mod rename;
+mod voluntary;
 mod why;
 
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -21,6 +23,8 @@ struct Lan {
     nodes: BTreeMap<NodeId, Node>,
     sent: VecDeque<(Instant, NodeId, NodeId, Vec<u8>)>,
     candidates: Candidates,
+    /// Who is started from now on gives groups to those that have fewer.
+    rebalances: bool,
 }
 
 struct Node {
@@ -28,6 +32,8 @@ struct Node {
     serves: BTreeMap<IpAddr, Role>,
     /// Why it came to serve, and after whom.
     told: Vec<(Cause, Option<Former>)>,
+    /// Why it ceased to serve.
+    released: Vec<Cause>,
     phases: Vec<(NodeId, Option<Phase>, Phase, Why)>,
     unreadable: Vec<Unreadable>,
     /// When it asked for what others own, and for what.
@@ -59,6 +65,7 @@ impl Lan {
             nodes: BTreeMap::new(),
             sent: VecDeque::new(),
             candidates,
+            rebalances: false,
         };
         (0..nodes).for_each(|number| lan.start(number));
         for number in 0..groups {
@@ -70,12 +77,16 @@ impl Lan {
     fn start(&mut self, number: usize) {
         let born = self.now.0;
         let mut cluster = Cluster::new(self.now, id(number), born, number as u64);
+        if self.rebalances {
+            cluster = cluster.with_rebalancing();
+        }
         cluster.handle_input(self.now, Input::Roster(self.candidates.keys().copied().collect()));
         cluster.handle_input(self.now, Input::Forwards(true));
         let node = Node {
             cluster,
             serves: BTreeMap::new(),
             told: Vec::new(),
+            released: Vec::new(),
             phases: Vec::new(),
             unreadable: Vec::new(),
             checks: Vec::new(),
@@ -135,7 +146,10 @@ impl Lan {
                     node.serves.insert(group, role);
                     node.told.push((cause, former));
                 }
-                Output::Release { group, .. } => drop(node.serves.remove(&group)),
+                Output::Release { group, cause } => {
+                    node.serves.remove(&group);
+                    node.released.push(cause);
+                }
                 Output::Phase {
                     id,
                     before,

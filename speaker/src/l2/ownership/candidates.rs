@@ -26,6 +26,10 @@ impl Ownership {
             .filter(|lowest| !self.plan.groups.contains_key(lowest));
         let gone: Vec<IpAddr> = gone.copied().collect();
         for group in new {
+            let former = self.plan.groups.get(&group).and_then(|group| group.former);
+            if let Some(former) = former.filter(|_| !before.contains_key(&group)) {
+                self.handle(now, Input::Renamed { group, former });
+            }
             self.tell_candidates(now, group);
         }
         for group in gone {

@@ -4,6 +4,7 @@ use super::*;
 use crate::l2::attached::tests::mk_attached;
 
 mod candidates;
+mod renaming;
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 
@@ -26,6 +27,7 @@ fn plan() -> Plan {
         addresses: vec![IpAddr::from([192, 168, 0, number])],
     };
     let group = Group {
+        former: None,
         candidates: (1..=3)
             .map(|number| (id(number), 0))
             .collect::<BTreeMap<_, _>>()
