@@ -275,6 +275,11 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// Whether this node has given it away, and another one answers for it now.
+    pub const fn is_hand_over(self) -> bool {
+        matches!(self, Self::HandedOver | Self::Preferred | Self::Rebalanced)
+    }
+
     /// In one word, and which node it is about.
     pub const fn told(self) -> (&'static str, Option<NodeId>) {
         match self {

@@ -235,9 +235,11 @@ impl Driver {
                         self.metrics.unsent.inc();
                     }
                 }
+                Action::Finish => self.finish(),
                 Action::Table(table) => {
                     self.responder.handle_input(now(), Input::Table(table));
-                    self.is_stale = true;
+                    self.reconcile();
+                    self.perform();
                 }
                 Action::Owned(owned) => drop(self.owned.send_if_modified(|known| {
                     let changed = *known != owned;
@@ -286,31 +288,51 @@ impl Driver {
 
     /// Takes the frames that are waiting on one socket, up to a batch.
     fn receive(&mut self, port: Port) {
-        let (interface, protocol) = port;
-        let mut buffer = [0; FRAME];
-        for _ in 0..BATCH {
-            let Some(Socket { socket, .. }) = self.ports.get(&port) else {
-                return;
-            };
-            if now() > self.ownership.serves_until() {
-                // This process was stopped a moment ago: the machine is told first.
-                return;
-            }
-            let received = match socket.receive(&mut buffer) {
-                Ok(received) => received,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                Err(error) => return self.lose(port, &error),
-            };
-            let bytes = &buffer[..received.length];
-            let frame = Input::Frame {
-                interface,
-                protocol,
-                received: Instant(received.at),
-                bytes,
-            };
-            self.responder.handle_input(now(), frame);
+        let mut taken = 0;
+        while taken < BATCH && self.take_frame(port) {
+            taken += 1;
             self.work();
         }
+    }
+
+    /// Answers the frames that are waiting, up to a batch on each socket.
+    fn finish(&mut self) {
+        let ports: Vec<Port> = self.ports.keys().copied().collect();
+        for port in ports {
+            let mut taken = 0;
+            while taken < BATCH && self.take_frame(port) {
+                taken += 1;
+                self.perform();
+            }
+        }
+    }
+
+    /// Hands one frame to the responder, if there is one.
+    fn take_frame(&mut self, port: Port) -> bool {
+        let (interface, protocol) = port;
+        let Some(Socket { socket, .. }) = self.ports.get(&port) else {
+            return false;
+        };
+        if now() > self.ownership.serves_until() {
+            // This process was stopped a moment ago: the machine is told first.
+            return false;
+        }
+        let mut buffer = [0; FRAME];
+        match socket.receive(&mut buffer) {
+            Ok(received) => {
+                let frame = Input::Frame {
+                    interface,
+                    protocol,
+                    received: Instant(received.at),
+                    bytes: &buffer[..received.length],
+                };
+                self.responder.handle_input(now(), frame);
+                return true;
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => self.lose(port, &error),
+        }
+        false
     }
 
     /// Does what the responder says; returns whether that was anything.

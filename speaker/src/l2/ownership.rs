@@ -69,6 +69,9 @@ pub struct Group {
 pub(super) enum Action {
     /// Send this to the speaker of a node.
     Send { to: NodeId, bytes: Vec<u8> },
+    /// Answer what has been asked until now: this node gives away what it answers for, and the next one did not answer
+    /// earlier.
+    Finish,
     /// Answer for these addresses and no others.
     Table(Table),
     /// This node has come to answer for a group, at that time.
@@ -117,6 +120,10 @@ pub(super) struct Ownership {
     contested: BTreeMap<IpAddr, MacAddr>,
     /// The table has to be made anew.
     is_stale: bool,
+    /// What has been asked is to be answered before that.
+    finishes: bool,
+    /// What this node answers for with it.
+    taken: Vec<(Instant, Taken)>,
     /// Whether it was known what this node owns when that was told last.
     was_up: bool,
     /// What was handed out for the next process, and when to do so again.
@@ -144,6 +151,8 @@ impl Ownership {
             actions: VecDeque::new(),
             contested: BTreeMap::new(),
             is_stale: false,
+            finishes: false,
+            taken: Vec::new(),
             was_up: false,
             saved: 0,
             save: now,
@@ -209,7 +218,7 @@ impl Ownership {
         self.cluster.poll_timeout()
     }
 
-    /// The next thing to do.
+    /// The next thing to do. A new table comes before what others are told: who hears that this node answers may cease to.
     pub(super) fn poll_action(&mut self) -> Option<Action> {
         let is_up = self.cluster.is_up();
         let changed = std::mem::replace(&mut self.was_up, is_up) != is_up;
@@ -219,7 +228,14 @@ impl Ownership {
         self.tell_contested();
         if std::mem::take(&mut self.is_stale) {
             let table = self.table();
-            self.actions.push_back(Action::Table(table));
+            self.actions.push_front(Action::Table(table));
+            for (at, taken) in std::mem::take(&mut self.taken) {
+                self.actions.push_front(Action::Taken(at, taken));
+            }
+            // After a pause others may have what was asked for.
+            if std::mem::take(&mut self.finishes) && is_up {
+                self.actions.push_front(Action::Finish);
+            }
         }
         self.actions.pop_front()
     }
@@ -265,7 +281,7 @@ impl Ownership {
                     former,
                 } => {
                     let taken = self.taken(group, role, cause, former);
-                    self.actions.push_back(Action::Taken(now, taken));
+                    self.taken.push((now, taken));
                     let (cause, node) = self.told(cause);
                     let in_name_of = match role {
                         Role::StandIn(owner) => self.name_of(owner),
@@ -280,6 +296,7 @@ impl Ownership {
                     }
                 }
                 Output::Release { group, cause } => {
+                    self.finishes |= cause.is_hand_over();
                     let (cause, node) = self.told(cause);
                     tracing::info!(%group, cause, node, "no longer answering for the group");
                     self.is_stale = true;

@@ -4,6 +4,7 @@ use super::*;
 use crate::l2::attached::tests::mk_attached;
 
 mod candidates;
+mod handing;
 mod renaming;
 
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -111,6 +112,7 @@ impl Lan {
                             answers.extend(answer.map(|mac| (*id, address, *mac)));
                         }
                         Action::Owned(_)
+                        | Action::Finish
                         | Action::Save(_)
                         | Action::Taken(..)
                         | Action::Contested(_)
