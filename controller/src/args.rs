@@ -9,6 +9,7 @@ use cortenlb_core::ipam::Rules;
 use cortenlb_crds::configuration_state::Pod;
 use cortenlb_kit::flags::{self, Flags};
 use cortenlb_kit::lease::Timing;
+use cortenlb_kit::logs;
 
 use crate::index;
 use crate::replica::Replica;
@@ -105,12 +106,14 @@ impl Args {
                 secret: secret(ml_secret_name, deployment),
             },
         };
-        tokio::runtime::Builder::new_multi_thread()
+        let ended = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
             .build()
             .context("the runtime cannot be started")?
-            .block_on(run::run(settings))
+            .block_on(run::run(settings));
+        logs::flush();
+        ended
     }
 }
 

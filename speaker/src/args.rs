@@ -6,6 +6,7 @@ use crate::statuses::Me;
 use anyhow::Context;
 use clap::Parser;
 use cortenlb_kit::flags::{self, Flags};
+use cortenlb_kit::logs;
 use std::net::{AddrParseError, IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::num::{NonZeroU16, ParseIntError};
 use std::str::FromStr;
@@ -35,6 +36,10 @@ pub struct Args {
     /// Announce although the node has the label node.kubernetes.io/exclude-from-external-load-balancers
     #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true")]
     ignore_exclude_lb: bool,
+    /// Announce nothing from a node that is cordoned, and give away what it has: not only from one with the annotation
+    /// cortenlb.io/drain: "true", or the label above
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true")]
+    drain_cordoned: bool,
     /// Seconds in which each announced address is told of once more by gratuitous ARP or an unsolicited neighbour
     /// advertisement; 0: only on taking over
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
@@ -146,6 +151,7 @@ impl Args {
             ml_labels,
             // Read from the pod by all speakers and the controller, so that they decide alike.
             ignore_exclude_lb: _,
+            drain_cordoned: _,
             gratuitous_arp_interval,
             rebalance,
             membership,
@@ -170,12 +176,14 @@ impl Args {
             kubeconfig: common.kubeconfig,
             admin: admin_addresses(host, common.health_probe_port, common.metrics_port),
         };
-        tokio::runtime::Builder::new_multi_thread()
+        let ended = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
             .build()
             .context("the runtime cannot be started")?
-            .block_on(run::run(settings))
+            .block_on(run::run(settings));
+        logs::flush();
+        ended
     }
 }
 

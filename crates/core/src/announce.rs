@@ -22,6 +22,9 @@ pub use world::World;
 /// A node with this label, whatever its value, is no candidate (Kubernetes' well-known label).
 pub const EXCLUDE_LABEL: &str = "node.kubernetes.io/exclude-from-external-load-balancers";
 
+/// Annotation of a Node; `"true"`: it announces nothing, and gives away what it has, for as long as it is there.
+pub const DRAIN: &str = "cortenlb.io/drain";
+
 /// Annotation of an L2Advertisement; `"true"`: of the nodes that it selects only those announce an address that have an
 /// interface in its subnet.
 pub const REQUIRE_SUBNET: &str = "cortenlb.io/require-subnet";

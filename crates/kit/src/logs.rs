@@ -1,10 +1,14 @@
 //! Logs: one JSON object a line on standard output, with MetalLB's field names; plain text on a terminal.
+//!
+//! A thread of its own writes them: whoever reads the other end may stall, the container runtime while its disk is busy,
+//! say, and nobody waits for that who answers neighbours or renews a Lease.
 
 use std::{
     error::Error,
     fmt::{self, Write as _},
     io::IsTerminal,
     str::FromStr,
+    sync::{Mutex, OnceLock, PoisonError},
 };
 
 use k8s_openapi::jiff::Timestamp;
@@ -16,6 +20,7 @@ use tracing::{
     level_filters::LevelFilter,
     subscriber::Interest,
 };
+use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::{
     Layer as _,
     filter::{FilterExt as _, Targets},
@@ -27,6 +32,15 @@ use tracing_subscriber::{
 
 /// The prefix of the project's own crates. Libraries below them speak from `warn` on.
 const OURS: &str = "cortenlb";
+
+/// Lines that wait to be written; later ones are dropped, and counted. A take-over of 2,000 groups makes two lines for each,
+/// of 300 bytes.
+const LINES: usize = 8_192;
+
+/// Ends the thread that writes, once it has written everything.
+static WRITER: Mutex<Option<WorkerGuard>> = Mutex::new(None);
+
+static DROPPED: OnceLock<ErrorCounter> = OnceLock::new();
 
 /// The values of MetalLB's flag `--log-level`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -115,7 +129,13 @@ impl LogLevel {
 /// # Errors
 /// Logging was set up before; the earlier set-up stays.
 pub fn init(level: LogLevel) -> Result<(), TryInitError> {
-    let lines = tracing_subscriber::fmt::layer();
+    let (writer, guard) = NonBlockingBuilder::default()
+        .lossy(true)
+        .buffered_lines_limit(LINES)
+        .thread_name("logs")
+        .finish(std::io::stdout());
+    let dropped = writer.error_counter();
+    let lines = tracing_subscriber::fmt::layer().with_writer(writer);
     let lines = if std::io::stdout().is_terminal() {
         lines.boxed()
     } else {
@@ -123,7 +143,21 @@ pub fn init(level: LogLevel) -> Result<(), TryInitError> {
     };
     tracing_subscriber::registry()
         .with(lines.with_filter(level.filter()))
-        .try_init()
+        .try_init()?;
+    DROPPED.get_or_init(|| dropped);
+    *WRITER.lock().unwrap_or_else(PoisonError::into_inner) = Some(guard);
+    Ok(())
+}
+
+/// Waits, a second at most, until what was logged is written: for the end of a process. What is logged later is lost.
+pub fn flush() {
+    drop(WRITER.lock().unwrap_or_else(PoisonError::into_inner).take());
+}
+
+/// How many lines were dropped because they came faster than they could be written.
+#[must_use]
+pub fn dropped() -> usize {
+    DROPPED.get().map_or(0, ErrorCounter::dropped_lines)
 }
 
 /// Hides kube's lines about each watch whose connection ended, hundreds while an API server restarts. They can be told

@@ -5,9 +5,11 @@ use std::fs;
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeMetric, text},
-    metrics::gauge::ConstGauge,
+    metrics::{counter::ConstCounter, gauge::ConstGauge},
     registry::Unit,
 };
+
+use crate::logs;
 
 pub use prometheus_client::registry::Registry;
 
@@ -57,6 +59,14 @@ impl Collector for Process {
                 open.count() as f64,
             )?;
         }
+        let dropped = ConstCounter::new(logs::dropped() as u64);
+        let help = "Lines of the log that were dropped because they came faster than they could be written";
+        dropped.encode(encoder.encode_descriptor(
+            "cortenlb_log_lines_dropped",
+            help,
+            None,
+            dropped.metric_type(),
+        )?)?;
         Ok(())
     }
 }

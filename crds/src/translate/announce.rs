@@ -4,7 +4,7 @@ use super::selector::selector;
 use crate::{IPAddressPool, L2Advertisement, L2AdvertisementSpec, names};
 use cortenlb_core::addr::parse_address;
 use cortenlb_core::announce::{
-    Advertisement, Fact, Node, Pool, Preference, REQUIRE_SUBNET, Service, Slice, Speaker,
+    Advertisement, DRAIN, Fact, Node, Pool, Preference, REQUIRE_SUBNET, Service, Slice, Speaker,
 };
 use cortenlb_core::name::{ServiceKey, SliceKey};
 use cortenlb_core::selector::{LabelSelector, SelectorError};
@@ -17,6 +17,9 @@ use std::net::IpAddr;
 
 /// The speaker's flag that makes its node a candidate in spite of the exclusion label.
 pub const IGNORE_EXCLUDE_LB: &str = "ignore-exclude-lb";
+
+/// The speaker's flag that makes its node no candidate while it is cordoned.
+pub const DRAIN_CORDONED: &str = "drain-cordoned";
 
 /// The label by which an EndpointSlice names its Service.
 const SERVICE_NAME_LABEL: &str = "kubernetes.io/service-name";
@@ -164,10 +167,8 @@ pub fn advertisement(object: &L2Advertisement) -> Result<Fact, AdvertisementErro
 /// A Node.
 pub fn node(node: &core_v1::Node) -> Fact {
     let status = node.status.as_ref();
-    let conditions = status
-        .and_then(|status| status.conditions.as_ref())
-        .into_iter()
-        .flatten();
+    let conditions = status.and_then(|status| status.conditions.as_ref());
+    let conditions = conditions.map(Vec::as_slice).unwrap_or_default();
     let addresses = status
         .and_then(|status| status.addresses.as_ref())
         .into_iter()
@@ -178,10 +179,21 @@ pub fn node(node: &core_v1::Node) -> Fact {
             .filter_map(|address| parse_address(&address.address))
             .collect(),
         network_unavailable: conditions
-            .filter(|condition| condition.type_ == "NetworkUnavailable")
-            .any(|condition| condition.status == "True"),
+            .iter()
+            .any(|condition| condition.type_ == "NetworkUnavailable" && condition.status == "True"),
+        drained: node.annotations().get(DRAIN).is_some_and(|value| value == "true"),
+        cordoned: node.spec.as_ref().and_then(|spec| spec.unschedulable) == Some(true),
+        shutting_down: conditions.iter().any(is_shutting_down),
     };
     Fact::Node(node.name_any(), Some(fact))
+}
+
+/// What the kubelet says when the machine is about to be off (graceful node shutdown): there is no reason of its own for it.
+fn is_shutting_down(condition: &core_v1::NodeCondition) -> bool {
+    let says_so = |message: &String| message.contains("node is shutting down");
+    condition.type_ == "Ready"
+        && condition.status == "False"
+        && condition.message.as_ref().is_some_and(says_so)
 }
 
 /// A speaker pod; before it is scheduled it is none. A pod that is being deleted is not Ready, whatever its
@@ -197,7 +209,8 @@ pub fn speaker(pod: &core_v1::Pod) -> Fact {
     let fact = spec.and_then(|spec| spec.node_name.clone()).map(|node| Speaker {
         node,
         ready: is_ready(pod) && pod.metadata.deletion_timestamp.is_none(),
-        ignores_exclusion: spec.is_some_and(|spec| spec.containers.iter().any(ignores_exclusion)),
+        ignores_exclusion: runs_with(spec, IGNORE_EXCLUDE_LB),
+        drains_cordoned: runs_with(spec, DRAIN_CORDONED),
         addresses: addresses.clone(),
     });
     Fact::Speaker(pod.name_any(), fact)
@@ -226,11 +239,15 @@ pub fn is_ready(pod: &core_v1::Pod) -> bool {
     conditions.any(|condition| condition.type_ == "Ready" && condition.status == "True")
 }
 
-fn ignores_exclusion(container: &core_v1::Container) -> bool {
-    let words = container.command.iter().chain(&container.args).flatten();
-    words
-        .filter_map(|word| word.strip_prefix("--")?.strip_prefix(IGNORE_EXCLUDE_LB))
-        .any(|rest| matches!(rest, "" | "=true"))
+/// Whether a container of the pod is started with this flag.
+fn runs_with(pod: Option<&core_v1::PodSpec>, flag: &str) -> bool {
+    let containers = pod.into_iter().flat_map(|pod| &pod.containers);
+    let mut words =
+        containers.flat_map(|container| container.command.iter().chain(&container.args).flatten());
+    words.any(|word| {
+        let rest = word.strip_prefix("--").and_then(|word| word.strip_prefix(flag));
+        matches!(rest, Some("" | "=true"))
+    })
 }
 
 #[cfg(test)]

@@ -142,6 +142,15 @@ impl World {
         if node.labels.contains_key(EXCLUDE_LABEL) && !ignores_exclusion {
             return Err(Reason::Excluded);
         }
+        if node.drained {
+            return Err(Reason::Drained);
+        }
+        if node.cordoned && self.speakers_on(name).any(|speaker| speaker.drains_cordoned) {
+            return Err(Reason::Cordoned);
+        }
+        if node.shutting_down {
+            return Err(Reason::ShuttingDown);
+        }
         if node.network_unavailable {
             return Err(Reason::NetworkUnavailable);
         }

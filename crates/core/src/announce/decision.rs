@@ -1,6 +1,6 @@
 //! The record of one decision: who announces a Service, and for each node why or why not.
 
-use super::EXCLUDE_LABEL;
+use super::{DRAIN, EXCLUDE_LABEL};
 use crate::placement::NodeName;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -111,6 +111,15 @@ pub enum Reason {
     /// The node has the label [`EXCLUDE_LABEL`].
     #[error("excluded by label {EXCLUDE_LABEL}")]
     Excluded,
+    /// The node has the annotation [`DRAIN`].
+    #[error("drained by annotation {DRAIN}")]
+    Drained,
+    /// The node is cordoned, and the speakers run with `--drain-cordoned`.
+    #[error("cordoned (flag --drain-cordoned)")]
+    Cordoned,
+    /// The node is about to be off.
+    #[error("the node is shutting down")]
+    ShuttingDown,
     /// The node's condition `NetworkUnavailable` is True.
     #[error("condition NetworkUnavailable is True")]
     NetworkUnavailable,

@@ -72,6 +72,12 @@ pub struct Node {
     pub addresses: BTreeSet<IpAddr>,
     /// Condition `NetworkUnavailable` is True.
     pub network_unavailable: bool,
+    /// Annotation [`DRAIN`](super::DRAIN).
+    pub drained: bool,
+    /// `spec.unschedulable`: `kubectl cordon`.
+    pub cordoned: bool,
+    /// The kubelet says that the node is shutting down (graceful node shutdown).
+    pub shutting_down: bool,
 }
 
 /// An EndpointSlice.
@@ -94,6 +100,8 @@ pub struct Speaker {
     pub ready: bool,
     /// The pod runs with `--ignore-exclude-lb`. Read from the pod, so that all who decide know it alike.
     pub ignores_exclusion: bool,
+    /// The pod runs with `--drain-cordoned`; read from the pod likewise.
+    pub drains_cordoned: bool,
     /// `status.podIPs`: the node's own, since the pod is in the node's network.
     pub addresses: BTreeSet<IpAddr>,
 }

@@ -290,7 +290,8 @@ fn a_heartbeat_of_a_node_changes_nothing() {
     let expected = Node {
         labels: Labels::from([("zone", "a")]),
         addresses: ["172.21.5.11".parse().unwrap()].into(),
-        network_unavailable: false,
+        cordoned: true,
+        ..Node::default()
     };
     assert_eq!(
         node(&mk_node("1", "False")),
@@ -304,6 +305,36 @@ fn a_heartbeat_of_a_node_changes_nothing() {
     assert_eq!(
         node(&mk_node("3", "True")),
         Fact::Node("n1".to_owned(), Some(expected))
+    );
+}
+
+#[test]
+fn a_node_is_drained_by_annotation_cordoned_by_its_spec_and_shuts_down_as_the_kubelet_says() {
+    let fact = |object: Value| match node(&mk(object)) {
+        Fact::Node(_, Some(node)) => (node.drained, node.cordoned, node.shutting_down),
+        other => panic!("{other:?}"),
+    };
+    let drain =
+        |value: &str| json!({ "metadata": { "name": "n1", "annotations": { "cortenlb.io/drain": value } } });
+    let ready = |status: &str, message: &str| {
+        let condition = json!({ "type": "Ready", "status": status, "message": message });
+        json!({ "metadata": { "name": "n1" }, "status": { "conditions": [condition] } })
+    };
+    assert_eq!(fact(drain("true")), (true, false, false));
+    assert_eq!(fact(drain("false")), (false, false, false));
+    let cordoned = json!({ "metadata": { "name": "n1" }, "spec": { "unschedulable": true } });
+    assert_eq!(fact(cordoned), (false, true, false));
+    assert_eq!(
+        fact(ready("False", "node is shutting down")),
+        (false, false, true)
+    );
+    assert_eq!(
+        fact(ready("False", "container runtime is down")),
+        (false, false, false)
+    );
+    assert_eq!(
+        fact(ready("True", "node is shutting down")),
+        (false, false, false)
     );
 }
 
@@ -325,6 +356,7 @@ fn a_speaker_is_ready_until_it_is_being_deleted() {
         node: "n1".to_owned(),
         ready: true,
         ignores_exclusion: false,
+        drains_cordoned: false,
         addresses: ["172.21.5.11", "fd00:5::11"].map(|ip| ip.parse().unwrap()).into(),
     };
     let unready = Speaker {
@@ -339,10 +371,14 @@ fn a_speaker_is_ready_until_it_is_being_deleted() {
         ignores_exclusion: true,
         ..ready.clone()
     };
+    let draining = Speaker {
+        drains_cordoned: true,
+        ..ready.clone()
+    };
     let with_args =
         |args: Value| move |object: &mut Value| object["spec"]["containers"][0]["args"] = args.clone();
     type Row<'a> = (&'a dyn Fn(&mut Value), Option<&'a Speaker>);
-    let rows: [Row<'_>; 8] = [
+    let rows: [Row<'_>; 9] = [
         (&|_| {}, Some(&ready)),
         (
             &|object| object["status"]["conditions"][0]["status"] = "False".into(),
@@ -359,6 +395,7 @@ fn a_speaker_is_ready_until_it_is_being_deleted() {
             Some(&ignoring),
         ),
         (&with_args(json!(["--ignore-exclude-lb=true"])), Some(&ignoring)),
+        (&with_args(json!(["--drain-cordoned"])), Some(&draining)),
         (&with_args(json!(["--ignore-exclude-lb=false"])), Some(&ready)),
     ];
     for (number, (change, expected)) in rows.into_iter().enumerate() {

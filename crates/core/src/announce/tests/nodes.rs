@@ -20,12 +20,28 @@ fn a_node_is_no_candidate_for_each_of_these_reasons() {
     let not_n1 = LabelSelector::default()
         .and_expression("not", "DoesNotExist", [])
         .unwrap();
+    let draining = Speaker {
+        drains_cordoned: true,
+        ..mk_speaker("n1", true)
+    };
     let rows: Vec<(Vec<Fact>, Reason)> = vec![
         (vec![node("n1", &[(EXCLUDE_LABEL, "")])], Reason::Excluded),
         (vec![node("n1", &[(EXCLUDE_LABEL, "false")])], Reason::Excluded),
         (
             vec![mk_node(|node| node.network_unavailable = true)],
             Reason::NetworkUnavailable,
+        ),
+        (vec![mk_node(|node| node.drained = true)], Reason::Drained),
+        (
+            vec![mk_node(|node| node.shutting_down = true)],
+            Reason::ShuttingDown,
+        ),
+        (
+            vec![
+                mk_node(|node| node.cordoned = true),
+                Fact::Speaker("speaker-n1".to_owned(), Some(draining)),
+            ],
+            Reason::Cordoned,
         ),
         (vec![speaker("n1", true).gone()], Reason::NoSpeaker),
         (vec![speaker("n1", false)], Reason::SpeakerNotReady),
@@ -80,6 +96,12 @@ fn one_ready_pod_is_enough_while_a_speaker_is_being_replaced() {
         candidates(&after([speaker("n1", false), new])),
         ["n1", "n2", "n3"]
     );
+}
+
+#[test]
+fn a_cordoned_node_is_a_candidate_unless_the_speakers_are_told_otherwise() {
+    let decision = after([mk_node(|node| node.cordoned = true)]);
+    assert_eq!(candidates(&decision), ["n1", "n2", "n3"]);
 }
 
 #[test]

@@ -151,15 +151,19 @@ fn any_fact() -> impl Strategy<Value = Fact> {
                     },
                 )
             }),
-        (node_name.clone(), zone, any::<bool>()).prop_map(|(name, labels, network_unavailable)| {
-            let addresses = ["10.0.0.2".parse().unwrap()].into();
-            let node = Node {
-                labels: mk_labels(&labels),
-                addresses,
-                network_unavailable,
-            };
-            Fact::Node(name.to_owned(), Some(node))
-        }),
+        (node_name.clone(), zone, any::<[bool; 2]>()).prop_map(
+            |(name, labels, [network_unavailable, drained])| {
+                let addresses = ["10.0.0.2".parse().unwrap()].into();
+                let node = Node {
+                    labels: mk_labels(&labels),
+                    addresses,
+                    network_unavailable,
+                    drained,
+                    ..Node::default()
+                };
+                Fact::Node(name.to_owned(), Some(node))
+            }
+        ),
         (node_name, any::<bool>()).prop_map(|(name, ready)| speaker(name, ready)),
     ];
     (base, prop::bool::weighted(0.2)).prop_map(|(fact, gone)| if gone { fact.gone() } else { fact })
