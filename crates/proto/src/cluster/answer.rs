@@ -117,9 +117,9 @@ impl Cluster {
     /// A node answers on the segment for an address of a group.
     pub(super) fn answered(&mut self, now: Instant, group: IpAddr, address: IpAddr, by: NodeId) {
         self.answered_by(now, by);
-        self.is_answered(now, address, by);
+        self.check_is_answered(now, address, by);
         if by != self.me() {
-            self.has_answered(now, address);
+            self.probe_is_answered(now, address);
         }
         if address != group {
             return;
@@ -132,6 +132,11 @@ impl Cluster {
             self.duty.vetoed.insert(group, until);
             self.duty.due(until, group);
             self.release(group, Cause::Conflict(by));
+        }
+        let record = self.records.get(group);
+        let is_owned = record.is_some_and(|record| record.owner == self.me());
+        if by != self.me() && is_owned && self.duty.serving.get(&group) == Some(&Role::Owner) {
+            self.rivalled(now, group, by);
         }
         let record = self.records.get(group);
         if let Some(handing) = self.duty.handing.get(&group).copied()

@@ -232,7 +232,7 @@ impl Cluster {
     }
 
     /// A node has answered for an address.
-    pub(super) fn is_answered(&mut self, now: Instant, address: IpAddr, by: NodeId) {
+    pub(super) fn check_is_answered(&mut self, now: Instant, address: IpAddr, by: NodeId) {
         self.hear_segment(now, address);
         let Some(mut watched) = self.checks.watched.get(&address).copied() else {
             return;

@@ -24,8 +24,9 @@ use super::{Cluster, Output, Role};
 /// A station that nobody knows is asked for again after this time: it may be a node that has just begun.
 const SECOND_LOOK: Duration = Duration::from_secs(1);
 
-/// The same as long as there are nodes of which it is not known how they are attached.
-const LAST_LOOK: Duration = Duration::from_secs(10);
+/// The same as long as there are nodes of which it is not known how they are attached. A Service gets another address only
+/// within ten seconds of its first one.
+const LAST_LOOK: Duration = Duration::from_secs(5);
 
 /// The time until somebody else who has an address is asked for again: it doubles.
 const ASK_AGAIN: Duration = Duration::from_secs(10);
@@ -115,6 +116,11 @@ impl Conflicts {
     /// There is none, but the record is kept for a while.
     pub(super) fn is_gone(&mut self, group: IpAddr) {
         self.gone.insert(group);
+    }
+
+    /// Whether this member has heard that there is no such group any more, while its record was kept.
+    pub(super) fn was_seen_to_go(&self, group: IpAddr) -> bool {
+        self.gone.contains(&group)
     }
 
     /// Its record is forgotten as well.
@@ -239,7 +245,7 @@ impl Cluster {
     }
 
     /// Another node answers for an address that is asked for: it will cease to, or the record is wrong.
-    pub(super) fn has_answered(&mut self, now: Instant, address: IpAddr) {
+    pub(super) fn probe_is_answered(&mut self, now: Instant, address: IpAddr) {
         if let Some(asking) = self.conflicts.asking.get_mut(&address) {
             asking.asked = 0;
             asking.next = Some(now + VETO);

@@ -8,12 +8,12 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use cortenlb_core::time::Instant;
-use cortenlb_wire::member::Record;
+use cortenlb_wire::member::{NodeId, Record};
 
 use super::answer::QUESTION;
-use super::duty::Handing;
+use super::duty::{Handing, Rival};
 use super::members::REMEMBERED;
-use super::{Candidates, Cause, Cluster, Role};
+use super::{Candidates, Cause, Cluster, Output, Role};
 
 /// A group moves so often within [`REMEMBERED`] without need.
 const BUDGET: usize = 4;
@@ -21,6 +21,14 @@ const BUDGET: usize = 4;
 /// Who is given a group that it cannot have, as far as it knows, waits for so long: it may hear that it can. While it waits
 /// the one before answers.
 const ASTRAY: Duration = Duration::from_millis(500);
+
+/// Who is given a group that it has not heard of waits for so long: in a burst one hears from the API server later than
+/// others.
+const IGNORANT: Duration = Duration::from_secs(2);
+
+/// Two owners that hear each other's answers have this time to come to one record: a partition that has just healed, or a
+/// hand-over, needs less.
+const RIVALRY: Duration = Duration::from_secs(2);
 
 /// Who gives a group away answers for at most so long until the next one does.
 const HAND_OVER: Duration = Duration::from_secs(1);
@@ -55,9 +63,94 @@ impl Cluster {
             }
         }
         let candidates = self.groups.get(&group);
-        if new.owner == me && candidates.is_some_and(|candidates| !candidates.contains_key(&me)) {
-            self.duty.astray.insert(group, now + ASTRAY);
+        self.duty.rivals.remove(&group);
+        if new.owner == me {
+            match candidates {
+                Some(candidates) if candidates.contains_key(&me) => {}
+                Some(_) => drop(self.duty.astray.insert(group, now + ASTRAY)),
+                None => self.given_unknown(now, group),
+            }
         }
+    }
+
+    /// This node has been given a group that it has not heard of, unless it has heard that there is none any more: it may
+    /// hear of it in a moment.
+    pub(super) fn given_unknown(&mut self, now: Instant, group: IpAddr) {
+        if self.is_up() && !self.conflicts.was_seen_to_go(group) {
+            self.duty.astray.insert(group, now + IGNORANT);
+            self.duty.due(now + IGNORANT, group);
+        }
+    }
+
+    /// It still has not heard of a group that it was given: it cannot answer for it, and nobody else does. So it gives it to
+    /// the first that stands by, who does likewise if need be, until nobody is left.
+    pub(super) fn as_ignorant(&mut self, now: Instant, group: IpAddr) {
+        let is_over = self.duty.astray.get(&group).is_some_and(|until| *until <= now);
+        let record = self.records.get(group).copied();
+        let Some(record) = record.filter(|record| is_over && record.owner == self.me() && self.is_up())
+        else {
+            return;
+        };
+        self.duty.astray.remove(&group);
+        let standbys = record.standbys.into_iter().flatten();
+        let mut able = standbys.filter(|id| self.members.is_up(*id));
+        let (Some(owner), second) = (able.next(), able.next()) else {
+            return;
+        };
+        let next = Record {
+            epoch: record.epoch.saturating_add(1),
+            revision: 0,
+            owner,
+            from: None,
+            standbys: [second, None],
+            ..record
+        };
+        self.write(now, next);
+    }
+
+    /// Another node answers for a group that this one owns and answers for: one of the two has a record that the other one
+    /// will not take, each for its own reasons. The segment has one answerer when the lesser of the two yields.
+    pub(super) fn rivalled(&mut self, now: Instant, group: IpAddr, by: NodeId) {
+        let known = self.duty.rivals.get(&group).copied();
+        let known = known.filter(|rival| rival.id == by && now - rival.heard < RIVALRY);
+        let since = known.map_or(now, |rival| rival.since);
+        if known.is_none() {
+            self.send_digests(now, by, false);
+        }
+        let rival = Rival {
+            id: by,
+            since,
+            heard: now,
+        };
+        self.duty.rivals.insert(group, rival);
+        self.duty.due(now + RIVALRY / 4, group);
+        let record = self.records.get(group).copied();
+        let Some(record) = record.filter(|_| now - since >= RIVALRY && self.me() < by) else {
+            return;
+        };
+        self.duty.rivals.remove(&group);
+        let next = Record {
+            epoch: record.epoch.saturating_add(1),
+            revision: 0,
+            owner: by,
+            from: None,
+            ..record
+        };
+        self.write(now, next);
+        self.release(group, Cause::Conflict(by));
+    }
+
+    /// Asks whether another node still answers for a group that this one owns.
+    pub(super) fn look_for_rival(&mut self, now: Instant, group: IpAddr) {
+        let Some(rival) = self.duty.rivals.get(&group) else {
+            return;
+        };
+        if now - rival.heard >= RIVALRY {
+            self.duty.rivals.remove(&group);
+            return;
+        }
+        self.duty.due(now + RIVALRY / 4, group);
+        self.outputs.push_back(Output::Ask { group });
     }
 
     /// This node has been given a group that it cannot have, as far as it knew then and knows now: after a while it gives it

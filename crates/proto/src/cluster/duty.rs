@@ -23,6 +23,8 @@ pub(super) struct Duty {
     pub(super) overdue: BTreeMap<IpAddr, Instant>,
     /// Until when these new groups wait for others to tell how they are attached.
     pub(super) unplaced: BTreeMap<IpAddr, Instant>,
+    /// Since when these groups are known and have no owner.
+    pub(super) unowned: BTreeMap<IpAddr, Instant>,
     /// Somebody has told so since it was looked at who stands by.
     pub(super) reattached: bool,
     /// When to look at a group again.
@@ -35,8 +37,10 @@ pub(super) struct Duty {
     pub(super) moves: BTreeMap<IpAddr, Vec<Instant>>,
     /// To whom this node gave groups last, and when.
     pub(super) gave: BTreeMap<IpAddr, (NodeId, Instant)>,
-    /// This node owns them, and was no candidate when it was given them; until then it keeps them.
+    /// This node owns them, and was no candidate when it was given them, or did not know them; until then it keeps them.
     pub(super) astray: BTreeMap<IpAddr, Instant>,
+    /// Another node answers for these as well, as the owner.
+    pub(super) rivals: BTreeMap<IpAddr, Rival>,
     /// When records were forgotten.
     pub(super) forgotten: BTreeMap<IpAddr, Instant>,
     /// Since when a record has no group.
@@ -54,6 +58,16 @@ pub(super) struct Handing {
     pub(super) cause: Cause,
 }
 
+/// Another node that answers for a group that this one owns and answers for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rival {
+    pub(super) id: NodeId,
+    /// Since when.
+    pub(super) since: Instant,
+    /// When it was heard last.
+    pub(super) heard: Instant,
+}
+
 /// How far the asking is.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Question {
@@ -68,6 +82,16 @@ impl Duty {
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         let first = self.agenda.first().map(|(at, _)| *at);
         first.into_iter().chain(self.all).min()
+    }
+
+    /// There is no such group any more.
+    pub(super) fn forget(&mut self, group: IpAddr) {
+        self.unplaced.remove(&group);
+        self.unowned.remove(&group);
+        self.astray.remove(&group);
+        self.doubtful.remove(&group);
+        self.vetoed.remove(&group);
+        self.overdue.remove(&group);
     }
 
     /// Looks at all groups then.

@@ -221,7 +221,7 @@ impl Cluster {
         }
     }
 
-    fn send_digests(&mut self, now: Instant, to: NodeId, answer: bool) {
+    pub(super) fn send_digests(&mut self, now: Instant, to: NodeId, answer: bool) {
         if let Some(known) = self.members.get_mut(to) {
             known.compared = Some(now);
         }

@@ -172,6 +172,11 @@ impl Members {
         member.phase == Phase::Dead && member.id != self.me && !self.roster.contains(&member.id)
     }
 
+    /// Gone, and not among the known speakers: others forget it a moment later, and tell of it until then.
+    fn is_no_news(&self, said: &Member) -> bool {
+        said.phase >= Phase::Away && said.id != self.me && !self.roster.contains(&said.id)
+    }
+
     fn forget(&mut self, id: NodeId) {
         if let Some(known) = self.known.remove(&id) {
             self.toggle(&known.member);
@@ -281,7 +286,7 @@ impl Members {
         match order {
             Some(std::cmp::Ordering::Less) => Merged::Older,
             Some(std::cmp::Ordering::Equal) => Merged::Known,
-            None if self.is_forgotten(&said) => Merged::Known,
+            None if self.is_no_news(&said) => Merged::Known,
             _ => {
                 self.set(now, said);
                 Merged::News

@@ -28,6 +28,7 @@ impl Cluster {
         self.groups.insert(group, candidates);
         self.duty.orphans.remove(&group);
         self.duty.forgotten.remove(&group);
+        self.duty.astray.remove(&group);
         if self.records.get(group).is_none() {
             self.records.set(Record { group, ..before });
         }

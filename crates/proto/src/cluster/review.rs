@@ -33,6 +33,7 @@ impl Cluster {
             .collect();
         for group in forgotten {
             self.duty.orphans.remove(&group);
+            self.duty.forget(group);
             self.duty.moves.remove(&group);
             self.duty.gave.remove(&group);
             self.duty.forgotten.insert(group, now);

@@ -58,9 +58,8 @@ impl Cluster {
             None => {
                 self.records.set_group(group, false);
                 self.groups.remove(&group);
-                self.duty.unplaced.remove(&group);
+                self.duty.forget(group);
                 self.conflicts.remove(group);
-                self.duty.astray.remove(&group);
                 if self.records.get(group).is_some() {
                     self.duty.orphans.insert(group, now);
                     self.conflicts.is_gone(group);
@@ -111,6 +110,7 @@ impl Cluster {
     fn record_changed(&mut self, now: Instant, old: Option<Record>, new: Record) {
         let group = new.group;
         self.duty.unplaced.remove(&group);
+        self.duty.unowned.remove(&group);
         if !self.groups.contains_key(&group) {
             self.duty.orphans.entry(group).or_insert(now);
         }
@@ -119,9 +119,14 @@ impl Cluster {
         }
         match old {
             Some(old) if old.owner != new.owner => self.changed_hands(now, &old, &new),
-            // Nobody has used it before, as far as is known.
-            None if new.owner == self.me() && new.epoch == 1 && self.is_up() => {
-                self.duty.doubtful.insert(group, Question::default());
+            None if new.owner == self.me() => {
+                // Nobody has used it before, as far as is known.
+                if new.epoch == 1 && self.is_up() {
+                    self.duty.doubtful.insert(group, Question::default());
+                }
+                if !self.groups.contains_key(&group) {
+                    self.given_unknown(now, group);
+                }
             }
             _ => {}
         }
@@ -160,7 +165,8 @@ impl Cluster {
             return;
         }
         let Some(candidates) = self.groups.get(&group).cloned() else {
-            return self.release(group, Cause::Gone);
+            self.release(group, Cause::Gone);
+            return self.as_ignorant(now, group);
         };
         if !self.is_up() {
             return self.release(group, Cause::Silent);
@@ -184,10 +190,19 @@ impl Cluster {
     }
 
     fn place_new(&mut self, now: Instant, group: IpAddr, candidates: &Candidates) {
-        if self.members.placer() != Some(self.me()) {
-            return;
-        }
         let gathered = self.life.since + GATHERING;
+        if self.members.placer() != Some(self.me()) {
+            // It may not have heard of the group, and then never will place it.
+            let known = *self.duty.unowned.entry(group).or_insert(now);
+            let overdue = known.max(gathered) + OVERDUE;
+            if now < overdue {
+                return self.duty.due(overdue, group);
+            }
+            let next = self.standbys(now, group, candidates, self.members.placer().unwrap_or(self.me()))[0];
+            if next != Some(self.me()) {
+                return;
+            }
+        }
         let missing = candidates
             .keys()
             .any(|id| matches!(self.members.phase(*id), None | Some(Phase::Joining)));
@@ -244,6 +259,7 @@ impl Cluster {
             }
         }
         self.serve(now, group, Role::Owner, self.cause_of(&record));
+        self.look_for_rival(now, group);
         if record.from.is_some() && self.duty.serving.contains_key(&group) {
             self.write(
                 now,
@@ -357,6 +373,7 @@ impl Cluster {
 
     fn without_owner(&mut self, now: Instant, record: Record, candidates: &Candidates) {
         let (group, owner) = (record.group, record.owner);
+        self.duty.overdue.remove(&group);
         let (phase, since, told) = match self.members.get(owner) {
             Some(known) => (known.member.phase, known.since, known.told),
             // It was there in the life of an earlier process.

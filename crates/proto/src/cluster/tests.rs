@@ -185,7 +185,7 @@ impl Lan {
                         self.input(id, Input::Answered { group, address, by });
                     }
                 }
-                Output::AskNode(other) if reach(&self.nodes[&other]) => {
+                Output::AskNode(other) if self.nodes.get(&other).is_some_and(reach) => {
                     self.input(id, Input::NodeAnswered(other));
                 }
                 _ => {}
@@ -203,7 +203,7 @@ impl Lan {
                 (_, Some(at)) if at <= end && timeout.is_none_or(|(timeout, _)| at <= timeout) => {
                     self.now = self.now.max(at);
                     let (_, _, to, bytes) = self.sent.pop_front().unwrap();
-                    if !self.nodes[&to].is_cut_off {
+                    if self.nodes.get(&to).is_some_and(|node| !node.is_cut_off) {
                         self.input(to, Input::Datagram(&bytes));
                     }
                 }

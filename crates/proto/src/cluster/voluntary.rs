@@ -10,6 +10,7 @@ use std::time::Duration;
 use cortenlb_core::time::Instant;
 use cortenlb_wire::member::NodeId;
 
+use super::members::REMEMBERED;
 use super::{Candidates, Cause, Cluster, Role};
 
 /// A node is given groups that others can have when it has been up, and has had its carriers, for so long.
@@ -75,10 +76,14 @@ impl Cluster {
         let count = |id: NodeId| self.records.count(id);
         let most = count(self.me()).checked_sub(FEWER)?;
         let serves = self.duty.serving.get(&group) == Some(&Role::Owner);
+        // Who was given it, and has it no longer, did not want it.
+        let gave = self.duty.gave.get(&group);
+        let gave = gave.filter(|(_, at)| now - *at < REMEMBERED).map(|(id, _)| *id);
         let equal = candidates.iter().filter(|(_, preference)| *preference == own);
         equal
             .map(|(id, _)| *id)
-            .filter(|id| serves && count(*id) <= most && self.welcomes(now, group, candidates, *id))
+            .filter(|id| serves && count(*id) <= most && Some(*id) != gave)
+            .filter(|id| self.welcomes(now, group, candidates, *id))
             .min_by_key(|id| count(*id))
             .filter(|_| self.may_move_at(now, group, 1).is_none())
     }

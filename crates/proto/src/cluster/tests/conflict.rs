@@ -160,7 +160,7 @@ fn where_nodes_are_not_known_yet_a_stranger_may_be_one_of_them() {
     let mut alone = Alone::new(1);
     alone.at.insert(vip(), STRANGER);
     alone.add(&[vip()], false);
-    alone.run(9 * SECOND);
+    alone.run(4 * SECOND);
     assert_eq!(alone.occupied, []);
     alone.run(2 * SECOND);
     assert_eq!(alone.occupied, [(vip(), Some(STRANGER))]);
@@ -171,7 +171,7 @@ fn a_stranger_that_turns_out_to_be_a_node_is_not_told() {
     let mut alone = Alone::new(1);
     alone.at.insert(vip(), STRANGER);
     alone.add(&[vip()], false);
-    alone.run(5 * SECOND);
+    alone.run(4 * SECOND);
     alone.at.clear();
     for _ in 0..100 {
         let (group, address, by) = (vip(), vip(), id(1));

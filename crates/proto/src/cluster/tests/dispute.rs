@@ -143,3 +143,96 @@ fn who_failed_twice_is_the_last_choice_for_three_minutes_from_then() {
         "it failed once in three minutes"
     );
 }
+
+/// Three nodes, of which one hears nothing from the API server any more: the placer, or another one. It is preferred.
+fn mk_ignorant(at: usize) -> (Lan, [NodeId; 3]) {
+    let mut lan = Lan::new(3, 0);
+    lan.run(10 * SECOND);
+    let mut ids = [id(0), id(1), id(2)];
+    ids.sort_unstable();
+    lan.candidates = Arc::new(ids.iter().map(|id| (*id, i64::from(*id == ids[at]))).collect());
+    for id in ids.into_iter().filter(|id| *id != ids[at]) {
+        let (group, candidates) = (group(0), Some(lan.candidates.clone()));
+        lan.input(id, Input::Group { group, candidates });
+    }
+    (lan, ids)
+}
+
+#[test]
+fn who_is_given_a_group_that_it_does_not_know_gives_it_to_who_stands_by() {
+    let (mut lan, ids) = mk_ignorant(2);
+    lan.run(300 * MILLISECOND);
+    assert!(lan.answerers(group(0)).is_empty());
+    assert_eq!(lan.nodes[&ids[0]].cluster.record(group(0)).unwrap().owner, ids[2]);
+    lan.run(2 * SECOND);
+    assert_ne!(lan.owner(group(0)), ids[2]);
+    // It hears of the group later: nothing moves back.
+    let before = lan.owner(group(0));
+    let candidates = Some(Arc::new(ids.iter().map(|id| (*id, 0)).collect()));
+    for id in ids {
+        let (group, candidates) = (group(0), candidates.clone());
+        lan.input(id, Input::Group { group, candidates });
+    }
+    lan.run(60 * SECOND);
+    assert_eq!(lan.owner(group(0)), before);
+}
+
+#[test]
+fn a_group_that_the_placer_does_not_know_is_placed_by_another_one() {
+    let (mut lan, ids) = mk_ignorant(0);
+    lan.run(SECOND);
+    assert!(lan.nodes[&ids[1]].cluster.record(group(0)).is_none());
+    // It may be placed on the placer, which does not keep what it does not know.
+    lan.run(4 * SECOND);
+    assert_ne!(lan.owner(group(0)), ids[0]);
+}
+
+#[test]
+fn who_has_seen_a_group_go_does_not_pass_its_record_on() {
+    let mut lan = Lan::new(3, 1);
+    lan.run(10 * SECOND);
+    let record = *lan.nodes[&id(0)].cluster.record(group(0)).unwrap();
+    for id in [0, 1, 2].map(id) {
+        let (group, candidates) = (group(0), None);
+        lan.input(id, Input::Group { group, candidates });
+    }
+    lan.run(60 * SECOND);
+    for node in lan.nodes.values() {
+        assert_eq!(node.cluster.record(group(0)).unwrap().epoch, record.epoch);
+    }
+}
+
+/// One knows of more speakers than there are, and so takes what it decides, and what others tell, for a minority's.
+#[test]
+fn of_two_owners_that_do_not_take_each_others_records_one_yields_as_soon_as_it_hears_the_other_one() {
+    let mut lan = Lan::new(3, 1);
+    lan.run(10 * SECOND);
+    let owner = lan.owner(group(0));
+    let mut others = [0, 1, 2].map(id).into_iter().filter(|id| *id != owner);
+    let stale = others.next().unwrap();
+    lan.input(stale, Input::Roster((0..9).map(id).collect()));
+    lan.run(2 * SECOND);
+    let (group, now) = (group(0), lan.now);
+    let cluster = &mut lan.node(stale).cluster;
+    let record = *cluster.record(group).unwrap();
+    let taken = Record {
+        owner: stale,
+        epoch: record.epoch + 1,
+        ..record
+    };
+    cluster.write(now, taken);
+    lan.run(5 * SECOND);
+    assert_eq!(
+        lan.answerers(group).len(),
+        2,
+        "neither takes the other one's record"
+    );
+    for (id, by) in [(owner, stale), (stale, owner)] {
+        let address = group;
+        lan.input(id, Input::Answered { group, address, by });
+    }
+    lan.run(3 * SECOND);
+    assert_eq!(lan.owner(group), owner.max(stale));
+    lan.run(60 * SECOND);
+    assert_eq!(lan.owner(group), owner.max(stale));
+}

@@ -101,3 +101,18 @@ fn who_has_one_group_more_keeps_it() {
     lan.run(200 * SECOND);
     assert_eq!(lan.owner(group(0)), owner);
 }
+
+#[test]
+fn who_does_not_keep_what_it_is_given_is_not_given_it_again() {
+    let mut lan = mk_lan(true);
+    // As far as the first one knows it can have none of them.
+    let others: Candidates = Arc::new([(id(1), 0), (id(2), 0)].into());
+    for number in 0..GROUPS {
+        let (group, candidates) = (group(number), Some(others.clone()));
+        lan.input(id(0), Input::Group { group, candidates });
+    }
+    lan.run(170 * SECOND);
+    assert_eq!(counts(&lan)[0], 0);
+    let most = (0..GROUPS).map(|at| lan.nodes[&id(1)].cluster.record(group(at)).unwrap().epoch);
+    assert!(most.max().unwrap() <= 3, "there and back, once");
+}

@@ -86,3 +86,24 @@ fn what_cannot_be_read_is_told() {
         panic!("{:?}", lan.nodes[&id(0)].unreadable);
     };
 }
+
+#[test]
+fn who_left_for_good_is_forgotten_once_and_not_learned_again_from_others() {
+    let mut lan = Lan::new(4, 4);
+    lan.run(10 * SECOND);
+    lan.input(id(3), Input::Restarting);
+    lan.run(200 * MILLISECOND);
+    lan.node(id(3)).is_on = false;
+    for number in 0..3 {
+        // Each hears of it from the API server at another time.
+        lan.run(400 * MILLISECOND);
+        lan.input(id(number), Input::Roster((0..3).map(id).collect()));
+    }
+    lan.run(20 * SECOND);
+    lan.nodes.values_mut().for_each(|node| node.phases.clear());
+    lan.run(60 * SECOND);
+    for (who, node) in lan.nodes.iter().filter(|(_, node)| node.is_on) {
+        assert_eq!(node.phases, [], "{who:?}");
+        assert_eq!(node.cluster.members().count(), 3, "{who:?}");
+    }
+}
