@@ -79,12 +79,15 @@ pub async fn follow(client: Client, namespace: String, source: Membership, mut t
                 Ok(keys) => {
                     tracing::info!("the key of the speakers is known");
                     tell(keys);
+                    known = found;
                 }
-                Err(error) => {
+                // It is looked for again: it may be mended.
+                Err(error) if !is_searching => {
+                    is_searching = true;
                     tracing::error!(%error, "Secret {namespace}/{name} has no usable key under {KEY}, {ACCEPTED_KEY}");
                 }
+                Err(_) => {}
             }
-            known = found;
         }
         sleep(if known[0].is_some() { LOOK } else { SEARCH }).await;
     }

@@ -59,14 +59,18 @@ pub use timeline::Takeover;
 pub use transport::Bind;
 use transport::Transport;
 
-/// The groups that this node owns, by their lowest addresses; none while that is not known.
-type Owned = watch::Sender<Option<BTreeSet<IpAddr>>>;
-
-/// The addresses that stations have which are no nodes, and where.
-type Contested = watch::Sender<BTreeMap<IpAddr, MacAddr>>;
-
-/// The records, for the next process of this node.
-type Records = watch::Sender<Vec<u8>>;
+/// What the thread tells the rest of the process: the newest of each.
+#[derive(Debug, Default)]
+struct Told {
+    /// The groups that this node owns, by their lowest addresses; none while that is not known.
+    owned: watch::Sender<Option<BTreeSet<IpAddr>>>,
+    /// The addresses that stations have which are no nodes, and where.
+    contested: watch::Sender<BTreeMap<IpAddr, MacAddr>>,
+    /// The records, for the next process of this node.
+    records: watch::Sender<Vec<u8>>,
+    failovers: Failovers,
+    claims: Claims,
+}
 
 /// What the responder is told once.
 #[derive(Debug)]
@@ -152,7 +156,7 @@ pub async fn spawn(registry: &mut Registry, settings: Settings) -> Result<Handle
         waker: poller.waker(),
     });
     // One for the task that follows the links and one for the thread: neither tells more than one.
-    let (failures, told) = mpsc::channel(2);
+    let (failures, ended) = mpsc::channel(2);
 
     let metrics = metrics::Metrics::register(registry);
     let me = NodeId::of(&node);
@@ -171,11 +175,14 @@ pub async fn spawn(registry: &mut Registry, settings: Settings) -> Result<Handle
         ownership.restore(now, &records);
     }
     let machines = (Responder::new(refresh), ownership, transport.transpose()?);
-    let (owned, contested, records) = (Owned::default(), Contested::default(), Records::default());
-    let (failovers, claims) = (Failovers::default(), Claims::default());
-    let (following, warning, saving) = (owned.subscribe(), contested.subscribe(), records.subscribe());
-    let telling = (owned, contested, records, failovers.clone(), claims.clone());
-    let driver = driver::Driver::new(poller, Arc::clone(&mailbox), metrics, machines, telling);
+    let told = Told::default();
+    let (owned, contested) = (told.owned.subscribe(), told.contested.subscribe());
+    let (records, failovers, claims) = (
+        told.records.subscribe(),
+        told.failovers.clone(),
+        told.claims.clone(),
+    );
+    let driver = driver::Driver::new(poller, Arc::clone(&mailbox), metrics, machines, told);
     let failed = failures.clone();
     let thread = thread::Builder::new()
         .name("layer2".into())
@@ -191,14 +198,14 @@ pub async fn spawn(registry: &mut Registry, settings: Settings) -> Result<Handle
     let names = watch::Sender::new(exclusions.names(&changes.borrow_and_update()));
     let handle = Handle {
         names: names.subscribe(),
-        owned: following,
-        contested: warning,
-        records: saving,
+        owned,
+        contested,
+        records,
         failovers,
         claims,
         mailbox: Arc::clone(&mailbox),
         thread: Some(thread),
-        failures: told,
+        failures: ended,
     };
     tokio::spawn(async move {
         let _ = failures.try_send(Failure::Links(links.run().await));

@@ -51,6 +51,10 @@ const INPUTS: usize = 256;
 /// node meanwhile.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// One that tells something, but not all that is needed, is waited for so long: others do without this node for ten seconds
+/// before they take what it has.
+const PATIENCE_AT_MOST: Duration = Duration::from_secs(6);
+
 /// What the flags say, parsed.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -292,6 +296,7 @@ impl Speaker {
         self.index.handle(Input::Links(names));
         let mut batch = Vec::with_capacity(INPUTS);
         let patience = tokio::time::sleep(PATIENCE);
+        let latest = tokio::time::Instant::now() + PATIENCE_AT_MOST;
         tokio::pin!(patience);
         loop {
             tokio::select! {
@@ -331,7 +336,8 @@ impl Speaker {
             self.metrics.updates.inc_by(batch.len() as u64);
             if self.known.is_some() && !batch.is_empty() {
                 // It is there, and may take long to list what there is.
-                patience.as_mut().reset(tokio::time::Instant::now() + PATIENCE);
+                let later = tokio::time::Instant::now() + PATIENCE;
+                patience.as_mut().reset(later.min(latest));
             }
             for input in batch.drain(..) {
                 self.index.handle(input);

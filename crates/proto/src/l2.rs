@@ -14,7 +14,7 @@
 //! And the segment can be [asked](Input::Ask) who answers for an address, served or not.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use cortenlb_core::announce::Interfaces as Scope;
@@ -38,8 +38,8 @@ use gratuitous::Served;
 pub use output::{DropReason, Output, Purpose};
 use pace::Lines;
 pub use pace::{FIRST_AT_ONCE, LATER_AT_ONCE, PACE, QUESTIONS_AT_ONCE};
-pub use question::LISTEN;
 use question::Question;
+pub use question::{LISTEN, Whose};
 pub use stand_in::Announcement;
 use stand_in::Name;
 
@@ -65,6 +65,8 @@ pub struct Interface {
     pub arp: bool,
     /// The link-local address that advertisements come from; none: it cannot announce IPv6 addresses.
     pub ndp: Option<Ipv6Addr>,
+    /// An IPv4 address of its own, from which hosts are asked for theirs.
+    pub ipv4: Option<Ipv4Addr>,
 }
 
 /// What happens to the responder.
@@ -85,6 +87,8 @@ pub enum Input<'a> {
         address: IpAddr,
         /// On which interfaces.
         scope: Scope,
+        /// Whether it may be a host's own.
+        whose: Whose,
     },
     /// A frame has come in.
     Frame {
@@ -150,7 +154,11 @@ impl Responder {
             }
             Input::Gateways(gateways) => self.replace_gateways(now, gateways),
             Input::Friends(friends) => self.friends = friends,
-            Input::Ask { address, scope } => self.ask(now, address, &scope),
+            Input::Ask {
+                address,
+                scope,
+                whose,
+            } => self.ask(now, address, &scope, whose),
             Input::Frame {
                 interface,
                 protocol,

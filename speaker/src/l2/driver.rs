@@ -24,13 +24,12 @@ use cortenlb_proto::l2::{Input, Output, Purpose, Responder, Response};
 use cortenlb_wire::ethernet::EtherType;
 use tracing::{debug, error, warn};
 
-use super::claims::{Claim, Claims};
-use super::failovers::Failovers;
+use super::claims::Claim;
 use super::metrics::Metrics;
 use super::ownership::{Action, Ownership, Plan};
 use super::timeline::Phase;
 use super::transport::{Received, Transport};
-use super::{Contested, Desired, Mailbox, Owned, Records};
+use super::{Desired, Mailbox, Told};
 
 mod ports;
 
@@ -57,11 +56,7 @@ pub(super) struct Driver {
     transport: Option<Transport>,
     /// What waits for the keys: without them nobody could be heard, and everybody would take everything.
     waiting: Option<Plan>,
-    owned: Owned,
-    contested: Contested,
-    records: Records,
-    failovers: Failovers,
-    claims: Claims,
+    told: Told,
     /// The responder has come to need other sockets or filters.
     is_stale: bool,
     /// How many questions are open.
@@ -72,6 +67,8 @@ pub(super) struct Driver {
     memberships: BTreeMap<(u32, Ipv6Addr), Membership>,
     /// Ports that are wanted and were not open for a while: frames were lost.
     late: BTreeSet<Port>,
+    /// When sockets were opened anew that did not seem to be heard, by interface.
+    reopened: BTreeMap<u32, Instant>,
     /// When to try again what could not be opened.
     retry: Option<Instant>,
     statistics: Instant,
@@ -89,10 +86,9 @@ impl Driver {
         mailbox: Arc<Mailbox>,
         metrics: Metrics,
         machines: (Responder, Ownership, Option<Transport>),
-        told: (Owned, Contested, Records, Failovers, Claims),
+        told: Told,
     ) -> Self {
         let (responder, ownership, transport) = machines;
-        let (owned, contested, records, failovers, claims) = told;
         Self {
             poller,
             mailbox,
@@ -101,17 +97,14 @@ impl Driver {
             ownership,
             transport,
             waiting: None,
-            owned,
-            contested,
-            records,
-            failovers,
-            claims,
+            told,
             is_stale: false,
             asked: 0,
             end: None,
             ports: BTreeMap::new(),
             memberships: BTreeMap::new(),
             late: BTreeSet::new(),
+            reopened: BTreeMap::new(),
             retry: None,
             statistics: now(),
         }
@@ -241,22 +234,31 @@ impl Driver {
                     self.reconcile();
                     self.perform();
                 }
-                Action::Owned(owned) => drop(self.owned.send_if_modified(|known| {
+                Action::Owned(owned) => drop(self.told.owned.send_if_modified(|known| {
                     let changed = *known != owned;
                     *known = owned;
                     changed
                 })),
-                Action::Contested(contested) => drop(self.contested.send_replace(contested)),
+                Action::Contested(contested) => drop(self.told.contested.send_replace(contested)),
                 Action::Reopen(interfaces) => self.reopen(&interfaces),
-                Action::Ask { address, scope } => {
-                    self.responder.handle_input(now(), Input::Ask { address, scope });
+                Action::Ask {
+                    address,
+                    scope,
+                    whose,
+                } => {
+                    let ask = Input::Ask {
+                        address,
+                        scope,
+                        whose,
+                    };
+                    self.responder.handle_input(now(), ask);
                 }
-                Action::Save(records) => drop(self.records.send_replace(records)),
+                Action::Save(records) => drop(self.told.records.send_replace(records)),
                 Action::Unreadable(error) => {
                     debug!(%error, "a datagram of another speaker cannot be read");
                     self.metrics.unreadable(error);
                 }
-                Action::Taken(at, taken) => self.failovers.taken(at, taken, &self.metrics),
+                Action::Taken(at, taken) => self.told.failovers.taken(at, taken, &self.metrics),
                 Action::Friends(friends) => self.responder.handle_input(now(), Input::Friends(friends)),
             }
         }
@@ -391,6 +393,7 @@ impl Driver {
                     let name = self.name(interface);
                     self.metrics.claimed_by_friend(address, name);
                     debug!(name, interface, %address, %by, "another node claims an address that is announced here");
+                    self.ownership.claimed(now(), interface, address, by);
                 }
                 Output::Claimed {
                     interface,
@@ -402,7 +405,7 @@ impl Driver {
                     self.metrics.claimed(address, name);
                     // Once in ten seconds for each address, so that a quarrel does not fill the log.
                     if response == Response::Defended {
-                        if !self.claims.defended(now(), Claim { address, by }) {
+                        if !self.told.claims.defended(now(), Claim { address, by }) {
                             self.metrics.untold.inc();
                         }
                         warn!(name, interface, %address, %by, "another station claims an address that is announced here; defended");
@@ -434,7 +437,7 @@ impl Driver {
     }
 
     fn reached(&self, address: IpAddr, phase: Phase) {
-        self.failovers.reached(now(), address, phase, &self.metrics);
+        self.told.failovers.reached(now(), address, phase, &self.metrics);
     }
 
     /// An interface's name, for the log: `?` once it is no longer announced on.

@@ -155,11 +155,16 @@ fn plugged(link: &Link) -> Option<Interface> {
     let fit = !link.noarp && link.master.is_none();
     let mac = link.mac.filter(|mac| fit && mac.is_station())?;
     let ndp = link.addresses.iter().copied().find_map(link_local);
+    let ipv4 = link.addresses.iter().find_map(|address| match address {
+        IpAddr::V4(address) => Some(*address),
+        IpAddr::V6(_) => None,
+    });
     let interface = Interface {
         name: link.name.clone(),
         mac,
         arp: link.broadcast,
         ndp,
+        ipv4,
     };
     (interface.arp || interface.ndp.is_some()).then_some(interface)
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use cortenlb_core::announce::Interfaces as Scope;
 use cortenlb_core::time::Instant;
 use cortenlb_proto::cluster::{Candidates, Cause, Cluster, Former, Input, NodeId, Output, Role, Unreadable};
-use cortenlb_proto::l2::{Announcement, Table};
+use cortenlb_proto::l2::{Announcement, Table, Whose};
 use cortenlb_wire::mac::MacAddr;
 
 use super::attached::Ports;
@@ -21,7 +21,7 @@ mod contested;
 mod segment;
 mod told;
 
-/// The link-layer addresses of the other nodes are asked for again after this time.
+/// The link-layer addresses of other nodes that have not told them are asked for again after this time.
 const MACS: Duration = Duration::from_secs(60);
 
 /// The least time between two versions of what is kept for the next process.
@@ -83,7 +83,11 @@ pub(super) enum Action {
     /// Open the sockets on these interfaces anew.
     Reopen(Vec<u32>),
     /// Ask on the segment.
-    Ask { address: IpAddr, scope: Scope },
+    Ask {
+        address: IpAddr,
+        scope: Scope,
+        whose: Whose,
+    },
     /// A datagram of another speaker could not be read.
     Unreadable(Unreadable),
     /// These are the link-layer addresses of the cluster's other nodes.
@@ -225,8 +229,8 @@ impl Ownership {
         if self.is_stale || changed {
             self.actions.push_back(Action::Owned(self.owned()));
         }
-        self.tell_contested();
         if std::mem::take(&mut self.is_stale) {
+            self.tell_contested();
             let table = self.table();
             self.actions.push_front(Action::Table(table));
             for (at, taken) in std::mem::take(&mut self.taken) {
@@ -243,6 +247,7 @@ impl Ownership {
     /// Takes in a new plan.
     pub(super) fn set_plan(&mut self, now: Instant, plan: Plan) {
         let before = std::mem::replace(&mut self.plan, plan);
+        self.keep_addresses(&before.groups);
         if before.speakers != self.plan.speakers {
             let before = before.speakers.into_iter();
             self.former
@@ -337,25 +342,16 @@ impl Ownership {
         if now >= self.ask_macs {
             self.ask_macs = now + MACS;
             self.forget_former();
-            let others: Vec<NodeId> = self
-                .plan
-                .speakers
-                .keys()
-                .copied()
-                .filter(|id| *id != self.me)
-                .collect();
+            // Most say themselves what theirs are: if all asked all, questions would grow with the square of their number.
+            let unknown = |id: &NodeId| *id != self.me && self.macs_of(*id).is_empty();
+            let others: Vec<NodeId> = self.plan.speakers.keys().copied().filter(unknown).collect();
             others.into_iter().for_each(|id| self.ask_node(id));
         }
         if now >= self.ask_gateways && self.plan.speakers.len().is_multiple_of(2) {
             self.ask_gateways = now + GATEWAY;
             let answers = self.gateway_answered.is_some_and(|at| now - at <= 2 * GATEWAY);
             self.handle(now, Input::Gateway(answers));
-            let scope = Scope::All;
-            let ask = |address| Action::Ask {
-                address,
-                scope: scope.clone(),
-            };
-            self.actions.extend(self.gateways.iter().copied().map(ask));
+            self.actions.extend(self.gateways.iter().copied().map(ask_host));
         }
     }
 
@@ -420,15 +416,17 @@ impl Ownership {
         let group = self.plan.groups.get(&group);
         let scope = group.and_then(|group| group.addresses.get(&address));
         let scope = scope.cloned().unwrap_or(Scope::All);
-        self.actions.push_back(Action::Ask { address, scope });
+        let whose = Whose::Vip;
+        self.actions.push_back(Action::Ask {
+            address,
+            scope,
+            whose,
+        });
     }
 
     fn ask_node(&mut self, id: NodeId) {
         let addresses = self.addresses_of(id).to_vec();
-        for address in addresses {
-            let scope = Scope::All;
-            self.actions.push_back(Action::Ask { address, scope });
-        }
+        self.actions.extend(addresses.into_iter().map(ask_host));
     }
 
     fn table(&self) -> Table {
@@ -452,6 +450,15 @@ impl Ownership {
             })
         });
         addresses.collect()
+    }
+}
+
+/// Asks for an address that a host has, or is about to take.
+fn ask_host(address: IpAddr) -> Action {
+    Action::Ask {
+        address,
+        scope: Scope::All,
+        whose: Whose::Host,
     }
 }
 

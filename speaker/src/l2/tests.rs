@@ -281,6 +281,7 @@ fn an_interface_that_comes_back_unnoticed_is_heard_again() {
                 mac: NODE_MAC,
                 arp: true,
                 ndp: None,
+                ipv4: None,
             };
             let poller = Poller::new().unwrap();
             let mailbox = Arc::new(Mailbox {

@@ -1,9 +1,13 @@
 //! Asking the segment who answers for an address, without claiming or teaching anything.
 //!
-//! The question is a probe (RFC 5227 §2.1.1: broadcast, without a sender's address) or a solicitation as in duplicate
-//! address detection (RFC 4862 §5.4.2: from the unspecified address to the solicited-node group): a neighbour that
-//! answered a question with a sender would learn it first. The delays of both RFCs are for many hosts that are switched
-//! on at once; here somebody waits for the answer, and says how often to ask.
+//! The question for a VIP is a probe (RFC 5227 §2.1.1: broadcast, without a sender's address) or a solicitation as in
+//! duplicate address detection (RFC 4862 §5.4.2: from the unspecified address to the solicited-node group): a neighbour
+//! that answered a question with a sender would learn it first. The delays of both RFCs are for many hosts that are
+//! switched on at once; here somebody waits for the answer, and says how often to ask.
+//!
+//! A host that is about to take its own address would take such a question for a sign that somebody else is about to take
+//! it as well, and give it up (RFC 5227 §2.1.1, RFC 4862 §5.4.3). So for hosts the question has a sender: the asking
+//! interface's own address.
 //!
 //! Everything counts as an answer that says where the address is: a reply, but also a request or announcement with
 //! this sender (RFC 5227 §2.1.1), and any advertisement for it (RFC 4862 §5.4.4). To a solicitation from the
@@ -28,9 +32,19 @@ use super::{Interface, Key, Output, Purpose, Responder};
 /// How long after a question answers are listened for.
 pub const LISTEN: Duration = Duration::from_secs(1);
 
+/// Whose address is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// One that no interface has.
+    Vip,
+    /// A host's own.
+    Host,
+}
+
 /// A question about one address on one interface.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Question {
+    whose: Whose,
     /// The end of listening; none while the question waits for its turn.
     pub(super) until: Option<Instant>,
     /// Where the address was said to be since, and by which station.
@@ -38,13 +52,13 @@ pub(super) struct Question {
 }
 
 impl Responder {
-    pub(super) fn ask(&mut self, now: Instant, address: IpAddr, scope: &Scope) {
+    pub(super) fn ask(&mut self, now: Instant, address: IpAddr, scope: &Scope, whose: Whose) {
         let interfaces = self.interfaces.iter();
         for (&index, _) in interfaces.filter(|(_, interface)| interface.has(address, scope)) {
             let question = self.questions.entry((address, index));
             // One that still waits keeps its place: asked ever again it would never be sent.
             let waits = matches!(&question, Entry::Occupied(asked) if asked.get().until.is_none());
-            question.insert_entry(Question::default());
+            question.insert_entry(Question::new(whose));
             if !waits {
                 let lines = self.lines.entry(index).or_default();
                 lines.arm(now, address, Task::Question);
@@ -57,12 +71,13 @@ impl Responder {
         let (address, index) = key;
         let question = self.questions.get_mut(&key).expect("it is kept while it waits");
         question.until = Some(now + LISTEN);
+        let whose = question.whose;
         self.outputs.push_back(Output::Send {
             interface: index,
             protocol: EtherType::of(address),
             address,
             purpose: Purpose::Question,
-            frame: frame(&self.interfaces[&index], address),
+            frame: frame(&self.interfaces[&index], address, whose),
         });
     }
 
@@ -117,9 +132,26 @@ impl Responder {
     }
 }
 
-fn frame(interface: &Interface, address: IpAddr) -> Vec<u8> {
+impl Question {
+    const fn new(whose: Whose) -> Self {
+        Self {
+            whose,
+            until: None,
+            answers: BTreeSet::new(),
+        }
+    }
+}
+
+fn frame(interface: &Interface, address: IpAddr, whose: Whose) -> Vec<u8> {
+    let asks_host = whose == Whose::Host;
     match address {
-        IpAddr::V4(address) => arp::Repr::request(interface.mac, Ipv4Addr::UNSPECIFIED, address).emit(),
-        IpAddr::V6(address) => Solicitation::multicast(interface.mac, Ipv6Addr::UNSPECIFIED, address).emit(),
+        IpAddr::V4(address) => {
+            let sender = interface.ipv4.filter(|_| asks_host);
+            arp::Repr::request(interface.mac, sender.unwrap_or(Ipv4Addr::UNSPECIFIED), address).emit()
+        }
+        IpAddr::V6(address) => {
+            let sender = interface.ndp.filter(|_| asks_host);
+            Solicitation::multicast(interface.mac, sender.unwrap_or(Ipv6Addr::UNSPECIFIED), address).emit()
+        }
     }
 }

@@ -33,6 +33,7 @@ fn mk_interface(index: u32) -> Interface {
         mac: mac(index as u8),
         arp: true,
         ndp: Some(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, index as u16)),
+        ipv4: Some(Ipv4Addr::new(172, 21, 5, 10 + index as u8)),
     }
 }
 

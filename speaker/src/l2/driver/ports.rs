@@ -21,6 +21,9 @@ const RETRY: Duration = Duration::from_secs(1);
 /// The time until a socket that failed is opened anew. Longer than a notification takes that its interface is down,
 /// which makes the attempt needless.
 const REOPEN: Duration = Duration::from_millis(50);
+/// The least time until the sockets on an interface are opened anew once more because others hear no answer: each time all
+/// that is announced there is told anew.
+const REOPEN_AGAIN: Duration = Duration::from_secs(60);
 
 impl Driver {
     /// Opens, closes and filters, so that every served address is heard, and nothing else.
@@ -101,11 +104,32 @@ impl Driver {
         }
     }
 
-    /// Opens the sockets on these interfaces anew: they do not seem to hear, or to be heard.
+    /// Opens the sockets on these interfaces anew, each interface once in a while: they do not seem to hear, or to be heard.
+    /// The old ones are closed when the new ones are there, so that others miss nothing.
     pub(super) fn reopen(&mut self, interfaces: &[u32]) {
-        let ports: Vec<Port> = self.ports.keys().copied().collect();
-        for port in ports.into_iter().filter(|(index, _)| interfaces.contains(index)) {
-            self.lose(port, &io::ErrorKind::TimedOut.into());
+        let at = now();
+        self.reopened.retain(|_, before| at - *before < REOPEN_AGAIN);
+        let is_due = |index: &u32| interfaces.contains(index) && !self.reopened.contains_key(index);
+        let ports = self.ports.keys().copied().filter(|(index, _)| is_due(index));
+        for port in ports.collect::<Vec<Port>>() {
+            let (interface, protocol) = port;
+            self.reopened.insert(interface, at);
+            let Some(open) = self.ports.get_mut(&port) else {
+                continue;
+            };
+            match PacketSocket::open(interface, protocol, &program(&open.addresses)) {
+                Ok(socket) => open.socket = socket,
+                Err(error) => {
+                    self.lose(port, &io::Error::other(chain(&error)));
+                    continue;
+                }
+            }
+            if protocol == EtherType::Ipv6 {
+                self.memberships.retain(|&(index, _), _| index != interface);
+            }
+            self.is_stale = true;
+            self.responder
+                .handle_input(at, Input::Reopened { interface, protocol });
         }
     }
 

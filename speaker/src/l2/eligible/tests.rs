@@ -41,6 +41,7 @@ fn an_ordinary_interface_announces_both_families() {
         mac: MAC,
         arp: true,
         ndp,
+        ipv4: Some("172.21.5.11".parse().unwrap()),
     };
     assert_eq!(interface(&mk_link()), Some(expected));
 }
@@ -52,7 +53,7 @@ fn some_interfaces_announce_one_family() {
         ..mk_link()
     };
     let found = interface(&without_link_local).unwrap();
-    assert_eq!((found.arp, found.ndp), (true, None));
+    assert_eq!((found.arp, found.ndp, found.ipv4), (true, None, None));
     let without_broadcast = Link {
         broadcast: false,
         ..mk_link()

@@ -39,6 +39,19 @@ impl Ownership {
         }
     }
 
+    /// What this node may no longer announce it answers for until the next owner does: where, is what the plan said before.
+    pub(super) fn keep_addresses(&mut self, before: &BTreeMap<IpAddr, Group>) {
+        for (lowest, _) in self.cluster.serving() {
+            let Some(group) = self.plan.groups.get_mut(&lowest) else {
+                continue;
+            };
+            if group.addresses.is_empty() && !group.candidates.contains_key(&self.me) {
+                let known = before.get(&lowest).map(|group| group.addresses.clone());
+                group.addresses = known.unwrap_or_default();
+            }
+        }
+    }
+
     /// A member is attached in another way than before.
     pub(super) fn narrow_anew(&mut self, now: Instant) {
         let narrowed: Vec<IpAddr> = self.narrowed.keys().copied().collect();

@@ -53,6 +53,11 @@ impl Ownership {
         self.handle(now, input);
     }
 
+    /// Another node says that it has an address that this one answers for: both may be owners.
+    pub(in crate::l2) fn claimed(&mut self, now: Instant, interface: u32, address: IpAddr, by: MacAddr) {
+        self.answered_for_group(now, interface, address, by);
+    }
+
     /// The same, said by another station (`source`): a node that stands in for another one says nothing new.
     pub(super) fn answered_for(
         &mut self,

@@ -32,8 +32,8 @@ impl Ownership {
         if self.heard.look(now, !nodes.is_empty()) == Some(Hearing::Lost) {
             tracing::warn!(
                 nodes = nodes.join(", "),
-                "no other speaker was heard for 10 s, although their pods are there: is UDP 7946 (--ml-bindport) blocked \
-                 between nodes? While it is, nothing fails over"
+                "no other speaker was heard for 10 s, although their pods are there: is their UDP port (--ml-bindport, \
+                 7946 by default) blocked between nodes? While it is, nothing fails over"
             );
         }
     }

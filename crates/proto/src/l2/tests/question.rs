@@ -10,6 +10,7 @@ fn ask(address: impl Into<IpAddr>) -> Input<'static> {
     Input::Ask {
         address: address.into(),
         scope: Scope::All,
+        whose: Whose::Vip,
     }
 }
 
@@ -113,6 +114,7 @@ fn it_is_asked_wherever_it_can_be_served_or_not() {
     let on_one = Input::Ask {
         address: VIP.into(),
         scope: Scope::Listed(BTreeSet::from(["eth2".to_owned(), "eth3".to_owned()])),
+        whose: Whose::Vip,
     };
     assert_eq!(questions(&step(&mut responder, T0, on_one)), [(VIP.into(), 2)]);
     assert_eq!(
@@ -120,6 +122,27 @@ fn it_is_asked_wherever_it_can_be_served_or_not() {
         [],
         "no interface, no question"
     );
+}
+
+/// A question without a sender would have a host that is about to take the address give it up.
+#[test]
+fn a_host_is_asked_from_the_interfaces_own_address() {
+    let mut responder = mk_idle();
+    let own = mk_interface(1);
+    for address in [IpAddr::from(VIP), vip6().into()] {
+        let whose = Whose::Host;
+        let question = Input::Ask {
+            address,
+            scope: Scope::All,
+            whose,
+        };
+        let (_, frame) = frame_of(&step(&mut responder, T0, question));
+        let expected = match address {
+            IpAddr::V4(address) => arp::Repr::request(own.mac, own.ipv4.unwrap(), address).emit(),
+            IpAddr::V6(address) => Solicitation::multicast(own.mac, own.ndp.unwrap(), address).emit(),
+        };
+        assert_eq!(frame, expected);
+    }
 }
 
 /// Both ends are ours: the answers as they are on the wire, from an owner and from one who stands in for it.

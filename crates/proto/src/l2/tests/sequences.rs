@@ -173,7 +173,7 @@ proptest! {
                 }
                 Op::Ask { address: number } => {
                     let asked = address(number);
-                    let questions = step(&mut responder, now, Input::Ask { address: asked, scope: Scope::All });
+                    let questions = step(&mut responder, now, Input::Ask { address: asked, scope: Scope::All, whose: Whose::Vip });
                     let sent: Vec<_> = questions
                         .iter()
                         .map(|output| match output {

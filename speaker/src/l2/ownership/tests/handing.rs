@@ -58,3 +58,21 @@ fn what_was_asked_before_a_pause_is_not_answered_after_it() {
     assert!(actions.iter().any(|action| is_table(action, false)));
     assert!(!actions.iter().any(|action| matches!(action, Action::Finish)));
 }
+
+#[test]
+fn who_may_not_announce_a_group_any_more_answers_until_the_next_one_does() {
+    let mut lan = Lan::new();
+    let (owner, now) = (lan.answering()[0], lan.now);
+    let mut drained = plan();
+    let group = drained.groups.get_mut(&vip()).unwrap();
+    let others = group.candidates.iter().filter(|(id, _)| **id != owner);
+    group.candidates = others.map(|(id, _)| (*id, 0)).collect::<BTreeMap<_, _>>().into();
+    // What it may announce itself: nothing.
+    group.addresses.clear();
+    lan.node(owner).set_plan(now, drained);
+    let given = actions(lan.node(owner));
+    assert!(!given.iter().any(|action| is_table(action, false)), "{given:?}");
+    let taken = deliver(&mut lan, given).into_iter().flatten().collect();
+    let ended: Vec<Action> = deliver(&mut lan, taken).into_iter().flatten().collect();
+    assert!(ended.iter().any(|action| is_table(action, false)), "{ended:?}");
+}
