@@ -43,7 +43,7 @@ impl Conflicts {
         match change {
             Change::Apply(_) => {}
             Change::Delete(view) => drop(self.known.remove(&view.key)),
-            Change::Reset(views) if self.known.is_empty() || views.is_empty() => {}
+            Change::Reset(_) if self.known.is_empty() => {}
             Change::Reset(views) => {
                 let present: BTreeSet<&ServiceKey> = views.iter().map(|view| &view.key).collect();
                 self.known.retain(|key, _| present.contains(key));

@@ -193,6 +193,11 @@ fn ports(component: Component) -> Vec<ContainerPort> {
 /// What both containers have. No CPU limit: throttling would delay answers on the wire.
 fn container(component: Component, image: &str, probe_host: Option<&str>) -> Container {
     let request = |amount: &str| Quantity(amount.to_owned());
+    let cpu = match component {
+        Component::Controller => "20m",
+        // It needs as little, and the share that it gets on a node without idle time follows from this: as kube-proxy's.
+        Component::Speaker => "100m",
+    };
     Container {
         name: component.name().to_owned(),
         image: Some(image.to_owned()),
@@ -205,7 +210,7 @@ fn container(component: Component, image: &str, probe_host: Option<&str>) -> Con
         ports: Some(ports(component)),
         resources: Some(ResourceRequirements {
             requests: Some(BTreeMap::from([
-                ("cpu".to_owned(), request("20m")),
+                ("cpu".to_owned(), request(cpu)),
                 ("memory".to_owned(), request("32Mi")),
             ])),
             ..Default::default()
