@@ -223,23 +223,25 @@ impl Ownership {
     }
 
     /// The next thing to do. A new table comes before what others are told: who hears that this node answers may cease to.
+    /// It is made when it is asked for, so that an older one cannot come after it.
     pub(super) fn poll_action(&mut self) -> Option<Action> {
         let is_up = self.cluster.is_up();
         let changed = std::mem::replace(&mut self.was_up, is_up) != is_up;
-        if self.is_stale || changed {
-            self.actions.push_back(Action::Owned(self.owned()));
-        }
-        if std::mem::take(&mut self.is_stale) {
-            self.tell_contested();
-            let table = self.table();
-            self.actions.push_front(Action::Table(table));
-            for (at, taken) in std::mem::take(&mut self.taken) {
-                self.actions.push_front(Action::Taken(at, taken));
-            }
+        if self.is_stale {
             // After a pause others may have what was asked for.
             if std::mem::take(&mut self.finishes) && is_up {
-                self.actions.push_front(Action::Finish);
+                return Some(Action::Finish);
             }
+            if let Some((at, taken)) = self.taken.pop() {
+                return Some(Action::Taken(at, taken));
+            }
+            self.is_stale = false;
+            self.tell_contested();
+            self.actions.push_back(Action::Owned(self.owned()));
+            return Some(Action::Table(self.table()));
+        }
+        if changed {
+            self.actions.push_back(Action::Owned(self.owned()));
         }
         self.actions.pop_front()
     }

@@ -76,3 +76,24 @@ fn who_may_not_announce_a_group_any_more_answers_until_the_next_one_does() {
     let ended: Vec<Action> = deliver(&mut lan, taken).into_iter().flatten().collect();
     assert!(ended.iter().any(|action| is_table(action, false)), "{ended:?}");
 }
+
+#[test]
+fn what_changes_while_that_is_answered_comes_with_one_table() {
+    let mut lan = Lan::new();
+    let (owner, now) = (lan.answering()[0], lan.now);
+    lan.node(owner).handle(now, Input::Drain(true));
+    let given = actions(lan.node(owner));
+    let taken: Vec<Action> = deliver(&mut lan, given).into_iter().flatten().collect();
+    for action in taken {
+        if let Action::Send { to, bytes } = action
+            && to == owner
+        {
+            lan.node(owner).handle(now, Input::Datagram(&bytes));
+        }
+    }
+    assert!(matches!(lan.node(owner).poll_action(), Some(Action::Finish)));
+    lan.node(owner).set_plan(now, plan());
+    let mut tables = actions(lan.node(owner));
+    tables.retain(|action| matches!(action, Action::Table(_)));
+    assert!(tables.len() == 1 && is_table(&tables[0], false), "{tables:?}");
+}
