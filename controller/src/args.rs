@@ -20,8 +20,6 @@ use crate::secret::Wanted;
 #[derive(Clone, Debug, Parser)]
 #[command(name = "controller", version)]
 pub struct Args {
-    #[command(flatten)]
-    common: Flags,
     /// Name of this pod, by which it holds the Lease; by default the host name
     #[arg(long, env = "METALLB_POD_NAME", default_value = "")]
     pod_name: String,
@@ -45,6 +43,9 @@ pub struct Args {
     /// Name of the controller's Deployment, which that Secret is deleted with
     #[arg(long, env = "METALLB_DEPLOYMENT", default_value = "")]
     deployment: String,
+    // Behind the others: the last of these flags come below a heading of the help, and so would all that follow them.
+    #[command(flatten)]
+    common: Flags,
     #[command(flatten)]
     without_effect: WithoutEffect,
 }

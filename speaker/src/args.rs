@@ -19,8 +19,6 @@ const SPEAKER_LABELS: &str = "app=metallb,component=speaker";
 #[derive(Clone, Debug, Parser)]
 #[command(name = "speaker", version)]
 pub struct Args {
-    #[command(flatten)]
-    common: Flags,
     /// Name of this node
     #[arg(long, env = "METALLB_NODE_NAME")]
     node_name: String,
@@ -53,6 +51,9 @@ pub struct Args {
     rebalance: bool,
     #[command(flatten)]
     membership: MembershipFlags,
+    // Behind the others: the last of these flags come below a heading of the help, and so would all that follow them.
+    #[command(flatten)]
+    common: Flags,
     #[command(flatten)]
     without_effect: WithoutEffect,
 }

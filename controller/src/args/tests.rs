@@ -1,4 +1,5 @@
 use super::*;
+use clap::CommandFactory;
 
 #[test]
 fn metallbs_command_lines_are_accepted() {
@@ -67,5 +68,15 @@ fn the_secret_is_kept_only_if_it_is_named() {
     assert_eq!(
         of(&["--ml-secret-name=memberlist", "--deployment=controller"]),
         wanted(Some("controller"))
+    );
+}
+
+#[test]
+fn the_page_of_flags_has_what_they_say() {
+    let page = include_str!("../../../docs/reference-flags.md");
+    let table = flags::table(&Args::command());
+    assert!(
+        page.contains(&table),
+        "docs/reference-flags.md must contain:\n{table}"
     );
 }

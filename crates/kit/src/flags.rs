@@ -1,6 +1,9 @@
 //! The flags and the start that both programs have in common: MetalLB's names, so that its manifests and charts start
 //! these programs unchanged.
 
+#[cfg(any(test, feature = "fake"))]
+mod table;
+
 use std::io;
 
 use clap::Args;
@@ -8,6 +11,9 @@ use thiserror::Error;
 use tracing_subscriber::util::TryInitError;
 
 use crate::logs::{self, LogLevel};
+
+#[cfg(any(test, feature = "fake"))]
+pub use table::table;
 
 /// Where a pod finds the namespace it runs in.
 const NAMESPACE_FILE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";

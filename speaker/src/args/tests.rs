@@ -1,4 +1,5 @@
 use super::*;
+use clap::CommandFactory;
 
 fn parse(args: &[&str]) -> Args {
     let required = ["speaker", "--node-name=n1", "--pod-name=speaker-1"];
@@ -117,4 +118,14 @@ fn probes_are_local_and_metrics_follow_the_nodes_family() {
         ["127.0.0.1:17472", "[::]:9120"]
     );
     assert_eq!(texts(None, None), ["127.0.0.1:17472"]);
+}
+
+#[test]
+fn the_page_of_flags_has_what_they_say() {
+    let page = include_str!("../../../docs/reference-flags.md");
+    let table = flags::table(&Args::command());
+    assert!(
+        page.contains(&table),
+        "docs/reference-flags.md must contain:\n{table}"
+    );
 }

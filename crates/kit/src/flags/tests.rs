@@ -1,4 +1,4 @@
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use super::*;
 
@@ -36,4 +36,21 @@ fn flags_without_effect_are_accepted_and_named() {
 #[test]
 fn a_log_level_that_does_not_exist_is_refused() {
     assert!(Program::try_parse_from(["program", "--log-level=loud"]).is_err());
+}
+
+#[test]
+fn the_table_has_each_flag_with_its_variable_its_default_and_what_it_says() {
+    let table = table(&Program::command());
+    let lines: Vec<&str> = table.lines().collect();
+    assert_eq!(
+        lines[2],
+        "| `--namespace` | `METALLB_NAMESPACE` | – | Namespace of the configuration; by default the one of the pod |"
+    );
+    assert!(lines.contains(&"| `--port` | – | `9120` | Port of /metrics (plain HTTP); 0 disables it |"));
+    let last = lines[lines.len() - 5..].iter();
+    assert!(
+        last.clone()
+            .all(|line| line.ends_with("| accepted, without effect |")),
+        "{last:?}"
+    );
 }
