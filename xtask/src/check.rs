@@ -1,6 +1,7 @@
 //! `cargo xtask check`: what holds for the source as such. All checks run; each says what to do.
 
 mod arrows;
+mod docs;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,7 +9,7 @@ use std::process::Command;
 use anyhow::{Context as _, bail, ensure};
 use clap::Args;
 
-/// Check arrows between crates, formatting, clippy, generated files and file length.
+/// Check arrows between crates, formatting, clippy, generated files, file length and documentation.
 #[derive(Args)]
 pub(crate) struct Check {}
 
@@ -34,11 +35,12 @@ type Named = (&'static str, fn() -> anyhow::Result<()>);
 
 /// Runs all checks, shows what came of each, and hands it to `report`.
 pub(crate) fn run(report: &mut dyn FnMut(&str, anyhow::Result<()>)) {
-    let checks: [Named; 5] = [
+    let checks: [Named; 6] = [
         ("arrows", arrows::check),
         ("rustfmt", rustfmt),
         ("generated", crate::r#gen::check),
         ("length", length),
+        ("docs", docs::check),
         ("clippy", clippy),
     ];
     for (name, check) in checks {
@@ -82,7 +84,7 @@ fn cargo(arguments: &[&str]) -> anyhow::Result<()> {
 /// No Rust file above [`MOST`] lines; those above [`AIM`] are named.
 fn length() -> anyhow::Result<()> {
     let mut refused = Vec::new();
-    for path in rust_files(&crate::workspace_root())? {
+    for path in files(&crate::workspace_root(), ".rs")? {
         let lines = std::fs::read_to_string(&path)?.lines().count();
         if lines > MOST {
             refused.push(format!("{} has {lines} lines", path.display()));
@@ -99,9 +101,9 @@ fn length() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The Rust files below `folder`, without what is built.
-fn rust_files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
+/// The files below `folder` whose names end so, without what is built.
+fn files(folder: &Path, end: &str) -> anyhow::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
         let name = path
@@ -109,10 +111,10 @@ fn rust_files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
             .and_then(|name| name.to_str())
             .unwrap_or_default();
         if path.is_dir() && name != "target" && !name.starts_with('.') {
-            files.extend(rust_files(&path)?);
-        } else if name.ends_with(".rs") {
-            files.push(path);
+            found.extend(files(&path, end)?);
+        } else if name.ends_with(end) {
+            found.push(path);
         }
     }
-    Ok(files)
+    Ok(found)
 }
