@@ -1,9 +1,10 @@
 //! `cargo xtask demo`: the whole story in one command, on a real Kubernetes, with its set-up and its clean-up.
 
+mod gateway;
 mod stage;
 
 use anyhow::ensure;
-use clap::Args;
+use clap::{Args, Subcommand};
 use cortenlb_lab::{Lab, LabOptions};
 use serde_json::json;
 use stage::Stage;
@@ -11,15 +12,24 @@ use stage::Stage;
 /// Bring up a Kubernetes on this machine, install CortenLB, and show a LoadBalancer Service at work.
 #[derive(Args)]
 pub(crate) struct Demo {
+    #[command(subcommand)]
+    story: Option<Story>,
     /// Leave the lab running, to look around.
-    #[arg(long)]
+    #[arg(long, global = true)]
     keep: bool,
     /// The name of the lab to use; one of that name is taken down first.
-    #[arg(long, default_value = "demo")]
+    #[arg(long, global = true, default_value = "demo")]
     name: String,
     /// Number of nodes, 2 to 5: one of them will be cut off.
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(2..=5))]
+    #[arg(long, global = true, default_value_t = 3, value_parser = clap::value_parser!(u8).range(2..=5))]
     nodes: u8,
+}
+
+/// Another story than that of a node that is cut off.
+#[derive(Subcommand)]
+enum Story {
+    /// MicroK8s add-on, Traefik, Gateway API, DNS and a browser.
+    Gateway,
 }
 
 const VIP: &str = "172.21.5.240";
@@ -46,17 +56,26 @@ spec:
 impl Demo {
     /// Runs the demonstration; the lab is taken down at its end, after a failure too, unless it is to be kept.
     pub(crate) async fn run(self) -> anyhow::Result<()> {
-        let Self { keep, name, nodes } = self;
+        let Self {
+            story,
+            keep,
+            name,
+            nodes,
+        } = self;
         Lab::down(&name).await?;
-        let product = crate::image::product()?;
-        say("Starting a Kubernetes of its own in network namespaces, with CortenLB installed");
         let options = LabOptions {
             name: name.clone(),
             nodes: nodes.into(),
-            product: Some(product),
             ..LabOptions::default()
         };
-        let outcome = tell(options).await;
+        let outcome = match story {
+            Some(Story::Gateway) => gateway::tell(options).await,
+            None => {
+                let product = Some(crate::image::product()?);
+                say("Starting a Kubernetes of its own in network namespaces, with CortenLB installed");
+                tell(LabOptions { product, ..options }).await
+            }
+        };
         if keep {
             println!("\nThe lab is still running. To look around:");
             println!("  cargo xtask lab kubectl --name {name} -- get svc -A");

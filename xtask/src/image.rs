@@ -59,6 +59,18 @@ pub(crate) fn product() -> anyhow::Result<Product> {
     })
 }
 
+/// The same with what scenarios need besides.
+pub(crate) fn scenarios_product() -> anyhow::Result<cortenlb_e2e::Product> {
+    let Product { image, manifest } = product()?;
+    let root = crate::workspace_root();
+    Ok(cortenlb_e2e::Product {
+        image,
+        manifest,
+        examples: root.join("crds/examples"),
+        artefacts: crate::target_directory(&root).join("artefacts"),
+    })
+}
+
 fn default_path() -> PathBuf {
     crate::target_directory(&crate::workspace_root()).join("image/cortenlb.tar")
 }

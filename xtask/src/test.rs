@@ -65,8 +65,8 @@ impl Test {
             );
         } else {
             section("Scenarios on the lab");
-            match crate::image::product() {
-                Ok(product) => run_scenarios(&scenarios, filter, &name, product, &mut count).await,
+            match crate::image::scenarios_product() {
+                Ok(product) => run_scenarios(&scenarios, filter, &name, &product, &mut count).await,
                 Err(error) => count.failed.push(format!("the image: {error:#}")),
             }
         }
@@ -78,15 +78,10 @@ async fn run_scenarios(
     scenarios: &[cortenlb_e2e::Scenario],
     filter: &str,
     lab: &str,
-    product: cortenlb_lab::Product,
+    product: &cortenlb_e2e::Product,
     count: &mut Count,
 ) {
-    let product = cortenlb_e2e::Product {
-        image: product.image,
-        manifest: product.manifest,
-        examples: crate::workspace_root().join("crds/examples"),
-    };
-    let summary = cortenlb_e2e::run(scenarios, filter, lab, &product).await;
+    let summary = cortenlb_e2e::run(scenarios, filter, lab, product).await;
     count.passed += summary.passed;
     let failed = summary
         .failed

@@ -205,6 +205,7 @@ impl Cluster {
     /// is away.
     pub async fn reset(&self, stage: Stage) -> anyhow::Result<()> {
         self.api_back().await?;
+        self.lab.unmute().await?;
         let nodes: Api<Node> = Api::all(self.client.clone());
         for node in nodes.list(&ListParams::default()).await? {
             let name = node.metadata.name.unwrap_or_default();

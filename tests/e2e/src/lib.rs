@@ -5,6 +5,7 @@
 //! | [`cluster`] | a lab as scenarios use it: objects, waiting, requests from the client host |
 //! | [`objects`] | builders of the objects that scenarios create |
 //! | [`observer`] | watches all Services through a fault, and judges every event |
+//! | [`reference`] | the story that CortenLB exists for, as a demonstration and as a scenario |
 //! | [`runner`] | the order, the clean-up between scenarios, the count |
 //! | `scenarios` | the scenarios, by area |
 //!
@@ -15,6 +16,7 @@ use std::path::PathBuf;
 pub mod cluster;
 pub mod objects;
 pub mod observer;
+pub mod reference;
 pub mod runner;
 mod scenarios;
 
@@ -30,4 +32,6 @@ pub struct Product {
     pub manifest: PathBuf,
     /// The example objects of the API types, accepted and rejected.
     pub examples: PathBuf,
+    /// The folder in which scenarios keep what is to be looked at afterwards.
+    pub artefacts: PathBuf,
 }

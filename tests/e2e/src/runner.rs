@@ -16,6 +16,8 @@ pub struct Scenario {
     pub name: &'static str,
     /// Where it runs.
     pub stage: Stage,
+    /// What it needs besides a lab, and may take minutes to bring once: before its time is counted.
+    pub prepare: Option<fn() -> BoxFuture<'static, anyhow::Result<()>>>,
     /// What it does.
     pub run: for<'a> fn(&'a Cluster) -> BoxFuture<'a, anyhow::Result<()>>,
 }
@@ -134,8 +136,13 @@ async fn visit(
 
 async fn run_one(cluster: &Cluster, scenario: &Scenario, summary: &mut Summary) {
     println!("scenario {} …", scenario.name);
+    let prepared = match scenario.prepare {
+        Some(prepare) => prepare().await.context("bringing what it needs"),
+        None => Ok(()),
+    };
     let start = Instant::now();
     let outcome = async {
+        prepared?;
         cluster
             .reset(scenario.stage)
             .await

@@ -5,6 +5,7 @@ mod announce;
 mod conflict;
 mod contention;
 mod faults;
+mod gateway;
 mod install;
 mod lifecycle;
 mod ownership;
@@ -21,7 +22,14 @@ macro_rules! scenario {
         Scenario {
             name: stringify!($name),
             stage: Stage::$stage,
+            prepare: None,
             run: |cluster| Box::pin($area::$name(cluster)),
+        }
+    };
+    ($stage:ident, $area:ident :: $name:ident, after $prepare:path) => {
+        Scenario {
+            prepare: Some(|| Box::pin($prepare())),
+            ..scenario!($stage, $area::$name)
         }
     };
 }
@@ -32,6 +40,12 @@ pub fn all() -> Vec<Scenario> {
         scenario!(Bare, install::invalid_objects_are_rejected_without_us),
         scenario!(Bare, install::webhook_left_behind_blocks_nothing),
         scenario!(Bare, install::pools_right_after_install),
+        scenario!(Bare, gateway::microk8s_addon),
+        scenario!(
+            Bare,
+            gateway::traefik_with_gateway_api,
+            after gateway::prepare
+        ),
         scenario!(Installed, addresses::external_ip_answers),
         scenario!(Installed, addresses::twelfth_service_waits_for_a_free_address),
         scenario!(Installed, addresses::requested_addresses),
@@ -61,6 +75,7 @@ pub fn all() -> Vec<Scenario> {
         scenario!(Installed, ownership::an_excluded_node_gives_its_address_away),
         scenario!(Installed, ownership::restarts_without_the_api_server),
         scenario!(Installed, ownership::owner_cut_off),
+        scenario!(Installed, ownership::owner_whose_answers_are_lost),
         scenario!(Single, announce::one_node_and_the_exclude_label),
         scenario!(TwoSegments, segments::owner_without_carrier),
         scenario!(TwoSegments, segments::owner_without_speaker_on_a_second_segment),

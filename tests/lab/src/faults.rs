@@ -1,6 +1,7 @@
 //! What can go wrong with a node or the API server, on purpose.
 
 use std::fs;
+use std::net::Ipv4Addr;
 
 use crate::command;
 use crate::error::LabError;
@@ -46,6 +47,44 @@ impl Lab {
             ];
             command::run("bridge", &words).await?;
         }
+        Ok(())
+    }
+
+    /// Loses the frames in which a node says by ARP that it has an address, and nothing else that it sends: to everybody
+    /// else on the VIP segment it does not answer for that address.
+    ///
+    /// # Errors
+    /// There is no such node.
+    pub async fn mute(&self, node: &str, address: Ipv4Addr) -> Result<(), LabError> {
+        let port = self.plan.node(node)?.port(Segment::Vip);
+        let address = address.to_string();
+        let rule = [
+            "-A",
+            "FORWARD",
+            "-i",
+            &port,
+            "-p",
+            "ARP",
+            "--arp-ip-src",
+            &address,
+            "-j",
+            "DROP",
+        ];
+        self.filter_frames(&rule).await
+    }
+
+    /// Undoes every [`Lab::mute`].
+    ///
+    /// # Errors
+    /// The filter cannot be changed.
+    pub async fn unmute(&self) -> Result<(), LabError> {
+        self.filter_frames(&["-F", "FORWARD"]).await
+    }
+
+    async fn filter_frames(&self, rule: &[&str]) -> Result<(), LabError> {
+        let lan = self.plan.lan();
+        let words = ["netns", "exec", &lan, "ebtables"];
+        command::run("ip", &[&words[..], rule].concat()).await?;
         Ok(())
     }
 

@@ -1,7 +1,8 @@
 //! What the machine must have: root and a few Debian packages.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt as _;
+use std::io::Write as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use crate::command::{self, CommandError};
@@ -34,11 +35,12 @@ pub enum HostError {
 }
 
 /// Programs that the lab calls, and the Debian package of each.
-const PROGRAMS: [(&str, &str); 9] = [
+const PROGRAMS: [(&str, &str); 10] = [
     ("ip", "iproute2"),
     ("bridge", "iproute2"),
     ("iptables", "iptables"),
     ("ip6tables", "iptables"),
+    ("ebtables", "iptables"),
     ("conntrack", "conntrack"),
     ("runc", "runc"),
     ("curl", "curl"),
@@ -59,13 +61,25 @@ pub(crate) fn require_root() -> Result<(), HostError> {
     }
 }
 
-/// Checks for the programs, and installs their packages where apt-get is there.
+/// Checks for the programs of a lab, and installs their packages where apt-get is there.
 pub(crate) async fn require_programs() -> Result<(), HostError> {
-    let missing = missing();
-    if missing.is_empty() {
+    require(missing).await
+}
+
+/// The same for programs that only some scenarios need: each with its Debian package.
+///
+/// # Errors
+/// Some are missing, and cannot be installed.
+pub async fn require_packages(programs: &[(&'static str, &'static str)]) -> Result<(), HostError> {
+    require(|| not_in_path(programs)).await
+}
+
+async fn require(missing: impl Fn() -> Vec<(&'static str, &'static str)>) -> Result<(), HostError> {
+    let wanted = missing();
+    if wanted.is_empty() {
         return Ok(());
     }
-    let mut packages: Vec<&str> = missing.iter().map(|(_, package)| *package).collect();
+    let mut packages: Vec<&str> = wanted.iter().map(|(_, package)| *package).collect();
     packages.sort_unstable();
     packages.dedup();
     if in_path("apt-get") {
@@ -82,6 +96,7 @@ pub(crate) async fn require_programs() -> Result<(), HostError> {
         .collect();
         let what = format!("installing Debian packages: {}", packages.join(" "));
         let install = async {
+            let _quiet = NoServices::new();
             command::run("apt-get", &["-q", "update"]).await?;
             command::run("apt-get", &arguments).await
         };
@@ -90,13 +105,43 @@ pub(crate) async fn require_programs() -> Result<(), HostError> {
             source,
         };
         progress::during(&what, install).await.map_err(failed)?;
-        return require_none_missing();
     }
-    require_none_missing()
+    require_none(&missing())
 }
 
-fn require_none_missing() -> Result<(), HostError> {
-    let missing = missing();
+/// While it lives, a package that is installed starts no server of its own on this machine: Debian's `invoke-rc.d` asks this
+/// program, if there is one.
+struct NoServices {
+    is_ours: bool,
+}
+
+impl NoServices {
+    const POLICY: &str = "/usr/sbin/policy-rc.d";
+
+    fn new() -> Self {
+        let policy = fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o755)
+            .open(Self::POLICY);
+        // If there is one, it is the machine's own.
+        let written = policy.and_then(|mut file| file.write_all(b"#!/bin/sh\nexit 101\n"));
+        Self {
+            is_ours: written.is_ok(),
+        }
+    }
+}
+
+impl Drop for NoServices {
+    fn drop(&mut self) {
+        if self.is_ours {
+            // Nothing depends on it.
+            let _ = fs::remove_file(Self::POLICY);
+        }
+    }
+}
+
+fn require_none(missing: &[(&str, &str)]) -> Result<(), HostError> {
     if missing.is_empty() {
         return Ok(());
     }
@@ -107,11 +152,13 @@ fn require_none_missing() -> Result<(), HostError> {
     })
 }
 
+fn not_in_path(programs: &[(&'static str, &'static str)]) -> Vec<(&'static str, &'static str)> {
+    let programs = programs.iter().copied();
+    programs.filter(|(program, _)| !in_path(program)).collect()
+}
+
 fn missing() -> Vec<(&'static str, &'static str)> {
-    let mut missing: Vec<_> = PROGRAMS
-        .into_iter()
-        .filter(|(program, _)| !in_path(program))
-        .collect();
+    let mut missing = not_in_path(&PROGRAMS);
     if !Path::new(CNI_PLUGINS).join(PLUGINS.0).exists() {
         missing.push(PLUGINS);
     }

@@ -12,6 +12,10 @@ use crate::folder::{FileError, Root, create_dir};
 use crate::image::{Image, write_archive};
 use crate::progress;
 
+mod traefik;
+
+pub use traefik::Traefik;
+
 /// The image of the pods' sandbox.
 pub(crate) const PAUSE_IMAGE: &str = "lab.local/pause:1";
 /// The image of an HTTP backend for scenarios; it is loaded on every node. Listens on 8080 (`--port`), answers `/` with

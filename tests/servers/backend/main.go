@@ -1,6 +1,6 @@
 // Command backend is an HTTP server for scenarios: it says which pod on which node answered, and whom.
 //
-//	GET  /            pod, node and the client's address
+//	GET  /            pod, node and the client's address; or the page of --page
 //	GET  /healthz     always 200
 //	GET  /readyz      200, or 503 after POST /ready?on=false, until POST /ready?on=true
 //	GET  /lookup?name=NAME   the addresses that the pod's resolver finds
@@ -24,12 +24,18 @@ import (
 
 func main() {
 	port := flag.Int("port", 8080, "TCP port to listen on, both families")
+	page := flag.String("page", "", "HTML to answer / with")
 	drain := flag.Duration("drain", 0, "how long to serve on, unready, after SIGTERM")
 	flag.Parse()
 
 	var unready atomic.Bool
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
+		if *page != "" {
+			w.Header().Set("Content-Type", "text/html; charset=utf-8")
+			fmt.Fprintln(w, *page)
+			return
+		}
 		client, _, err := net.SplitHostPort(r.RemoteAddr)
 		if err != nil {
 			client = r.RemoteAddr

@@ -65,12 +65,7 @@ pub(super) async fn run(name: &str, mut plan: Plan) -> anyhow::Result<()> {
     plan.vips.sort_unstable();
     plan.vips.dedup();
     let plan = &plan;
-    let product = crate::image::product()?;
-    let product = Product {
-        image: product.image,
-        manifest: product.manifest,
-        examples: crate::workspace_root().join("crds/examples"),
-    };
+    let product = crate::image::scenarios_product()?;
     let lab = |nodes, nics| LabOptions {
         name: name.to_owned(),
         nodes,

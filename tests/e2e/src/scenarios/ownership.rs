@@ -1,6 +1,6 @@
 //! Who answers when nodes and speakers come and go.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use cortenlb_lab::probe::{Prober, Report};
@@ -79,8 +79,12 @@ async fn told_of(cluster: &Cluster, owner: &str, taken: &str) -> anyhow::Result<
 
 /// Waits until somebody else answers than `lost`; returns whose MAC it is.
 pub(super) async fn answered_by_another(cluster: &Cluster, lost: &str) -> anyhow::Result<String> {
+    answered_at_by_another(cluster, VIP, lost).await
+}
+
+async fn answered_at_by_another(cluster: &Cluster, vip: &str, lost: &str) -> anyhow::Result<String> {
     let answered = eventually(SOON, || async {
-        let answers = cluster.who_answers(VIP).await?;
+        let answers = cluster.who_answers(vip).await?;
         let other = answers.first().filter(|mac| *mac != lost);
         other.cloned().with_context(|| format!("answered by {answers:?}"))
     });
@@ -221,4 +225,34 @@ pub(super) async fn restarts_without_the_api_server(cluster: &Cluster) -> anyhow
     let after = cluster.announced_from("web").await?;
     ensure!(after == owner, "{owner} had it, {after} announces it");
     Ok(())
+}
+
+/// The owner's answers do not come through, although it is heard otherwise: another node asks, notices, and one of those
+/// that stand by takes over. The owner gains nothing when its answers come through again.
+pub(super) async fn owner_whose_answers_are_lost(cluster: &Cluster) -> anyhow::Result<()> {
+    // One that has not moved in another scenario a moment ago: it would stay.
+    let vip = "172.21.5.249";
+    cluster.pool("default-addresspool", &[RANGE]).await?;
+    cluster.advertise("default", json!({})).await?;
+    cluster
+        .create(mk_service("web").annotation("metallb.io/loadBalancerIPs", vip))
+        .await?;
+    let owner = cluster.announced_from("web").await?;
+    let lost = cluster.mac_of(&owner).await?;
+    ensure!(cluster.who_answers(vip).await? == [lost.clone()]);
+    let begin = Instant::now();
+    cluster.lab.mute(&owner, vip.parse()?).await?;
+    let taken = answered_at_by_another(cluster, vip, &lost).await?;
+    println!("  taken over after {} s", begin.elapsed().as_secs());
+    cluster.lab.unmute().await?;
+    eventually(SOON, || async {
+        let node = cluster.announced_from("web").await?;
+        let answers = cluster.who_answers(vip).await?;
+        ensure!(
+            answers == [taken.clone()] && cluster.mac_of(&node).await? == taken,
+            "{taken} had taken it; {node} announces, and {answers:?} answers"
+        );
+        Ok(())
+    })
+    .await
 }
