@@ -191,15 +191,16 @@ impl Cluster {
 
     fn place_new(&mut self, now: Instant, group: IpAddr, candidates: &Candidates) {
         let gathered = self.life.since + GATHERING;
-        if self.members.placer() != Some(self.me()) {
+        let (placer, me) = (self.members.placer(), self.me());
+        if placer != Some(me) {
             // It may not have heard of the group, and then never will place it.
             let known = *self.duty.unowned.entry(group).or_insert(now);
             let overdue = known.max(gathered) + OVERDUE;
             if now < overdue {
                 return self.duty.due(overdue, group);
             }
-            let next = self.standbys(now, group, candidates, self.members.placer().unwrap_or(self.me()))[0];
-            if next != Some(self.me()) {
+            let next = self.standbys(now, group, candidates, placer.unwrap_or(me))[0];
+            if next != Some(me) {
                 return;
             }
         }
