@@ -228,8 +228,16 @@ pub fn rival(pod: &core_v1::Pod) -> Fact {
 pub fn is_metallbs(pod: &core_v1::Pod, component: &str) -> bool {
     let has = |key: &str, value: &str| pod.labels().get(key).is_some_and(|is| is == value);
     let by_manifests = has("app", "metallb") && has("component", component);
-    let by_chart = has("app.kubernetes.io/name", "metallb") && has("app.kubernetes.io/component", component);
+    let by_chart = has("app.kubernetes.io/component", component)
+        && (has("app.kubernetes.io/name", "metallb") || is_told_metallbs_variables(pod));
     (by_manifests || by_chart) && !pod.labels().contains_key(names::COMPONENT)
+}
+
+/// The chart's value `nameOverride` takes the place of its name in the labels. But both programs need a variable of this name.
+fn is_told_metallbs_variables(pod: &core_v1::Pod) -> bool {
+    let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
+    let mut variables = containers.flat_map(|container| container.env.iter().flatten());
+    variables.any(|variable| variable.name == "METALLB_POD_NAME")
 }
 
 /// Whether the condition `Ready` is True.

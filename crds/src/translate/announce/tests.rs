@@ -408,12 +408,14 @@ fn a_speaker_is_ready_until_it_is_being_deleted() {
 fn metallbs_speakers_are_known_by_their_labels_and_readiness() {
     let manifests = json!({ "app": "metallb", "component": "speaker" });
     let chart = json!({ "app.kubernetes.io/name": "metallb", "app.kubernetes.io/component": "speaker" });
+    let renamed = json!({ "app.kubernetes.io/name": "lb", "app.kubernetes.io/component": "speaker" });
     let ours = json!({ "app": "metallb", "component": "speaker", "cortenlb.io/component": "speaker" });
     let controller = json!({ "app": "metallb", "component": "controller" });
     let leaving = Some("2026-01-01T00:00:00Z");
     let rows = [
         (&manifests, "True", None, true),
         (&chart, "True", None, true),
+        (&renamed, "True", None, true),
         // It answers until its containers have ended.
         (&manifests, "True", leaving, true),
         (&manifests, "False", None, false),
@@ -425,9 +427,35 @@ fn metallbs_speakers_are_known_by_their_labels_and_readiness() {
     for (number, (labels, ready, deleted, answers)) in rows.into_iter().enumerate() {
         let pod = serde_json::from_value(json!({
             "metadata": { "name": "speaker-1", "labels": labels, "deletionTimestamp": deleted },
+            "spec": { "containers": [{ "name": "speaker", "env": [{ "name": "METALLB_POD_NAME" }] }] },
             "status": { "conditions": [{ "type": "Ready", "status": ready }] },
         }));
         let fact = Fact::Rival("speaker-1".to_owned(), answers.then_some(()));
         assert_eq!(rival(&pod.unwrap()), fact, "row {number}");
     }
+}
+
+/// Another chart's component may be called so as well.
+#[test]
+fn a_speaker_of_another_name_without_metallbs_variables_is_somebody_elses() {
+    let pod = |variables: Value| -> core_v1::Pod {
+        serde_json::from_value(json!({
+            "metadata": {
+                "name": "speaker-1",
+                "labels": { "app.kubernetes.io/name": "choir", "app.kubernetes.io/component": "speaker" },
+            },
+            "spec": { "containers": [{ "name": "speaker", "env": variables }] },
+        }))
+        .unwrap()
+    };
+    assert!(!is_metallbs(&pod(json!([{ "name": "POD_NAME" }])), "speaker"));
+    assert!(!is_metallbs(&pod(json!(null)), "speaker"));
+    assert!(is_metallbs(
+        &pod(json!([{ "name": "METALLB_POD_NAME" }])),
+        "speaker"
+    ));
+    assert!(!is_metallbs(
+        &pod(json!([{ "name": "METALLB_POD_NAME" }])),
+        "controller"
+    ));
 }
