@@ -3,6 +3,7 @@
 //! ```text
 //! $CORTENLB_LAB_DIR            by default ~/.cache/cortenlb/lab
 //! ├── servers/NAME-HASH/       programs built from tests/servers, shared by all labs
+//! ├── helm/                    what Helm keeps for itself
 //! ├── labs/NAME/               one lab: lab.json, pki, log, run, etcd and a folder for each node
 //! ├── labs/NAME.lock           held by the `up` or `down` that is at work
 //! └── diagnostics/NAME/WHAT/   what failed tests left; outlives the lab
@@ -66,6 +67,10 @@ impl Root {
 
     pub(crate) fn servers(&self) -> PathBuf {
         self.0.join("servers")
+    }
+
+    pub(crate) fn helm(&self) -> PathBuf {
+        self.0.join("helm")
     }
 
     pub(crate) fn lab(&self, name: &LabName) -> LabFolder {

@@ -12,6 +12,7 @@
 //! | `network`, `access` | namespaces, bridges, cables, routes; the machine's way to the control plane |
 //! | `pki` | certificates and kubeconfigs |
 //! | `servers` | building and caching the programs of tests/servers |
+//! | `helm` | Helm, without a cluster and against a lab; MetalLB's chart |
 //! | `process` | detached servers, pid files, signals |
 //! | `start`, `teardown` | the order in which servers start; the end of everything |
 //! | [`probe`] | who answers for an address on the segment, and when |
@@ -30,6 +31,7 @@ mod diagnose;
 mod error;
 mod faults;
 mod folder;
+mod helm;
 mod host;
 pub mod image;
 mod lab;
@@ -50,10 +52,11 @@ pub use command::CommandError;
 pub use diagnose::Status;
 pub use error::LabError;
 pub use folder::FileError;
+pub use helm::{Helm, metallb_chart};
 pub use host::{HostError, require_packages};
 pub use lab::{Lab, LabOptions, Product};
 pub use pki::PkiError;
 pub use plan::{MAX_NODES, NameError, Nics};
 pub use process::ServerError;
-pub use servers::{BACKEND_IMAGE, BuildError, Traefik};
+pub use servers::{BACKEND_IMAGE, BuildError, PAUSE_IMAGE, Traefik};
 pub use wait::{WaitError, wait_for};

@@ -16,8 +16,8 @@ mod traefik;
 
 pub use traefik::Traefik;
 
-/// The image of the pods' sandbox.
-pub(crate) const PAUSE_IMAGE: &str = "lab.local/pause:1";
+/// The image of the pods' sandbox, whose program does nothing. It is loaded on every node.
+pub const PAUSE_IMAGE: &str = "lab.local/pause:1";
 /// The image of an HTTP backend for scenarios; it is loaded on every node. Listens on 8080 (`--port`), answers `/` with
 /// its pod, node and the client's address; `/readyz` can be switched by `POST /ready?on=false`.
 pub const BACKEND_IMAGE: &str = "lab.local/backend:1";
@@ -42,6 +42,12 @@ pub enum BuildError {
         free: u64,
         /// What is wanted.
         needed: u64,
+    },
+    /// The Go module with MetalLB's chart cannot be fetched.
+    #[error("fetching MetalLB's Go module failed: {said}")]
+    NoModule {
+        /// What Go says.
+        said: String,
     },
     /// The compiler failed.
     #[error("building {module} failed; the log is {}:\n{tail}", log.display())]
@@ -110,6 +116,25 @@ const MODULES: [Module; 5] = [
     },
 ];
 
+/// Helm is no server, and no lab needs it to run.
+const HELM: Module = Module {
+    folder: "helm",
+    // Charts say which Kubernetes they need; without a cluster, Helm takes this one for it.
+    flags: &[
+        "-ldflags=-s -w -X helm.sh/helm/v3/internal/version.version=v3.19.2 \
+         -X helm.sh/helm/v3/pkg/chartutil.k8sVersionMajor=1 -X helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor=36 \
+         -X helm.sh/helm/v3/pkg/lint/rules.k8sVersionMajor=1 -X helm.sh/helm/v3/pkg/lint/rules.k8sVersionMinor=36",
+    ],
+    packages: &["helm.sh/helm/v3/cmd/helm"],
+    programs: &["helm"],
+};
+
+/// Finds Helm in the cache, or builds it.
+pub(crate) async fn helm(root: &Root) -> Result<PathBuf, BuildError> {
+    let _lock = root.lock_servers().await?;
+    Ok(HELM.ensure(root).await?.join("helm"))
+}
+
 /// The programs, and the images made of some of them.
 #[derive(Clone, Debug)]
 pub(crate) struct Servers {
@@ -156,6 +181,13 @@ fn image_of(name: &str, reference: &str, program: &Path) -> Image {
     }
 }
 
+/// A Go module of tests/servers.
+pub(crate) fn source(folder: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../servers")
+        .join(folder)
+}
+
 /// This machine's architecture, by Go's name.
 fn architecture() -> &'static str {
     match std::env::consts::ARCH {
@@ -167,9 +199,7 @@ fn architecture() -> &'static str {
 
 impl Module {
     fn source(&self) -> PathBuf {
-        Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("../servers")
-            .join(self.folder)
+        source(self.folder)
     }
 
     /// Changes when a file of the module or a flag does.
