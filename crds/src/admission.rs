@@ -7,7 +7,7 @@ use k8s_openapi::api::admissionregistration::v1::{
 };
 use kube::api::ObjectMeta;
 
-use crate::names::{GROUP, SYSTEM_NAMESPACE};
+use crate::names::GROUP;
 
 /// The name of the policy and of its binding.
 pub const NAME: &str = "metallb-namespace";
@@ -22,9 +22,9 @@ const CONFIGURATION: [&str; 6] = [
     "l2advertisements",
 ];
 
-/// Rejects configuration that is created outside our namespace, where nobody would read it, in the words of MetalLB's
-/// webhooks. Only creation is judged, as by those.
-pub fn policy() -> ValidatingAdmissionPolicy {
+/// Rejects configuration that is created outside `namespace`, which is ours, where nobody would read it, in the words of
+/// MetalLB's webhooks. Only creation is judged, as by those.
+pub fn policy(namespace: &str) -> ValidatingAdmissionPolicy {
     let rule = NamedRuleWithOperations {
         api_groups: Some(vec![GROUP.to_owned()]),
         api_versions: Some(vec!["*".to_owned()]),
@@ -35,9 +35,9 @@ pub fn policy() -> ValidatingAdmissionPolicy {
         ..Default::default()
     };
     let validation = Validation {
-        expression: format!("request.namespace == '{SYSTEM_NAMESPACE}'"),
+        expression: format!("request.namespace == '{namespace}'"),
         message_expression: Some(format!(
-            "'resource must be created in {SYSTEM_NAMESPACE} namespace, not in ' + request.namespace"
+            "'resource must be created in {namespace} namespace, not in ' + request.namespace"
         )),
         ..Default::default()
     };

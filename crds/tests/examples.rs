@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use cortenlb_core::addr::AddrRange;
+use cortenlb_crds::names::SYSTEM_NAMESPACE;
 use cortenlb_crds::{admission, definitions};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::core::cel::{AdmissionRequest, Validator, VapEvaluator, VapExpression, apply_defaults};
@@ -128,7 +129,9 @@ fn admit(object: &Value) -> Vec<String> {
             .to_owned(),
         ..AdmissionRequest::default()
     };
-    let spec = admission::policy().spec.expect("the policy has a spec");
+    let spec = admission::policy(SYSTEM_NAMESPACE)
+        .spec
+        .expect("the policy has a spec");
     let rules = spec
         .validations
         .expect("the policy has rules")

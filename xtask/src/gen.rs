@@ -1,5 +1,6 @@
-//! `cargo xtask gen`: the files that are made from Rust: `crds/yaml/` and `deploy/manifests/`.
+//! `cargo xtask gen`: the files that are made from Rust: `crds/yaml/`, `deploy/manifests/`, and what `deploy/chart` is made of.
 
+mod chart;
 mod manifests;
 
 use std::collections::BTreeMap;
@@ -9,10 +10,12 @@ use anyhow::{Context as _, bail, ensure};
 use clap::Args;
 use serde_json::{Value, json};
 
-/// Write the CustomResourceDefinitions and the manifests.
+use self::manifests::Naming;
+
+/// Write the CustomResourceDefinitions, the manifests and the parts of the chart.
 #[derive(Args)]
 pub(crate) struct Gen {
-    /// The reference of the image that the manifests name.
+    /// The reference of the image that the manifests and the chart name.
     #[arg(long, value_name = "REF", default_value = crate::image::REFERENCE)]
     image: String,
     /// Write nothing; fail if a file is not what would be written.
@@ -29,8 +32,11 @@ const HEADER: &str = "# Made by `cargo xtask gen`: change the Rust it is made fr
 /// The manifest of a whole install.
 pub(crate) const MANIFEST: &str = "deploy/manifests/cortenlb.yaml";
 
+/// The Helm chart.
+pub(crate) const CHART: &str = "deploy/chart";
+
 /// The folders that hold nothing but generated files.
-const FOLDERS: [&str; 2] = ["crds/yaml", "deploy/manifests"];
+const FOLDERS: [&str; 3] = ["crds/yaml", "deploy/manifests", chart::FILES];
 
 impl Gen {
     /// Writes the files, or compares them.
@@ -95,7 +101,7 @@ fn compare(files: &BTreeMap<PathBuf, String>) -> anyhow::Result<()> {
 /// Every generated file, by its path below the workspace.
 fn files(image: &str) -> anyhow::Result<BTreeMap<PathBuf, String>> {
     let mut files = BTreeMap::new();
-    let mut documents = vec![json(&manifests::namespace())];
+    let mut definitions = Vec::new();
     for crd in cortenlb_crds::definitions::all() {
         let mut document = json(&crd);
         if crd.spec.names.kind == "BGPPeer" {
@@ -110,11 +116,14 @@ fn files(image: &str) -> anyhow::Result<BTreeMap<PathBuf, String>> {
         );
         let file = format!("crds/yaml/{}_{}.yaml", crd.spec.group, crd.spec.names.plural);
         files.insert(PathBuf::from(file), yaml(&[&document])?);
-        documents.push(document);
+        definitions.push(document);
     }
-    documents.extend(manifests::rest(image));
-    let documents: Vec<&Value> = documents.iter().collect();
+    let namespace = json(&manifests::namespace());
+    let parts = manifests::parts(Naming::Plain, image);
+    let rest = parts.iter().flat_map(|(_, documents)| documents);
+    let documents: Vec<&Value> = [&namespace].into_iter().chain(&definitions).chain(rest).collect();
     files.insert(PathBuf::from(MANIFEST), yaml(&documents)?);
+    files.extend(chart::files(image, &definitions)?);
     Ok(files)
 }
 

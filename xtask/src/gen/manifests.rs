@@ -1,6 +1,7 @@
-//! `deploy/manifests/cortenlb.yaml`: everything that an install needs, named, labelled and selected as MetalLB's plain
-//! manifests, so that applying it over those replaces them.
+//! Everything that an install needs, named, labelled and selected as by MetalLB, so that installing it over MetalLB replaces
+//! that: for `deploy/manifests/cortenlb.yaml` as in its plain manifests, for `deploy/chart` as in its chart.
 
+mod naming;
 mod rbac;
 mod workloads;
 
@@ -12,10 +13,7 @@ use kube::api::ObjectMeta;
 use serde_json::Value;
 
 use super::json;
-
-/// The Secret with the key by which the speakers know one another, named as in MetalLB's plain manifests. It is not among
-/// the documents: the controller makes it, so that the key is each cluster's own.
-const SPEAKERS_KEY: &str = "memberlist";
+pub(super) use naming::Naming;
 
 /// The two programs.
 #[derive(Clone, Copy)]
@@ -55,30 +53,50 @@ pub(super) fn namespace() -> Namespace {
     }
 }
 
+/// Documents that go together, by the name of the chart's file of them.
+pub(super) type Part = (&'static str, Vec<Value>);
+
 /// Everything after the namespace and the definitions, in the order in which it is needed.
-pub(super) fn rest(image: &str) -> Vec<Value> {
-    let mut documents = vec![
-        json(&cortenlb_crds::admission::policy()),
-        json(&cortenlb_crds::admission::binding()),
-    ];
-    documents.extend(Component::ALL.map(|component| json(&service_account(component))));
-    documents.extend(rbac::documents());
-    documents.push(json(&excluded_interfaces()));
-    documents.push(json(&workloads::disruption_budget()));
-    documents.push(json(&workloads::controller(image)));
-    documents.push(json(&workloads::speaker(image)));
-    documents
+pub(super) fn parts(naming: Naming, image: &str) -> Vec<Part> {
+    let [controller, speaker] = Component::ALL;
+    vec![
+        (
+            "admission",
+            vec![
+                json(&cortenlb_crds::admission::policy(naming.namespace())),
+                json(&cortenlb_crds::admission::binding()),
+            ],
+        ),
+        (
+            "account-controller",
+            vec![json(&service_account(naming, controller))],
+        ),
+        ("account-speaker", vec![json(&service_account(naming, speaker))]),
+        ("rbac-controller", rbac::of_one(naming, controller)),
+        ("rbac-speaker", rbac::of_one(naming, speaker)),
+        ("rbac-both", rbac::of_both(naming)),
+        ("excluded-interfaces", vec![json(&excluded_interfaces(naming))]),
+        (
+            "disruption-budget",
+            vec![json(&workloads::disruption_budget(naming))],
+        ),
+        ("controller", vec![json(&workloads::controller(naming, image))]),
+        ("speaker", vec![json(&workloads::speaker(naming, image))]),
+    ]
 }
 
-fn service_account(component: Component) -> ServiceAccount {
+fn service_account(naming: Naming, component: Component) -> ServiceAccount {
     ServiceAccount {
-        metadata: metadata(component.name()),
+        metadata: ObjectMeta {
+            namespace: Some(naming.namespace().to_owned()),
+            ..naming.metadata(naming.account(component))
+        },
         ..Default::default()
     }
 }
 
 /// Interfaces that never announce: those of container runtimes and overlays, as in MetalLB.
-fn excluded_interfaces() -> ConfigMap {
+fn excluded_interfaces(naming: Naming) -> ConfigMap {
     let patterns = [
         "^docker.*",
         "^cbr.*",
@@ -97,28 +115,14 @@ fn excluded_interfaces() -> ConfigMap {
     ];
     let text: String = patterns.iter().map(|pattern| format!("- {pattern}\n")).collect();
     ConfigMap {
-        metadata: metadata("metallb-excludel2"),
+        metadata: ObjectMeta {
+            namespace: Some(naming.namespace().to_owned()),
+            ..naming.metadata("metallb-excludel2".to_owned())
+        },
         data: Some(BTreeMap::from([(
             "excludel2.yaml".to_owned(),
             format!("announcedInterfacesToExclude:\n{text}"),
         )])),
-        ..Default::default()
-    }
-}
-
-/// The metadata of an object in our namespace.
-fn metadata(name: &str) -> ObjectMeta {
-    ObjectMeta {
-        namespace: Some(SYSTEM_NAMESPACE.to_owned()),
-        ..cluster_metadata(name)
-    }
-}
-
-/// The metadata of an object of the cluster.
-fn cluster_metadata(name: &str) -> ObjectMeta {
-    ObjectMeta {
-        name: Some(name.to_owned()),
-        labels: Some(BTreeMap::from([("app".to_owned(), "metallb".to_owned())])),
         ..Default::default()
     }
 }

@@ -28,7 +28,11 @@ fn yaml_says_what_the_objects_say() {
     let written = manifest();
     let mut meant = vec![json(&manifests::namespace())];
     meant.extend(cortenlb_crds::definitions::all().iter().map(json));
-    meant.extend(manifests::rest(IMAGE));
+    meant.extend(
+        manifests::parts(Naming::Plain, IMAGE)
+            .into_iter()
+            .flat_map(|(_, documents)| documents),
+    );
     let written = written.into_iter().map(|mut document| {
         if document["metadata"]["name"] == "bgppeers.metallb.io" {
             let conversion = document["spec"]["conversion"].as_object_mut().unwrap();
@@ -209,6 +213,33 @@ fn the_speakers_mount_what_the_controller_makes() {
     let labels = value_of(pod, "METALLB_ML_LABELS")["value"].as_str().unwrap();
     let labels = labels.split(',').map(|label| label.split_once('=').unwrap());
     assert_eq!(json!(labels.collect::<BTreeMap<_, _>>()), *selector);
+    assert_eq!(value_of(pod, "METALLB_ML_SECRET_NAME")["value"], secret);
+    let controllers = &controller["spec"]["template"]["spec"];
+    assert_eq!(
+        value_of(controllers, "METALLB_ML_LABELS"),
+        value_of(pod, "METALLB_ML_LABELS")
+    );
+}
+
+/// Helm reads the chart's files as templates, and then as YAML, which may have put what it reads into quotes.
+#[test]
+fn expressions_of_the_chart_outlive_quotes() {
+    let files = files(IMAGE).unwrap();
+    let mut expressions = 0;
+    for (path, text) in &files {
+        // Those that hold no names are not read as templates.
+        let is_template = path.starts_with(chart::FILES) && !path.ends_with("crds.yaml");
+        for part in text.split("{{").skip(1).filter(|_| is_template) {
+            let (expression, _) = part.split_once("}}").unwrap();
+            assert!(
+                !expression.contains(['"', '\'', '\\']),
+                "{}: {expression}",
+                path.display()
+            );
+            expressions += 1;
+        }
+    }
+    assert!(expressions > 50, "{expressions}");
 }
 
 /// Two ports of one number: `kubectl apply` knows ports by the number alone. Over MetalLB's manifest it leaves the two as
@@ -225,6 +256,8 @@ fn the_speakers_ports_are_metallbs() {
             { "name": "memberlist-udp", "containerPort": 7946, "protocol": "UDP" },
         ])
     );
+    let port = value_of(&speaker["template"]["spec"], "METALLB_ML_BIND_PORT");
+    assert_eq!(port["value"], "7946");
     assert_eq!(
         speaker["updateStrategy"],
         json!({ "type": "RollingUpdate", "rollingUpdate": { "maxUnavailable": 1 } })

@@ -5,30 +5,34 @@
 //! alone is read by its name too. Its watch, and the Secret's, select by `metadata.name`, which the API server takes for
 //! the name that a rule can be limited to.
 
-use cortenlb_crds::names::{GROUP, LEASE, OUR_GROUP, SYSTEM_NAMESPACE};
+use cortenlb_crds::names::{GROUP, LEASE, OUR_GROUP};
 use k8s_openapi::api::rbac::v1::{
     ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, RoleRef, Subject,
 };
 use serde_json::Value;
 
-use super::{Component, SPEAKERS_KEY, cluster_metadata, json, metadata};
+use super::{Component, Naming, json};
 
 /// What a watch needs.
 const WATCH: &[&str] = &["list", "watch"];
 
-/// Roles and their bindings.
-pub(super) fn documents() -> Vec<Value> {
-    let mut documents = Vec::new();
-    for component in Component::ALL {
-        let name = format!("{SYSTEM_NAMESPACE}:{}", component.name());
-        documents.push(json(&cluster_role(&name, in_cluster(component))));
-        documents.push(json(&cluster_role_binding(&name, component)));
-        documents.push(json(&role(component.name(), in_namespace(component))));
-        documents.push(json(&role_binding(component.name(), &[component])));
-    }
-    documents.push(json(&role("pod-lister", configuration())));
-    documents.push(json(&role_binding("pod-lister", &Component::ALL)));
-    documents
+/// Roles of a component, and their bindings.
+pub(super) fn of_one(naming: Naming, component: Component) -> Vec<Value> {
+    let name = naming.of_cluster(component);
+    vec![
+        json(&cluster_role(naming, &name, in_cluster(component))),
+        json(&cluster_role_binding(naming, &name, component)),
+        json(&role(naming, component.name(), in_namespace(naming, component))),
+        json(&role_binding(naming, component.name(), &[component])),
+    ]
+}
+
+/// The Role of both, and its binding.
+pub(super) fn of_both(naming: Naming) -> Vec<Value> {
+    vec![
+        json(&role(naming, "pod-lister", configuration())),
+        json(&role_binding(naming, "pod-lister", &Component::ALL)),
+    ]
 }
 
 /// What a component does outside our namespace.
@@ -55,7 +59,7 @@ fn in_cluster(component: Component) -> Vec<PolicyRule> {
 }
 
 /// What a component alone does in our namespace.
-fn in_namespace(component: Component) -> Vec<PolicyRule> {
+fn in_namespace(naming: Naming, component: Component) -> Vec<PolicyRule> {
     match component {
         Component::Controller => vec![
             allow(GROUP, &["ipaddresspools/status"], &["patch"]),
@@ -73,10 +77,10 @@ fn in_namespace(component: Component) -> Vec<PolicyRule> {
             ),
             // Watched for its metadata, and made when it is missing; owned by the Deployment.
             allow("", &["secrets"], &["create"]),
-            only(allow("", &["secrets"], WATCH), SPEAKERS_KEY),
+            only(allow("", &["secrets"], WATCH), &naming.speakers_key()),
             only(
                 allow("apps", &["deployments"], &["get"]),
-                Component::Controller.name(),
+                &naming.object(Component::Controller.name()),
             ),
         ],
         Component::Speaker => vec![
@@ -87,7 +91,7 @@ fn in_namespace(component: Component) -> Vec<PolicyRule> {
             ),
             allow(GROUP, &["servicel2statuses/status"], &["patch"]),
             // A Secret that is made after the pod has started is mounted only about a minute later.
-            only(allow("", &["secrets"], &["get"]), SPEAKERS_KEY),
+            only(allow("", &["secrets"], &["get"]), &naming.speakers_key()),
         ],
     }
 }
@@ -128,50 +132,51 @@ fn owned(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
 }
 
-fn cluster_role(name: &str, rules: Vec<PolicyRule>) -> ClusterRole {
+fn cluster_role(naming: Naming, name: &str, rules: Vec<PolicyRule>) -> ClusterRole {
     ClusterRole {
-        metadata: cluster_metadata(name),
+        metadata: naming.metadata(name.to_owned()),
         rules: Some(rules),
         ..Default::default()
     }
 }
 
-fn cluster_role_binding(name: &str, component: Component) -> ClusterRoleBinding {
+fn cluster_role_binding(naming: Naming, name: &str, component: Component) -> ClusterRoleBinding {
     ClusterRoleBinding {
-        metadata: cluster_metadata(name),
-        role_ref: reference("ClusterRole", name),
-        subjects: Some(vec![subject(component)]),
+        metadata: naming.metadata(name.to_owned()),
+        role_ref: reference("ClusterRole", name.to_owned()),
+        subjects: Some(vec![subject(naming, component)]),
     }
 }
 
-fn role(name: &str, rules: Vec<PolicyRule>) -> Role {
+fn role(naming: Naming, name: &str, rules: Vec<PolicyRule>) -> Role {
     Role {
-        metadata: metadata(name),
+        metadata: naming.namespaced(name),
         rules: Some(rules),
     }
 }
 
-fn role_binding(name: &str, components: &[Component]) -> RoleBinding {
+fn role_binding(naming: Naming, name: &str, components: &[Component]) -> RoleBinding {
+    let subjects = components.iter().map(|component| subject(naming, *component));
     RoleBinding {
-        metadata: metadata(name),
-        role_ref: reference("Role", name),
-        subjects: Some(components.iter().copied().map(subject).collect()),
+        metadata: naming.namespaced(name),
+        role_ref: reference("Role", naming.object(name)),
+        subjects: Some(subjects.collect()),
     }
 }
 
-fn reference(kind: &str, name: &str) -> RoleRef {
+fn reference(kind: &str, name: String) -> RoleRef {
     RoleRef {
         api_group: "rbac.authorization.k8s.io".to_owned(),
         kind: kind.to_owned(),
-        name: name.to_owned(),
+        name,
     }
 }
 
-fn subject(component: Component) -> Subject {
+fn subject(naming: Naming, component: Component) -> Subject {
     Subject {
         kind: "ServiceAccount".to_owned(),
-        name: component.name().to_owned(),
-        namespace: Some(SYSTEM_NAMESPACE.to_owned()),
+        name: naming.account(component),
+        namespace: Some(naming.namespace().to_owned()),
         ..Default::default()
     }
 }

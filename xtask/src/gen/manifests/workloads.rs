@@ -24,7 +24,7 @@ use self::parts::{
     value,
 };
 use self::volumes::KEY_DIRECTORY;
-use super::{Component, SPEAKERS_KEY, metadata};
+use super::{Component, Naming};
 
 /// MetalLB's port of `/metrics`.
 const METRICS_PORT: i32 = 9120;
@@ -38,15 +38,16 @@ const NOBODY: i64 = 65534;
 const REPLICAS: i32 = 2;
 
 /// The controllers, on different nodes where there are several.
-pub(super) fn controller(image: &str) -> Deployment {
+pub(super) fn controller(naming: Naming, image: &str) -> Deployment {
     let component = Component::Controller;
     let container = Container {
         env: Some(vec![
             field("METALLB_POD_NAME", "metadata.name"),
             field("METALLB_NAMESPACE", "metadata.namespace"),
             field("CORTENLB_POD_UID", "metadata.uid"),
-            value("METALLB_ML_SECRET_NAME", SPEAKERS_KEY),
-            value("METALLB_DEPLOYMENT", component.name()),
+            value("METALLB_ML_LABELS", &label_selector(naming, Component::Speaker)),
+            value("METALLB_ML_SECRET_NAME", &naming.speakers_key()),
+            value("METALLB_DEPLOYMENT", &naming.object(component.name())),
             // glibc gives every thread a heap of its own; what was freed in one is of no use to another.
             value("MALLOC_ARENA_MAX", "1"),
             // The pages of a list are large for a moment: they are to be given back, and not to make the heap longer. Both
@@ -79,20 +80,20 @@ pub(super) fn controller(image: &str) -> Deployment {
             topology_key: "kubernetes.io/hostname".to_owned(),
             // A cluster of one node has both.
             when_unsatisfiable: "ScheduleAnyway".to_owned(),
-            label_selector: Some(selector(component)),
+            label_selector: Some(selector(naming, component)),
             // Those of an earlier rollout do not count.
             match_label_keys: Some(vec!["pod-template-hash".to_owned()]),
             ..Default::default()
         }]),
-        ..pod(component)
+        ..pod(naming, component)
     };
     Deployment {
-        metadata: labelled(component),
+        metadata: labelled(naming, component),
         spec: Some(DeploymentSpec {
             replicas: Some(REPLICAS),
             revision_history_limit: Some(3),
-            selector: selector(component),
-            template: template(component, spec),
+            selector: selector(naming, component),
+            template: template(naming, component, spec),
             ..Default::default()
         }),
         ..Default::default()
@@ -100,13 +101,13 @@ pub(super) fn controller(image: &str) -> Deployment {
 }
 
 /// A drain takes one controller at a time.
-pub(super) fn disruption_budget() -> PodDisruptionBudget {
+pub(super) fn disruption_budget(naming: Naming) -> PodDisruptionBudget {
     let component = Component::Controller;
     PodDisruptionBudget {
-        metadata: labelled(component),
+        metadata: labelled(naming, component),
         spec: Some(PodDisruptionBudgetSpec {
             max_unavailable: Some(IntOrString::Int(1)),
-            selector: Some(selector(component)),
+            selector: Some(selector(naming, component)),
             ..Default::default()
         }),
         ..Default::default()
@@ -114,7 +115,7 @@ pub(super) fn disruption_budget() -> PodDisruptionBudget {
 }
 
 /// One on every node, on the node's network.
-pub(super) fn speaker(image: &str) -> DaemonSet {
+pub(super) fn speaker(naming: Naming, image: &str) -> DaemonSet {
     let component = Component::Speaker;
     let container = Container {
         env: Some(vec![
@@ -123,7 +124,9 @@ pub(super) fn speaker(image: &str) -> DaemonSet {
             field("METALLB_HOST", "status.hostIP"),
             field("METALLB_NAMESPACE", "metadata.namespace"),
             field("METALLB_ML_BIND_ADDR", "status.podIP"),
-            value("METALLB_ML_LABELS", &label_selector(component)),
+            value("METALLB_ML_BIND_PORT", &SPEAKERS_PORT.to_string()),
+            value("METALLB_ML_LABELS", &label_selector(naming, component)),
+            value("METALLB_ML_SECRET_NAME", &naming.speakers_key()),
             value("METALLB_ML_SECRET_KEY_PATH", KEY_DIRECTORY),
         ]),
         // A capability only counts for uid 0, since the image sets none on its files.
@@ -146,14 +149,14 @@ pub(super) fn speaker(image: &str) -> DaemonSet {
         }),
         termination_grace_period_seconds: Some(2),
         tolerations: Some([control_plane(), network_daemon()].concat()),
-        volumes: Some(volumes::volumes()),
-        ..pod(component)
+        volumes: Some(volumes::volumes(naming)),
+        ..pod(naming, component)
     };
     DaemonSet {
-        metadata: labelled(component),
+        metadata: labelled(naming, component),
         spec: Some(DaemonSetSpec {
-            selector: selector(component),
-            template: template(component, spec),
+            selector: selector(naming, component),
+            template: template(naming, component, spec),
             update_strategy: Some(DaemonSetUpdateStrategy {
                 type_: Some("RollingUpdate".to_owned()),
                 rolling_update: Some(RollingUpdateDaemonSet {
@@ -222,20 +225,20 @@ fn container(component: Component, image: &str, probe_host: Option<&str>) -> Con
     }
 }
 
-fn pod(component: Component) -> PodSpec {
+fn pod(naming: Naming, component: Component) -> PodSpec {
     PodSpec {
         node_selector: Some(BTreeMap::from([(
             "kubernetes.io/os".to_owned(),
             "linux".to_owned(),
         )])),
-        service_account_name: Some(component.name().to_owned()),
+        service_account_name: Some(naming.account(component)),
         ..Default::default()
     }
 }
 
 /// MetalLB's labels, by which pods are selected, and one of ours, by which they are told apart from MetalLB's.
-fn template(component: Component, spec: PodSpec) -> PodTemplateSpec {
-    let mut labels = labels(component);
+fn template(naming: Naming, component: Component, spec: PodSpec) -> PodTemplateSpec {
+    let mut labels = naming.selector(component);
     labels.insert(COMPONENT.to_owned(), component.name().to_owned());
     let annotations = [
         ("prometheus.io/port", METRICS_PORT.to_string()),
@@ -251,16 +254,16 @@ fn template(component: Component, spec: PodSpec) -> PodTemplateSpec {
     }
 }
 
-fn selector(component: Component) -> LabelSelector {
+fn selector(naming: Naming, component: Component) -> LabelSelector {
     LabelSelector {
-        match_labels: Some(labels(component)),
+        match_labels: Some(naming.selector(component)),
         ..Default::default()
     }
 }
 
 /// The same as a text.
-fn label_selector(component: Component) -> String {
-    let labels = labels(component);
+fn label_selector(naming: Naming, component: Component) -> String {
+    let labels = naming.selector(component);
     let labels: Vec<String> = labels
         .iter()
         .map(|(key, value)| format!("{key}={value}"))
@@ -268,15 +271,11 @@ fn label_selector(component: Component) -> String {
     labels.join(",")
 }
 
-fn labelled(component: Component) -> ObjectMeta {
-    ObjectMeta {
-        labels: Some(labels(component)),
-        ..metadata(component.name())
-    }
-}
-
-fn labels(component: Component) -> BTreeMap<String, String> {
-    [("app", "metallb"), ("component", component.name())]
-        .map(|(key, value)| (key.to_owned(), value.to_owned()))
-        .into()
+fn labelled(naming: Naming, component: Component) -> ObjectMeta {
+    let mut metadata = naming.namespaced(component.name());
+    metadata
+        .labels
+        .get_or_insert_default()
+        .extend(naming.selector(component));
+    metadata
 }

@@ -5,15 +5,18 @@ use k8s_openapi::api::core::v1::{
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
-use super::super::SPEAKERS_KEY;
+use super::super::Naming;
 
 /// Where the speakers' key is mounted, as in MetalLB's manifests.
 pub(super) const KEY_DIRECTORY: &str = "/etc/ml_secret_key";
 /// Where a speaker keeps what it knows, for its next process in the same pod. All else is read-only.
 const STATE_DIRECTORY: &str = "/var/lib/cortenlb";
 
+/// The volume of the speakers' key.
+const KEY: &str = "memberlist";
+
 /// The speaker's volumes.
-pub(super) fn volumes() -> Vec<Volume> {
+pub(super) fn volumes(naming: Naming) -> Vec<Volume> {
     vec![
         Volume {
             name: "metallb-excludel2".to_owned(),
@@ -25,9 +28,9 @@ pub(super) fn volumes() -> Vec<Volume> {
             ..Default::default()
         },
         Volume {
-            name: SPEAKERS_KEY.to_owned(),
+            name: KEY.to_owned(),
             secret: Some(SecretVolumeSource {
-                secret_name: Some(SPEAKERS_KEY.to_owned()),
+                secret_name: Some(naming.speakers_key()),
                 // The pod must start before the controller has made it, to say what is missing.
                 optional: Some(true),
                 // The files are uid 0's, who has no capability to read those of others.
@@ -52,7 +55,7 @@ pub(super) fn volumes() -> Vec<Volume> {
 pub(super) fn mounts() -> Vec<VolumeMount> {
     vec![
         read_only("metallb-excludel2", "/etc/metallb"),
-        read_only(SPEAKERS_KEY, KEY_DIRECTORY),
+        read_only(KEY, KEY_DIRECTORY),
         VolumeMount {
             name: "state".to_owned(),
             mount_path: STATE_DIRECTORY.to_owned(),
