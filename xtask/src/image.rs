@@ -66,6 +66,7 @@ pub(crate) fn scenarios_product() -> anyhow::Result<cortenlb_e2e::Product> {
     Ok(cortenlb_e2e::Product {
         image,
         manifest,
+        chart: root.join(crate::r#gen::CHART),
         examples: root.join("crds/examples"),
         artefacts: crate::target_directory(&root).join("artefacts"),
     })

@@ -1,6 +1,7 @@
 //! A lab as scenarios use it.
 
 pub mod controller;
+pub mod helm;
 pub mod kill;
 pub mod objects;
 pub mod segment;

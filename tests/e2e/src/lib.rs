@@ -30,6 +30,8 @@ pub struct Product {
     pub image: PathBuf,
     /// The manifest; applying it is the whole install.
     pub manifest: PathBuf,
+    /// The Helm chart, which names the image as well.
+    pub chart: PathBuf,
     /// The example objects of the API types, accepted and rejected.
     pub examples: PathBuf,
     /// The folder in which scenarios keep what is to be looked at afterwards.
