@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use cortenlb_core::addr::{Family, parse_address};
+use cortenlb_core::addr::Family;
 use cortenlb_core::ipam::{Allocator, Cooling, Usage};
 use cortenlb_core::name::ServiceKey;
 use cortenlb_core::pool::{Pool, PoolError, resolve};
@@ -232,18 +232,8 @@ impl Pools {
 
     fn written_cooling(&self, now: Now) -> Vec<(IpAddr, Cooling)> {
         let statuses = self.pools.values().filter_map(|record| record.status.as_ref());
-        let entries = statuses.flat_map(|status| &status.cooling_down);
-        entries
-            .filter_map(|entry| {
-                let (namespace, name) = entry.service.split_once('/')?;
-                let left = entry.until.0.as_second().saturating_sub(now.wall.as_second());
-                let left = Duration::from_secs(u64::try_from(left).ok()?);
-                let cooling = Cooling {
-                    former: ServiceKey::new(namespace, name),
-                    until: now.boot + left,
-                };
-                Some((parse_address(&entry.address)?, cooling))
-            })
+        statuses
+            .flat_map(|status| pool::cooling(status, now.boot, now.wall))
             .collect()
     }
 

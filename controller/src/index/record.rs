@@ -121,22 +121,12 @@ impl Seen {
     /// The addresses in the status that are ours to keep: those that a pool covers, or all if the annotation says that
     /// they came from one. Anything else is foreign.
     pub(super) fn claim(&self, covered: impl Fn(IpAddr) -> bool) -> Option<Claim> {
-        let wants = self.wants.as_ref()?;
-        let ours = |address: &IpAddr| self.pool.is_some() || covered(*address);
-        let addresses: Vec<IpAddr> = self.addresses.iter().copied().filter(ours).collect();
-        let asked = wants
-            .request
-            .as_ref()
-            .map(|request| request.addresses.as_slice())
-            .unwrap_or_default();
-        (!addresses.is_empty()).then(|| Claim {
-            explicit: addresses.iter().all(|address| asked.contains(address)),
-            annotated: self.pool.is_some(),
-            created: wants.created,
-            addresses,
-            pool: self.pool.as_deref().unwrap_or_default().into(),
-            terms: wants.terms.clone(),
-        })
+        service::claim(
+            self.wants.as_ref()?,
+            &self.addresses,
+            self.pool.as_deref(),
+            covered,
+        )
     }
 
     /// What our condition `type_` says.

@@ -6,6 +6,7 @@
 //! | `refusal` | why it gets nothing, in MetalLB's words |
 //! | `space` | the free addresses of one pool |
 //! | `select` | the choice: pools, families, sharing (MetalLB's rules) |
+//! | `consider` | the same, told pool by pool |
 //! | `sharing` | the held addresses that others could share |
 //! | `pools` | what changes with the pools |
 //! | `hold` | holders, and what follows for those who wait when they change |
@@ -17,6 +18,7 @@
 //! Four promises, property-tested: an address is never held by two Services that may not share it; nothing is lost;
 //! a request that fails changes nothing; adopting what is held, in any order, moves nothing.
 
+mod consider;
 mod cooling;
 mod hold;
 mod pools;
@@ -33,6 +35,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
 
+pub use consider::{Considered, PoolRefusal};
 pub use cooling::Cooling;
 pub use refusal::{InUse, Quoted, Refusal, Unsuitable};
 pub use request::{Assignment, Claim, Families, Port, Protocol, Request, Terms};

@@ -1,14 +1,20 @@
 //! An IPAddressPool as the allocator reads it.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
+use cortenlb_core::addr::parse_address;
+use cortenlb_core::ipam::Cooling;
+use cortenlb_core::name::ServiceKey;
 use cortenlb_core::pool::{Allocation, Pool, PoolError, PoolSpec};
 use cortenlb_core::selector::LabelSelector;
+use cortenlb_core::time::Instant;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1;
+use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::selector::selector;
-use crate::{IPAddressPool, ServiceAllocation, names};
+use crate::{IPAddressPool, IPAddressPoolStatus, ServiceAllocation, names};
 
 /// The pool, judged by itself; overlaps with others are [`cortenlb_core::pool::resolve`]'s to find.
 ///
@@ -62,6 +68,23 @@ pub fn cool_down(object: &IPAddressPool) -> Result<Duration, CoolDownError> {
         Ok(duration) if !negative => Ok(duration.into()),
         _ => Err(CoolDownError(text.clone())),
     }
+}
+
+/// The addresses that cool down by what a status says; `now` is the moment that the wall's clock calls `wall`. What cannot
+/// be read, or is over, is left out.
+pub fn cooling(status: &IPAddressPoolStatus, now: Instant, wall: Timestamp) -> Vec<(IpAddr, Cooling)> {
+    let entries = status.cooling_down.iter();
+    let entries = entries.filter_map(|entry| {
+        let (namespace, name) = entry.service.split_once('/')?;
+        let left = entry.until.0.as_second().saturating_sub(wall.as_second());
+        let left = Duration::from_secs(u64::try_from(left).ok()?);
+        let cooling = Cooling {
+            former: ServiceKey::new(namespace, name),
+            until: now + left,
+        };
+        Some((parse_address(&entry.address)?, cooling))
+    });
+    entries.collect()
 }
 
 fn allocation(written: &ServiceAllocation, errors: &mut Vec<PoolError>) -> Allocation {

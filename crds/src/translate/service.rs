@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use cortenlb_core::addr::{Family, parse_address};
-use cortenlb_core::ipam::{Families, Port, Protocol, Quoted, Request, Terms};
+use cortenlb_core::ipam::{Claim, Families, Port, Protocol, Quoted, Request, Terms};
 use k8s_openapi::api::core::v1;
 use kube::ResourceExt;
 
@@ -134,6 +134,28 @@ pub fn allocated_from(service: &v1::Service) -> Option<&str> {
     let pool = annotations.get(names::IP_ALLOCATED_FROM_POOL);
     pool.or_else(|| annotations.get(names::IP_ALLOCATED_FROM_POOL_DEPRECATED))
         .map(String::as_str)
+}
+
+/// What a Service that asks so keeps at a start of what its status shows: the addresses that a pool covers, or all if the
+/// annotation names the `pool` that they came from. Anything else is foreign.
+pub fn claim(
+    wants: &LoadBalancer,
+    shown: &[IpAddr],
+    pool: Option<&str>,
+    covered: impl Fn(IpAddr) -> bool,
+) -> Option<Claim> {
+    let ours = |address: &IpAddr| pool.is_some() || covered(*address);
+    let addresses: Vec<IpAddr> = shown.iter().copied().filter(ours).collect();
+    let asked = wants.request.as_ref().map(|request| request.addresses.as_slice());
+    let asked = asked.unwrap_or_default();
+    (!addresses.is_empty()).then(|| Claim {
+        explicit: addresses.iter().all(|address| asked.contains(address)),
+        annotated: pool.is_some(),
+        created: wants.created,
+        addresses,
+        pool: pool.unwrap_or_default().into(),
+        terms: wants.terms.clone(),
+    })
 }
 
 /// The value of an annotation that has a deprecated spelling. The current one wins whenever it is there, even empty.

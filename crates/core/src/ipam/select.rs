@@ -209,12 +209,7 @@ impl Allocator {
             if !space.pool.auto_assign() {
                 return Unsuitable::AutoAssignOff;
             }
-            let family = self.first_missing(space, service, request);
-            if space.usage(family).total == 0 {
-                Unsuitable::NoFamily(family)
-            } else {
-                Unsuitable::Full(family)
-            }
+            space.unsuitable(self.first_missing(space, service, request))
         };
         chosen.ok_or_else(|| {
             let pools = admitted.into_iter();

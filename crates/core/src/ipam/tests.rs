@@ -1,4 +1,5 @@
 mod adoption;
+mod consider;
 mod cooling;
 mod properties;
 mod quarantine;
