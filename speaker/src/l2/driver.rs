@@ -136,6 +136,9 @@ impl Driver {
                 self.receive_datagrams();
             }
             self.ownership.tick(now());
+            self.metrics
+                .hears_nobody
+                .set(self.ownership.hears_nobody().into());
             self.work();
             if self.end.is_some_and(|end| end <= now()) {
                 return Ok(());

@@ -58,6 +58,11 @@ impl Heard {
         self.is_told |= is_lost;
         is_lost.then_some(Hearing::Lost)
     }
+
+    /// Whether there are others, and none has been heard for [`SILENCE`].
+    pub(super) const fn is_lost(&self) -> bool {
+        self.is_told
+    }
 }
 
 #[cfg(test)]

@@ -44,6 +44,8 @@ pub(super) struct Metrics {
     pub(super) unsent: Counter,
     /// Datagrams of other speakers that were not taken.
     refused: Family<Reason, Counter>,
+    /// 1 while no other speaker is heard, although their pods are there.
+    pub(super) hears_nobody: Gauge,
     /// Seconds from a take-over to the gateway's answer.
     pub(super) gateway_learned: Histogram,
     failed_over: Family<Step, Histogram, fn() -> Histogram>,
@@ -84,6 +86,7 @@ impl Metrics {
             untold: Counter::default(),
             unsent: Counter::default(),
             refused: Family::default(),
+            hears_nobody: Gauge::default(),
             gateway_learned: Histogram::new(GATEWAY_LEARNED),
             failed_over: Family::new_with_constructor(|| Histogram::new(FAILED_OVER)),
         };
@@ -136,6 +139,11 @@ impl Metrics {
             "cortenlb_membership_refused",
             "Number of datagrams on the speakers' port that were not taken",
             metrics.refused.clone(),
+        );
+        registry.register(
+            "cortenlb_membership_unheard",
+            "1 if no other speaker has been heard for 10 s although their pods are there, else 0",
+            metrics.hears_nobody.clone(),
         );
         registry.register(
             "cortenlb_gateway_learned_seconds",

@@ -18,9 +18,12 @@ fn looks(heard: &mut Heard, from: Instant, duration: Duration, expected: bool) -
 fn ten_seconds_of_silence_are_told_once_and_again_after_somebody_was_heard() {
     let mut heard = Heard::new(T0);
     let lost = [(SILENCE, Hearing::Lost)];
+    assert!(!heard.is_lost());
     assert_eq!(looks(&mut heard, T0, 6 * SILENCE, true), lost);
+    assert!(heard.is_lost());
     let back = T0 + 6 * SILENCE;
     assert_eq!(heard.hear(back), Some(Hearing::Back));
+    assert!(!heard.is_lost());
     assert_eq!(heard.hear(back), None);
     assert_eq!(looks(&mut heard, back, 2 * SILENCE, true), lost);
 }

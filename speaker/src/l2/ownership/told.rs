@@ -37,6 +37,11 @@ impl Ownership {
             );
         }
     }
+
+    /// Whether no other speaker is heard, although their pods are there.
+    pub(in crate::l2) const fn hears_nobody(&self) -> bool {
+        self.heard.is_lost()
+    }
 }
 
 const fn name(phase: Phase) -> &'static str {
