@@ -84,6 +84,11 @@ const RULES: &[Rule] = &[
         others: AllBut(&[]),
     },
     Rule {
+        package: "cortenlb-cli",
+        ours: &["cortenlb-core", "cortenlb-crds"],
+        others: AllBut(&["netlink-packet-route", "pnet_packet", "rtnetlink", "socket2"]),
+    },
+    Rule {
         package: "cortenlb-lab",
         ours: &["cortenlb-netio", "cortenlb-wire"],
         others: AllBut(&[]),

@@ -1,0 +1,147 @@
+//! Addresses that cannot be used, and Services that get none.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use cortenlb_core::addr::{AddrRange, parse_address};
+use cortenlb_crds::IPAddressPool;
+use cortenlb_crds::names::CONDITION_ADDRESS_CONFLICT;
+use kube::ResourceExt as _;
+
+use super::{Code, Finding};
+use crate::facts::{Facts, key_of};
+use crate::model::Addresses;
+use crate::page::some;
+
+pub(super) fn look(facts: &Facts, findings: &mut Vec<Finding>) {
+    for pool in &facts.pools {
+        findings.extend(on_nodes(facts, pool));
+        findings.extend(on_pods(facts, pool));
+    }
+    conflicts(facts, findings);
+    pending(facts, findings);
+}
+
+/// The entries of a pool that can be read.
+fn ranges(pool: &IPAddressPool) -> Vec<AddrRange> {
+    let entries = pool.spec.addresses.iter();
+    entries.filter_map(|entry| entry.parse().ok()).collect()
+}
+
+fn edit(facts: &Facts, pool: &str) -> String {
+    format!("kubectl edit ipaddresspool -n {} {pool}", facts.system)
+}
+
+/// The addresses of nodes that the pool has as well.
+fn on_nodes(facts: &Facts, pool: &IPAddressPool) -> Option<Finding> {
+    let ranges = ranges(pool);
+    let mut found = Vec::new();
+    for node in &facts.nodes {
+        let addresses = node.status.as_ref().and_then(|status| status.addresses.as_ref());
+        let addresses = addresses.into_iter().flatten();
+        let addresses = addresses.filter_map(|address| parse_address(&address.address));
+        let mut addresses: Vec<IpAddr> = addresses.collect();
+        addresses.retain(|address| ranges.iter().any(|range| range.contains(*address)));
+        found.extend(
+            addresses
+                .iter()
+                .map(|address| format!("{address} ({})", node.name_any())),
+        );
+    }
+    let name = pool.name_any();
+    (!found.is_empty()).then(|| {
+        Finding::error(
+            Code::PoolHasNode,
+            format!("IPAddressPool {name} has addresses of nodes: {}", some(&found)),
+            "a Service that is given such an address takes it away from the node, which is then cut off",
+            format!("leave them out of spec.addresses: {}", edit(facts, &name)),
+        )
+    })
+}
+
+/// The networks of pods that the pool overlaps.
+fn on_pods(facts: &Facts, pool: &IPAddressPool) -> Option<Finding> {
+    let ranges = ranges(pool);
+    let networks = facts.nodes.iter().flat_map(|node| {
+        let spec = node.spec.as_ref();
+        let networks = spec.and_then(|spec| spec.pod_cidrs.clone());
+        let networks = networks.or_else(|| Some(vec![spec?.pod_cidr.clone()?]));
+        let name = node.name_any();
+        let networks = networks.unwrap_or_default().into_iter();
+        networks.map(move |network| (name.clone(), network))
+    });
+    let overlapping = networks.filter(|(_, network)| {
+        let network: Result<AddrRange, _> = network.parse();
+        network.is_ok_and(|network| ranges.iter().any(|range| range.overlaps(&network)))
+    });
+    let found: Vec<String> = overlapping
+        .map(|(node, network)| format!("{network} ({node})"))
+        .collect();
+    let name = pool.name_any();
+    (!found.is_empty()).then(|| {
+        Finding::error(
+            Code::PoolHasPods,
+            format!(
+                "IPAddressPool {name} overlaps the network of pods: {}",
+                some(&found)
+            ),
+            "what is sent to such an address goes to a pod of the node that has the network, or nowhere",
+            format!(
+                "choose addresses of the segment that nobody uses: {}",
+                edit(facts, &name)
+            ),
+        )
+    })
+}
+
+/// Services whose address somebody else on the segment has.
+fn conflicts(facts: &Facts, findings: &mut Vec<Finding>) {
+    for service in &facts.services {
+        let conditions = service
+            .status
+            .as_ref()
+            .and_then(|status| status.conditions.as_deref());
+        let mut conditions = conditions.unwrap_or_default().iter();
+        let Some(said) = conditions
+            .find(|condition| condition.type_ == CONDITION_ADDRESS_CONFLICT && condition.status == "True")
+        else {
+            continue;
+        };
+        findings.push(Finding::error(
+            Code::AddressConflict,
+            format!("Service {}: {}", key_of(service), said.message),
+            "no node answers for the address while that station has it",
+            "find the station by its MAC and give it another address, or take this one out of the pool: `kubectl edit \
+             ipaddresspool`",
+        ));
+    }
+}
+
+/// Services without an address, by the reason.
+fn pending(facts: &Facts, findings: &mut Vec<Finding>) {
+    let addresses = Addresses::of(facts, &facts.pools);
+    let mut waiting: BTreeMap<String, Vec<(String, String)>> = BTreeMap::new();
+    for key in addresses.wants.keys() {
+        if addresses.allocator.assignment(key).is_some() {
+            continue;
+        }
+        if let Some((reason, message)) = addresses.refusal(key) {
+            waiting
+                .entry(reason)
+                .or_default()
+                .push((key.to_string(), message));
+        }
+    }
+    findings.extend(waiting.into_iter().map(|(reason, services)| {
+        let (first, message) = services[0].clone();
+        let names = services.iter().map(|(service, _)| service);
+        Finding::error(
+            Code::Pending,
+            format!("no address ({reason}): Service {}", some(names)),
+            message,
+            format!(
+                "`kubectl cortenlb why service {first}` says of each pool why not, and what would change it"
+            ),
+        )
+    }));
+}

@@ -1,0 +1,203 @@
+//! What others on the cluster do to addresses: kube-proxy, other load balancers, MetalLB and what it leaves behind.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cortenlb_crds::names;
+use k8s_openapi::api::apps::v1::DaemonSet;
+use k8s_openapi::api::core::v1::{ConfigMap, PodSpec};
+use kube::ResourceExt as _;
+use serde::Deserialize;
+
+use super::{Code, Finding};
+use crate::facts::{Around, Facts};
+use crate::page::joined;
+
+/// What MetalLB names its webhook configuration.
+const WEBHOOK: &str = "metallb-webhook-configuration";
+
+/// k3s labels the DaemonSets of its ServiceLB with the Service's name.
+const K3S_LABEL: &str = "svccontroller.k3s.cattle.io/svcname";
+
+/// Parts of the names of images that serve Services of type LoadBalancer.
+const OTHERS: [(&str, &str); 3] = [
+    ("kube-vip/kube-vip", "kube-vip"),
+    ("openelb", "OpenELB"),
+    ("purelb/allocator", "PureLB"),
+];
+
+pub(super) fn look(facts: &Facts, around: &Around, findings: &mut Vec<Finding>) {
+    findings.extend(around.kube_proxy.as_ref().and_then(strict_arp));
+    findings.extend(service_lb(&around.daemon_sets));
+    other_load_balancers(around, findings);
+    metallb(facts, around, findings);
+    leftovers(around, findings);
+}
+
+/// The part of `KubeProxyConfiguration` that matters.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct KubeProxy {
+    mode: Option<String>,
+    ipvs: Ipvs,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Ipvs {
+    #[serde(rename = "strictARP")]
+    strict_arp: Option<bool>,
+}
+
+fn strict_arp(map: &ConfigMap) -> Option<Finding> {
+    let text = map.data.as_ref()?.get("config.conf")?;
+    let proxy: KubeProxy = serde_saphyr::from_str(text).ok()?;
+    let is_wrong = proxy.mode.as_deref() == Some("ipvs") && proxy.ipvs.strict_arp != Some(true);
+    is_wrong.then(|| {
+        Finding::error(
+            Code::StrictArp,
+            "kube-proxy runs in IPVS mode without strictARP (ConfigMap kube-system/kube-proxy)",
+            "in that mode every node has every address of a Service on an interface, and its kernel answers ARP for it: \
+             neighbours reach any node, and nothing fails over",
+            "set ipvs.strictARP: true: `kubectl edit configmap -n kube-system kube-proxy`, then `kubectl rollout restart \
+             -n kube-system daemonset/kube-proxy`",
+        )
+    })
+}
+
+fn service_lb(sets: &[DaemonSet]) -> Option<Finding> {
+    let is_one =
+        |set: &&DaemonSet| set.labels().contains_key(K3S_LABEL) || set.name_any().starts_with("svclb-");
+    let found: Vec<String> = sets
+        .iter()
+        .filter(is_one)
+        .map(|set| format!("{}/{}", set.namespace().unwrap_or_default(), set.name_any()))
+        .collect();
+    (!found.is_empty()).then(|| {
+        Finding::error(
+            Code::OtherLoadBalancer,
+            format!("k3s ServiceLB serves Services: DaemonSet {}", joined(&found)),
+            "it writes the nodes' addresses into the status of every Service of type LoadBalancer, again and again",
+            "start every k3s server with `--disable servicelb` (or `disable: [servicelb]` in /etc/rancher/k3s/config.yaml), \
+             and restart k3s",
+        )
+    })
+}
+
+fn other_load_balancers(around: &Around, findings: &mut Vec<Finding>) {
+    let images = |spec: Option<&PodSpec>| -> Vec<String> {
+        let containers = spec.into_iter().flat_map(|spec| &spec.containers);
+        containers
+            .filter_map(|container| container.image.clone())
+            .collect()
+    };
+    let sets = around.daemon_sets.iter().map(|set| {
+        let template = set.spec.as_ref().and_then(|spec| spec.template.spec.as_ref());
+        (
+            format!(
+                "DaemonSet {}/{}",
+                set.namespace().unwrap_or_default(),
+                set.name_any()
+            ),
+            images(template),
+        )
+    });
+    let deployments = around.deployments.iter().map(|one| {
+        let template = one.spec.as_ref().and_then(|spec| spec.template.spec.as_ref());
+        (
+            format!(
+                "Deployment {}/{}",
+                one.namespace().unwrap_or_default(),
+                one.name_any()
+            ),
+            images(template),
+        )
+    });
+    let mut found: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    for (workload, images) in sets.chain(deployments) {
+        for (part, product) in OTHERS {
+            if images.iter().any(|image| image.contains(part)) {
+                found.entry(product).or_default().insert(workload.clone());
+            }
+        }
+    }
+    findings.extend(found.into_iter().map(|(product, workloads)| {
+        Finding::warning(
+            Code::OtherLoadBalancer,
+            format!("{product} runs: {}", joined(&workloads)),
+            "if it serves the same Services, both write their status, and both may answer for one address",
+            "let each serve a class of its own (spec.loadBalancerClass; our controller and speakers: --lb-class), or delete \
+             one of the two",
+        )
+    }));
+}
+
+/// MetalLB's pods have its labels and not ours.
+fn metallb(facts: &Facts, around: &Around, findings: &mut Vec<Finding>) {
+    let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for pod in &around.metallb_pods {
+        if !pod.labels().contains_key(names::COMPONENT) {
+            let pods = found.entry(pod.namespace().unwrap_or_default()).or_default();
+            pods.insert(pod.name_any());
+        }
+    }
+    for (namespace, pods) in found {
+        let what = format!("MetalLB runs in namespace {namespace}: pod {}", joined(&pods));
+        findings.push(if namespace == facts.system {
+            Finding::error(
+                Code::MetalLb,
+                what,
+                "while its controller runs we give no addresses, and while a speaker of it is Ready we announce none",
+                format!(
+                    "apply our manifest over it, which replaces both; `kubectl get deployments,daemonsets -n {namespace}` \
+                     shows what is left to delete"
+                ),
+            )
+        } else {
+            Finding::error(
+                Code::MetalLb,
+                what,
+                "a MetalLB in another namespace is not waited for: both give addresses, and both answer for them",
+                format!("`kubectl get all -n {namespace}` shows what it is: delete its speakers and its controller"),
+            )
+        });
+    }
+}
+
+fn leftovers(around: &Around, findings: &mut Vec<Finding>) {
+    if around.webhooks.iter().any(|one| one.name_any() == WEBHOOK) {
+        findings.push(Finding::error(
+            Code::Webhook,
+            format!("ValidatingWebhookConfiguration {WEBHOOK} is left from MetalLB"),
+            "nobody answers it, so that the API server refuses every change of pools and advertisements; our controller \
+             deletes it when it starts",
+            format!("kubectl delete validatingwebhookconfiguration {WEBHOOK}"),
+        ));
+    }
+    findings.extend(converted(around).map(|crd| {
+        Finding::error(
+            Code::Conversion,
+            format!("CustomResourceDefinition {crd} has a conversion webhook left from MetalLB"),
+            "nobody answers it, so that BGPPeers of the other version cannot be read: `kubectl get bgppeers`, and the \
+             deletion of the namespace, fail",
+            conversion_fix(&crd),
+        )
+    }));
+}
+
+/// The definitions that convert by a webhook.
+pub(crate) fn converted(around: &Around) -> impl Iterator<Item = String> {
+    let definitions = around.definitions.iter().flatten();
+    let by_webhook = definitions.filter(|crd| {
+        let conversion = crd.spec.conversion.as_ref();
+        conversion.is_some_and(|conversion| conversion.strategy == "Webhook")
+    });
+    by_webhook.map(|crd| crd.name_any())
+}
+
+/// The documented step that takes the webhook out of a definition.
+pub(crate) fn conversion_fix(crd: &str) -> String {
+    format!(
+        "kubectl patch crd {crd} --type merge -p '{{\"spec\": {{\"conversion\": {{\"strategy\": \"None\", \"webhook\": \
+         null}}}}}}'"
+    )
+}

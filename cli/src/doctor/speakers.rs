@@ -1,0 +1,83 @@
+//! Our own pods: whether they are there, Ready, and hear one another.
+
+use std::collections::BTreeSet;
+
+use cortenlb_crds::names::COMPONENT;
+use cortenlb_crds::translate::announce::is_ready;
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt as _;
+
+use super::{Code, Finding, Severity};
+use crate::facts::{Around, Facts};
+use crate::page::{joined, some};
+
+/// The gauge of a speaker that hears no other one.
+const UNHEARD: &str = "cortenlb_membership_unheard";
+
+pub(super) fn look(facts: &Facts, around: &Around, findings: &mut Vec<Finding>) {
+    let system = &facts.system;
+    let node_of = |pod: &Pod| pod.spec.as_ref().and_then(|spec| spec.node_name.clone());
+    let waiting: Vec<&Pod> = facts.our_pods("speaker").filter(|pod| !is_ready(pod)).collect();
+    if let Some(first) = waiting.first() {
+        let names = waiting
+            .iter()
+            .map(|pod| format!("{} ({})", pod.name_any(), joined(node_of(pod))));
+        findings.push(Finding::error(
+            Code::SpeakerNotReady,
+            format!("speakers that are not Ready: {}", some(names)),
+            "their nodes answer for no address",
+            format!(
+                "`kubectl logs -n {system} {name}` and `kubectl describe pod -n {system} {name}` say why",
+                name = first.name_any()
+            ),
+        ));
+    }
+    let served: BTreeSet<String> = facts.our_pods("speaker").filter_map(node_of).collect();
+    let missing = facts.nodes.iter().map(|node| node.name_any());
+    let missing: Vec<String> = missing.filter(|node| !served.contains(node)).collect();
+    if !missing.is_empty() {
+        let finding = Finding::warning(
+            Code::NoSpeaker,
+            format!("nodes without a speaker: {}", some(&missing)),
+            "these nodes can announce no address; a taint or the DaemonSet's nodeSelector may keep the speaker away",
+            format!(
+                "kubectl describe daemonset -n {system} speaker; kubectl describe node {}",
+                missing[0]
+            ),
+        );
+        findings.push(Finding {
+            severity: if served.is_empty() {
+                Severity::Error
+            } else {
+                Severity::Warning
+            },
+            ..finding
+        });
+    }
+    if !facts.our_pods("controller").any(is_ready) {
+        findings.push(Finding::error(
+            Code::NoController,
+            format!("no controller is Ready in namespace {system}"),
+            "no Service gets an address; those that have one keep it, and are announced",
+            format!("kubectl get pods -n {system} -l {COMPONENT}=controller; kubectl describe deployment -n {system} controller"),
+        ));
+    }
+    let is_lonely = |metrics: &str| {
+        let mut lines = metrics.lines().filter_map(|line| line.strip_prefix(UNHEARD));
+        lines.any(|value| value.trim() == "1")
+    };
+    let lonely = around.metrics.iter();
+    let lonely = lonely.filter(|told| told.answer.as_ref().is_ok_and(|metrics| is_lonely(metrics)));
+    let lonely: Vec<&str> = lonely.map(|told| told.node.as_str()).collect();
+    if !lonely.is_empty() {
+        findings.push(Finding::error(
+            Code::NotHeard,
+            format!("speakers that hear no other one: on {}", some(&lonely)),
+            "while they do not hear one another nothing fails over; most often a firewall drops UDP port 7946",
+            format!(
+                "allow UDP 7946 (--ml-bindport) between the nodes; `kubectl logs -n {system} -l {COMPONENT}=speaker | grep \
+                 'no other speaker'` shows since when"
+            ),
+        ));
+    }
+}

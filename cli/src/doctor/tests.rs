@@ -1,0 +1,447 @@
+use super::*;
+use crate::facts::tests::{
+    from, has, mk_advertisement, mk_announcer, mk_facts, mk_pod, mk_pool, mk_served, mk_service, mk_slice,
+};
+use crate::facts::{Elsewhere, Told};
+use crate::page::tests::shown;
+use crate::page::{Format, render};
+use serde_json::{Value, json};
+
+/// A cluster in which nothing is wrong: `web` has an address and is announced.
+fn mk_healthy() -> (Facts, Around) {
+    let mut facts = mk_facts();
+    facts.services = vec![mk_served("web", 1, "172.21.5.240", "default")];
+    facts.slices = vec![mk_slice("web", "n1")];
+    facts.announcers = vec![mk_announcer("web", "n2")];
+    let told = |node: &str| Told {
+        pod: format!("speaker-{node}"),
+        node: node.to_owned(),
+        answer: Ok("# EOF\ncortenlb_membership_unheard 0\n".to_owned()),
+    };
+    let around = Around {
+        definitions: Some(vec![mk_definition("ipaddresspools", "None")]),
+        metrics: ["n1", "n2", "n3"].map(told).into(),
+        ..Around::default()
+    };
+    (facts, around)
+}
+
+fn mk_definition(
+    plural: &str,
+    conversion: &str,
+) -> k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition {
+    from(json!({
+        "metadata": { "name": format!("{plural}.metallb.io") },
+        "spec": {
+            "group": "metallb.io",
+            "names": { "kind": "X", "plural": plural },
+            "scope": "Namespaced",
+            "versions": [],
+            "conversion": { "strategy": conversion },
+        },
+    }))
+}
+
+/// What is found when the healthy cluster is changed so: `code severity: what`.
+fn found(change: impl FnOnce(&mut Facts, &mut Around)) -> Vec<String> {
+    let (mut facts, mut around) = mk_healthy();
+    change(&mut facts, &mut around);
+    let lines = report(&facts, &around).findings.into_iter().map(|finding| {
+        let Finding {
+            code,
+            severity,
+            what,
+            why,
+            fix,
+        } = finding;
+        assert!(!why.is_empty() && !fix.is_empty(), "{code}");
+        format!("{code} {severity:?}: {what}")
+    });
+    lines.collect()
+}
+
+fn mk_proxy(conf: &str) -> k8s_openapi::api::core::v1::ConfigMap {
+    from(json!({
+        "metadata": { "name": "kube-proxy", "namespace": "kube-system" },
+        "data": { "config.conf": conf },
+    }))
+}
+
+#[test]
+fn a_healthy_cluster_has_no_findings() {
+    let (facts, around) = mk_healthy();
+    let report = report(&facts, &around);
+    assert_eq!(shown(&report), "errors: 0, warnings: 0\n");
+    assert!(!report.has_findings());
+}
+
+#[test]
+fn a_finding_says_what_why_and_how_to_mend_it() {
+    let (mut facts, around) = mk_healthy();
+    facts.pods.pop();
+    let report = report(&facts, &around);
+    assert_eq!(
+        shown(&report),
+        "\
+CLB011 error: no controller is Ready in namespace metallb-system
+  why  no Service gets an address; those that have one keep it, and are announced
+  fix  kubectl get pods -n metallb-system -l cortenlb.io/component=controller; kubectl describe deployment -n \
+metallb-system controller
+errors: 1, warnings: 0
+"
+    );
+    assert!(report.has_findings());
+    let json: Value = serde_json::from_str(&render(&report, Format::Json, false).unwrap()).unwrap();
+    assert_eq!(json["findings"][0]["code"], "CLB011");
+    assert_eq!(json["findings"][0]["severity"], "error");
+}
+
+#[test]
+fn clb001_ipvs_without_strict_arp() {
+    let with = |conf: &'static str| found(|_, around| around.kube_proxy = Some(mk_proxy(conf)));
+    let expected =
+        ["CLB001 Error: kube-proxy runs in IPVS mode without strictARP (ConfigMap kube-system/kube-proxy)"];
+    assert_eq!(
+        with("mode: ipvs\nipvs:\n  strictARP: false\n  scheduler: rr\n"),
+        expected
+    );
+    assert_eq!(with("mode: ipvs\nipvs: {}\n"), expected);
+    let none: [&str; 0] = [];
+    assert_eq!(with("mode: ipvs\nipvs:\n  strictARP: true\n"), none);
+    assert_eq!(with("mode: iptables\nipvs:\n  strictARP: false\n"), none);
+    assert_eq!(with("mode: \"\"\n"), none);
+}
+
+#[test]
+fn clb002_another_load_balancer() {
+    let mk = |name: &str, label: Option<&str>, image: &str| -> k8s_openapi::api::apps::v1::DaemonSet {
+        let labels = label.map_or_else(|| json!({}), |key| json!({ key: "web" }));
+        from(json!({
+            "metadata": { "name": name, "namespace": "kube-system", "labels": labels },
+            "spec": {
+                "selector": {},
+                "template": { "spec": { "containers": [{ "name": "x", "image": image }] } },
+            },
+        }))
+    };
+    let service_lb = "CLB002 Error: k3s ServiceLB serves Services: DaemonSet kube-system/";
+    assert_eq!(
+        found(|_, around| around.daemon_sets = vec![mk("svclb-web-1", None, "x")]),
+        [format!("{service_lb}svclb-web-1")]
+    );
+    assert_eq!(
+        found(|_, around| {
+            around.daemon_sets = vec![mk("other", Some("svccontroller.k3s.cattle.io/svcname"), "x")];
+        }),
+        [format!("{service_lb}other")]
+    );
+    assert_eq!(
+        found(|_, around| around.daemon_sets = vec![mk("vip", None, "ghcr.io/kube-vip/kube-vip:v1")]),
+        ["CLB002 Warning: kube-vip runs: DaemonSet kube-system/vip"]
+    );
+    let none: [&str; 0] = [];
+    assert_eq!(
+        found(|_, around| around.daemon_sets = vec![mk("cni", None, "cilium")]),
+        none
+    );
+}
+
+#[test]
+fn clb003_metallb_runs() {
+    let mk = |namespace: &str| -> k8s_openapi::api::core::v1::Pod {
+        from(json!({ "metadata": {
+            "name": "speaker-x", "namespace": namespace, "labels": { "app": "metallb", "component": "speaker" },
+        } }))
+    };
+    for namespace in ["metallb-system", "elsewhere"] {
+        assert_eq!(
+            found(|_, around| around.metallb_pods = vec![mk(namespace)]),
+            [format!(
+                "CLB003 Error: MetalLB runs in namespace {namespace}: pod speaker-x"
+            )]
+        );
+    }
+    let none: [&str; 0] = [];
+    assert_eq!(
+        found(|_, around| around.metallb_pods = vec![mk_pod("speaker", "n1", true)]),
+        none,
+        "ours is none of MetalLB's"
+    );
+}
+
+#[test]
+fn clb004_a_pool_has_addresses_of_nodes() {
+    let with = |range: &'static str| found(|facts, _| facts.pools.push(mk_pool("more", &[range])));
+    assert_eq!(
+        with("172.21.5.12-172.21.5.20"),
+        ["CLB004 Error: IPAddressPool more has addresses of nodes: 172.21.5.12 (n2), 172.21.5.13 (n3)"]
+    );
+    let none: [&str; 0] = [];
+    assert_eq!(with("172.21.5.14-172.21.5.20"), none);
+}
+
+#[test]
+fn clb005_a_pool_overlaps_the_network_of_pods() {
+    let with = |range: &'static str| found(|facts, _| facts.pools.push(mk_pool("more", &[range])));
+    assert_eq!(
+        with("10.244.2.128/25"),
+        ["CLB005 Error: IPAddressPool more overlaps the network of pods: 10.244.2.0/24 (n2)"]
+    );
+    let none: [&str; 0] = [];
+    assert_eq!(with("10.245.0.0/24"), none);
+}
+
+#[test]
+fn clb006_a_pool_without_advertisement() {
+    let told = found(|facts, _| {
+        facts.pools.push(mk_pool("quiet", &["172.21.6.0/24"]));
+        facts.advertisements = vec![mk_advertisement("one", json!({ "ipAddressPools": ["default"] }))];
+    });
+    assert_eq!(
+        told,
+        ["CLB006 Error: no L2Advertisement selects IPAddressPool quiet"]
+    );
+    let none: [&str; 0] = [];
+    let by_label = found(|facts, _| {
+        let mut pool = mk_pool("quiet", &["172.21.6.0/24"]);
+        pool.metadata.labels = Some([("net".to_owned(), "a".to_owned())].into());
+        facts.pools.push(pool);
+        facts.advertisements = vec![
+            mk_advertisement("one", json!({ "ipAddressPools": ["default"] })),
+            mk_advertisement(
+                "two",
+                json!({ "ipAddressPoolSelectors": [{ "matchLabels": { "net": "a" } }] }),
+            ),
+        ];
+    });
+    assert_eq!(by_label, none);
+    let served = found(|facts, _| facts.advertisements.clear());
+    assert_eq!(
+        served,
+        ["CLB006 Error: no L2Advertisement selects IPAddressPool default"],
+        "its Services are not told of once more"
+    );
+}
+
+#[test]
+fn clb007_objects_in_the_wrong_namespace() {
+    let told = found(|_, around| {
+        around.elsewhere = vec![Elsewhere {
+            kind: "IPAddressPool".to_owned(),
+            plural: "ipaddresspools".to_owned(),
+            namespace: "default".to_owned(),
+            name: "p".to_owned(),
+        }];
+    });
+    assert_eq!(
+        told,
+        ["CLB007 Error: IPAddressPool default/p is not in namespace metallb-system"]
+    );
+}
+
+#[test]
+fn clb008_objects_that_are_ignored() {
+    let state = |result: &str| -> cortenlb_crds::ConfigurationState {
+        from(json!({
+            "apiVersion": "metallb.io/v1beta1", "kind": "ConfigurationState", "metadata": { "name": "controller" },
+            "status": { "result": result, "errorSummary": "something" },
+        }))
+    };
+    let told = found(|facts, _| {
+        facts.pools.push(mk_pool("bad", &["x"]));
+        facts.states = vec![state("Invalid")];
+    });
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(
+        told[0].starts_with("CLB008 Error: IPAddressPool bad is ignored: spec.addresses[0]: "),
+        "{told:?}"
+    );
+    let told = found(|facts, _| {
+        let spec = json!({ "nodeSelectors": [{ "matchExpressions": [{ "key": "a", "operator": "Near" }] }] });
+        facts.advertisements.push(mk_advertisement("odd", spec));
+    });
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(
+        told[0].contains("L2Advertisement \"odd\" is ignored: spec.nodeSelectors"),
+        "{told:?}"
+    );
+    assert_eq!(
+        found(|facts, _| facts.states = vec![state("Invalid")]),
+        ["CLB008 Error: ConfigurationState controller: something"]
+    );
+    let none: [&str; 0] = [];
+    assert_eq!(found(|facts, _| facts.states = vec![state("Valid")]), none);
+}
+
+#[test]
+fn clb009_and_clb010_speakers_that_are_not_there() {
+    assert_eq!(
+        found(|facts, _| facts.pods[1] = mk_pod("speaker", "n2", false)),
+        ["CLB009 Error: speakers that are not Ready: speaker-n2 (n2)"]
+    );
+    assert_eq!(
+        found(|facts, _| drop(facts.pods.remove(1))),
+        ["CLB010 Warning: nodes without a speaker: n2"]
+    );
+    let told = found(|facts, _| {
+        facts
+            .pods
+            .retain(|pod| pod.metadata.name.as_deref() == Some("controller-n1"));
+    });
+    assert!(
+        told.contains(&"CLB010 Error: nodes without a speaker: n1, n2, n3".to_owned()),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn clb012_speakers_that_hear_no_other_one() {
+    let told = found(|_, around| {
+        for told in &mut around.metrics[..2] {
+            told.answer = Ok("cortenlb_membership_unheard 1\n".to_owned());
+        }
+    });
+    assert_eq!(told, ["CLB012 Error: speakers that hear no other one: on n1, n2"]);
+}
+
+#[test]
+fn clb013_an_address_that_somebody_else_has() {
+    let with = |status: &'static str| {
+        found(|facts, _| {
+            facts.services = vec![mk_service("web", 1, |object| {
+                has(object, "172.21.5.240", "default");
+                object["status"]["conditions"] = json!([{
+                    "type": "cortenlb.io/AddressConflict", "status": status, "reason": "InUseOnSegment",
+                    "message": "172.21.5.240 is in use", "lastTransitionTime": "2026-03-01T10:00:00Z",
+                }]);
+            })];
+        })
+    };
+    assert_eq!(
+        with("True"),
+        ["CLB013 Error: Service shop/web: 172.21.5.240 is in use"]
+    );
+    let none: [&str; 0] = [];
+    assert_eq!(with("False"), none);
+}
+
+#[test]
+fn clb014_and_clb015_what_metallb_leaves_behind() {
+    let mk = |name: &str| from(json!({ "metadata": { "name": name } }));
+    assert_eq!(
+        found(|_, around| around.webhooks = vec![mk("others"), mk("metallb-webhook-configuration")]),
+        ["CLB014 Error: ValidatingWebhookConfiguration metallb-webhook-configuration is left from MetalLB"]
+    );
+    let none: [&str; 0] = [];
+    assert_eq!(found(|_, around| around.webhooks = vec![mk("others")]), none);
+    let definitions = |around: &mut Around, strategy: &str| {
+        let definitions = around.definitions.as_mut().unwrap();
+        definitions.push(mk_definition("bgppeers", strategy));
+    };
+    assert_eq!(
+        found(|_, around| definitions(around, "Webhook")),
+        [
+            "CLB015 Error: CustomResourceDefinition bgppeers.metallb.io has a conversion webhook left from MetalLB"
+        ]
+    );
+    assert_eq!(found(|_, around| definitions(around, "None")), none);
+}
+
+#[test]
+fn clb016_services_without_an_address() {
+    let told = found(|facts, _| {
+        facts.pools = vec![mk_pool("default", &["172.21.5.240/32"])];
+        facts
+            .services
+            .extend([mk_service("a", 2, |_| {}), mk_service("b", 3, |_| {})]);
+    });
+    assert_eq!(
+        told,
+        ["CLB016 Error: no address (NoAddressAvailable): Service shop/a, shop/b"]
+    );
+}
+
+#[test]
+fn clb017_services_that_nobody_announces() {
+    assert_eq!(
+        found(|facts, _| facts.slices.clear()),
+        ["CLB017 Warning: nobody announces (NoEndpoints): Service shop/web"]
+    );
+    let told = found(|facts, _| {
+        for node in &mut facts.nodes {
+            let label = "node.kubernetes.io/exclude-from-external-load-balancers".to_owned();
+            node.metadata.labels = Some([(label, String::new())].into());
+        }
+    });
+    assert_eq!(
+        told,
+        ["CLB017 Error: nobody announces (AllNodesExcluded): Service shop/web"]
+    );
+    let since = |time: &'static str| {
+        found(|facts, _| {
+            facts.announcers.clear();
+            facts.services = vec![mk_service("web", 1, |object| {
+                has(object, "172.21.5.240", "default");
+                object["status"]["conditions"] = json!([{
+                    "type": "cortenlb.io/Announced", "status": "False", "reason": "WaitingForSpeaker", "message": "x",
+                    "lastTransitionTime": time,
+                }]);
+            })];
+        })
+    };
+    assert_eq!(
+        since("2026-03-01T11:59:00Z"),
+        ["CLB017 Error: nobody announces (WaitingForSpeaker): Service shop/web"]
+    );
+    let none: [&str; 0] = [];
+    assert_eq!(since("2026-03-01T11:59:50Z"), none, "a speaker may be about to");
+}
+
+#[test]
+fn clb018_bgp_and_clb019_nothing_installed() {
+    let peer = from(json!({
+        "apiVersion": "metallb.io/v1beta2", "kind": "BGPPeer", "metadata": { "name": "router" },
+        "spec": { "myASN": 64512, "peerASN": 64513, "peerAddress": "172.21.5.1" },
+    }));
+    assert_eq!(
+        found(|_, around| around.peers = vec![peer]),
+        ["CLB018 Warning: objects without effect: BGPPeer router"]
+    );
+    assert_eq!(
+        found(|_, around| around.definitions = Some(Vec::new())),
+        ["CLB019 Error: CustomResourceDefinition ipaddresspools.metallb.io is not there"]
+    );
+    let none: [&str; 0] = [];
+    assert_eq!(
+        found(|_, around| around.definitions = None),
+        none,
+        "who may not read them cannot say"
+    );
+}
+
+#[test]
+fn what_cannot_be_read_is_named() {
+    let (facts, mut around) = mk_healthy();
+    around.unread = vec!["daemonsets (apps/v1) cannot be listed: forbidden".to_owned()];
+    around.metrics[0].answer = Err("no answer".to_owned());
+    assert_eq!(
+        shown(&report(&facts, &around)),
+        "not judged: daemonsets (apps/v1) cannot be listed: forbidden\nnot judged: the metrics of the speaker on n1 \
+         (speaker-n1): no answer\nerrors: 0, warnings: 0\n"
+    );
+}
+
+#[test]
+fn each_code_has_a_section() {
+    let page = include_str!("../../../docs/doctor.md");
+    let sections: Vec<&str> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("## ")?.split_once(':'))
+        .map(|(code, _)| code)
+        .collect();
+    let codes: Vec<String> = (Code::StrictArp as u16..=Code::NotInstalled as u16)
+        .map(|number| format!("CLB{number:03}"))
+        .collect();
+    assert_eq!(sections, codes);
+    assert_eq!(Code::StrictArp.to_string(), "CLB001");
+}

@@ -1,0 +1,330 @@
+//! `migrate check`: what becomes of each object and address when CortenLB takes the place of the MetalLB that runs.
+
+use std::net::IpAddr;
+
+use cortenlb_crds::names;
+use cortenlb_crds::translate::service::ingress;
+use k8s_openapi::api::core::v1::{Container, PodSpec};
+use kube::{Resource, ResourceExt as _};
+use serde::Serialize;
+
+use crate::doctor::{conversion_fix, converted, not_advertised};
+use crate::facts::{Around, Facts};
+use crate::model::Addresses;
+use crate::page::{Cell, Page, Report, Table, Tone, joined};
+
+/// What MetalLB's manifests name their workloads, and ours too.
+const WORKLOADS: [&str; 2] = ["controller", "speaker"];
+
+/// What becomes of everything.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Check {
+    objects: Vec<ObjectLine>,
+    vips: Vec<VipLine>,
+    /// What has to be done before the manifest is applied, as commands.
+    steps: Vec<String>,
+    /// What could not be read, and so not be judged.
+    unread: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ObjectLine {
+    kind: String,
+    name: String,
+    verdict: Verdict,
+    how: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct VipLine {
+    service: String,
+    before: Vec<IpAddr>,
+    after: Vec<IpAddr>,
+    verdict: Verdict,
+    how: String,
+}
+
+/// What becomes of one thing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+enum Verdict {
+    Kept,
+    Different,
+    NotSupported,
+}
+
+/// What would become of everything in this cluster.
+pub(crate) fn check(facts: &Facts, around: &Around) -> Check {
+    let addresses = Addresses::of(facts, &facts.pools);
+    let mut objects = Vec::new();
+    pools(facts, &addresses, &mut objects);
+    for object in &facts.advertisements {
+        objects.push(kept(object, "same meaning"));
+    }
+    bgp(around, &mut objects);
+    workloads(facts, around, &mut objects);
+    let mut steps = Vec::new();
+    for crd in converted(around) {
+        objects.push(ObjectLine {
+            kind: "CustomResourceDefinition".to_owned(),
+            name: crd.clone(),
+            verdict: Verdict::Different,
+            how: "its conversion webhook ends with MetalLB, and would keep our definition from being applied"
+                .to_owned(),
+        });
+        steps.push(conversion_fix(&crd));
+    }
+    for webhook in around
+        .webhooks
+        .iter()
+        .filter(|one| one.name_any().starts_with("metallb-webhook"))
+    {
+        objects.push(ObjectLine {
+            kind: "ValidatingWebhookConfiguration".to_owned(),
+            name: webhook.name_any(),
+            verdict: Verdict::Different,
+            how: "our controller deletes it when it starts; the API server checks the rules itself"
+                .to_owned(),
+        });
+    }
+    Check {
+        objects,
+        vips: vips(facts, &addresses),
+        steps,
+        unread: around.unread.clone(),
+    }
+}
+
+fn line<K: Resource<DynamicType = ()>>(object: &K, verdict: Verdict, how: &str) -> ObjectLine {
+    ObjectLine {
+        kind: K::kind(&()).into_owned(),
+        name: object.name_any(),
+        verdict,
+        how: how.to_owned(),
+    }
+}
+
+fn kept<K: Resource<DynamicType = ()>>(object: &K, how: &str) -> ObjectLine {
+    line(object, Verdict::Kept, how)
+}
+
+fn pools(facts: &Facts, addresses: &Addresses, objects: &mut Vec<ObjectLine>) {
+    let silent = not_advertised(facts);
+    for pool in &facts.pools {
+        let name = pool.name_any();
+        objects.push(if let Some(why) = addresses.ignored.get(&name) {
+            line(pool, Verdict::Different, &format!("it would be ignored: {why}"))
+        } else if silent.contains(&name) {
+            let how = "its addresses are given, and nobody announces them: no L2Advertisement selects it";
+            line(pool, Verdict::NotSupported, how)
+        } else {
+            kept(pool, "same addresses, same order")
+        });
+    }
+}
+
+fn bgp(around: &Around, objects: &mut Vec<ObjectLine>) {
+    let not = |how| (Verdict::NotSupported, how);
+    let (verdict, how) = not("BGP is not supported: the object is kept, and no session is opened");
+    objects.extend(around.peers.iter().map(|object| line(object, verdict, how)));
+    let (verdict, how) = not("BGP is not supported: the object is kept, and no router learns the addresses");
+    objects.extend(
+        around
+            .bgp_advertisements
+            .iter()
+            .map(|object| line(object, verdict, how)),
+    );
+    let (verdict, how) = not("BFD is not supported: the object is kept, without effect");
+    objects.extend(
+        around
+            .bfd_profiles
+            .iter()
+            .map(|object| line(object, verdict, how)),
+    );
+    let (verdict, how) = not("BGP is not supported: the object is kept, without effect");
+    objects.extend(around.communities.iter().map(|object| line(object, verdict, how)));
+}
+
+/// MetalLB's Deployment and DaemonSet, by the labels of its manifests or of its chart.
+fn workloads(facts: &Facts, around: &Around, objects: &mut Vec<ObjectLine>) {
+    let deployments = around.deployments.iter().map(|object| {
+        let template = object.spec.as_ref().map(|spec| &spec.template);
+        let labels = template.and_then(|template| template.metadata.as_ref()?.labels.clone());
+        let pod = template.and_then(|template| template.spec.as_ref());
+        ("Deployment", object.metadata.clone(), labels, pod)
+    });
+    let daemon_sets = around.daemon_sets.iter().map(|object| {
+        let template = object.spec.as_ref().map(|spec| &spec.template);
+        let labels = template.and_then(|template| template.metadata.as_ref()?.labels.clone());
+        let pod = template.and_then(|template| template.spec.as_ref());
+        ("DaemonSet", object.metadata.clone(), labels, pod)
+    });
+    for (kind, meta, labels, pod) in deployments.chain(daemon_sets) {
+        let labels = labels.unwrap_or_default();
+        let has = |key: &str, value: &str| labels.get(key).is_some_and(|is| is == value);
+        let is_metallbs = has("app", "metallb") || has("app.kubernetes.io/name", "metallb");
+        let (namespace, name) = (meta.namespace.unwrap_or_default(), meta.name.unwrap_or_default());
+        if !is_metallbs || labels.contains_key(names::COMPONENT) {
+            continue;
+        }
+        let replaced = namespace == facts.system && WORKLOADS.contains(&name.as_str());
+        let (verdict, how) = if let Some(container) = pod.and_then(frr) {
+            (
+                Verdict::NotSupported,
+                format!("container {container}: routing by FRR is not supported"),
+            )
+        } else if replaced {
+            (
+                Verdict::Kept,
+                "replaced by ours of the same name; nothing is announced by both".to_owned(),
+            )
+        } else if namespace == facts.system {
+            (
+                Verdict::Different,
+                format!(
+                    "ours has another name: delete it when ours has been applied (kubectl delete {} -n {namespace} \
+                     {name}); until then ours waits",
+                    kind.to_lowercase()
+                ),
+            )
+        } else {
+            (
+                Verdict::Different,
+                format!(
+                    "it is in namespace {namespace}, where it is not waited for: delete it before ours is applied"
+                ),
+            )
+        };
+        objects.push(ObjectLine {
+            kind: kind.to_owned(),
+            name: format!("{namespace}/{name}"),
+            verdict,
+            how,
+        });
+    }
+}
+
+/// The container that routes, if there is one.
+fn frr(pod: &PodSpec) -> Option<String> {
+    let is_frr = |container: &&Container| container.name == "frr" || container.name == "frr-metrics";
+    pod.containers
+        .iter()
+        .find(is_frr)
+        .map(|container| container.name.clone())
+}
+
+/// What becomes of the addresses that Services have now.
+fn vips(facts: &Facts, addresses: &Addresses) -> Vec<VipLine> {
+    let silent = not_advertised(facts);
+    let shown = |key| facts.service(key).map(ingress).unwrap_or_default();
+    let lines = addresses.wants.keys().filter_map(|key| {
+        let before = shown(key);
+        let held = addresses.allocator.assignment(key);
+        let after = held.map(|held| held.addresses.clone()).unwrap_or_default();
+        let refusal = addresses.refusal(key).map(|(_, message)| message);
+        let (verdict, how) = if before.is_empty() {
+            let how = match (&refusal, after.is_empty()) {
+                (None, false) => "it has none now, and gets one".to_owned(),
+                (Some(why), _) => format!("it has none now, and gets none: {why}"),
+                (None, true) => return None,
+            };
+            (Verdict::Different, how)
+        } else if before != after {
+            let why = refusal.unwrap_or_else(|| "what it has now comes from no pool".to_owned());
+            (Verdict::Different, why)
+        } else if held.is_some_and(|held| silent.contains(held.pool.as_ref())) {
+            let how = "it keeps its address, and nobody announces it: no L2Advertisement selects the pool"
+                .to_owned();
+            (Verdict::NotSupported, how)
+        } else {
+            (
+                Verdict::Kept,
+                "same address; another node may come to answer for it, once".to_owned(),
+            )
+        };
+        Some(VipLine {
+            service: key.to_string(),
+            before,
+            after,
+            verdict,
+            how,
+        })
+    });
+    lines.collect()
+}
+
+impl Verdict {
+    fn cell(self) -> Cell {
+        match self {
+            Self::Kept => Cell::new("kept", Tone::Good),
+            Self::Different => Cell::new("different", Tone::Doubtful),
+            Self::NotSupported => Cell::new("not supported", Tone::Bad),
+        }
+    }
+}
+
+impl Report for Check {
+    fn print(&self, page: &mut Page) {
+        page.heading("Objects");
+        let mut table = Table::new(&["KIND", "NAME", "VERDICT", "HOW"]);
+        for line in &self.objects {
+            table.row([
+                line.kind.as_str().into(),
+                line.name.as_str().into(),
+                line.verdict.cell(),
+                line.how.as_str().into(),
+            ]);
+        }
+        if table.is_empty() {
+            page.text("  none");
+        } else {
+            page.table(&table);
+        }
+        page.heading("Addresses");
+        let mut table = Table::new(&["SERVICE", "BEFORE", "AFTER", "VERDICT", "HOW"]);
+        for line in &self.vips {
+            table.row([
+                line.service.as_str().into(),
+                joined(&line.before).into(),
+                joined(&line.after).into(),
+                line.verdict.cell(),
+                line.how.as_str().into(),
+            ]);
+        }
+        if table.is_empty() {
+            page.text("  none");
+        } else {
+            page.table(&table);
+        }
+        if !self.steps.is_empty() {
+            page.heading("Before the manifest is applied");
+            for step in &self.steps {
+                page.text(&format!("  {step}"));
+            }
+        }
+        for unread in &self.unread {
+            page.line([Cell::new(format!("not judged: {unread}"), Tone::Doubtful)]);
+        }
+        page.text("");
+        page.text("docs/differences.md lists what differs for everybody");
+    }
+
+    /// What is not supported, a step that has to be done, or an address that would not stay.
+    fn has_findings(&self) -> bool {
+        let objects = self.objects.iter().map(|line| line.verdict);
+        objects
+            .into_iter()
+            .any(|verdict| verdict == Verdict::NotSupported)
+            || !self.steps.is_empty()
+            || self
+                .vips
+                .iter()
+                .any(|line| line.verdict == Verdict::NotSupported || line.before != line.after)
+    }
+}
+
+#[cfg(test)]
+mod tests;

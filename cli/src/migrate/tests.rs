@@ -1,0 +1,193 @@
+use super::*;
+use crate::facts::tests::{from, has, mk_facts, mk_pool, mk_served, mk_service};
+use crate::page::tests::{lines, shown};
+use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
+use serde_json::{Value, json};
+
+fn workload(namespace: &str, name: &str, container: &str) -> Value {
+    json!({
+        "metadata": { "name": name, "namespace": namespace },
+        "spec": {
+            "selector": {},
+            "template": {
+                "metadata": { "labels": { "app": "metallb", "component": name } },
+                "spec": { "containers": [{ "name": container }] },
+            },
+        },
+    })
+}
+
+/// A cluster as MetalLB's plain manifests leave it: `web` has an address.
+fn mk_cluster() -> (Facts, Around) {
+    let mut facts = mk_facts();
+    facts.pods.clear();
+    facts.services = vec![mk_service("web", 1, |object| {
+        has(object, "172.21.5.240", "default");
+        object["metadata"]["annotations"] = json!({});
+    })];
+    let around = Around {
+        deployments: vec![from::<Deployment>(workload(
+            "metallb-system",
+            "controller",
+            "controller",
+        ))],
+        daemon_sets: vec![from::<DaemonSet>(workload(
+            "metallb-system",
+            "speaker",
+            "speaker",
+        ))],
+        webhooks: vec![from(
+            json!({ "metadata": { "name": "metallb-webhook-configuration" } }),
+        )],
+        ..Around::default()
+    };
+    (facts, around)
+}
+
+#[test]
+fn what_metallbs_manifests_leave_is_kept() {
+    let (facts, around) = mk_cluster();
+    let check = check(&facts, &around);
+    assert_eq!(
+        shown(&check),
+        "\
+Objects
+KIND                             NAME                            VERDICT     HOW
+IPAddressPool                    default                         kept        same addresses, same order
+L2Advertisement                  all                             kept        same meaning
+Deployment                       metallb-system/controller       kept        replaced by ours of the same name; nothing is \
+announced by both
+DaemonSet                        metallb-system/speaker          kept        replaced by ours of the same name; nothing is \
+announced by both
+ValidatingWebhookConfiguration   metallb-webhook-configuration   different   our controller deletes it when it starts; the \
+API server checks the rules itself
+
+Addresses
+SERVICE    BEFORE         AFTER          VERDICT   HOW
+shop/web   172.21.5.240   172.21.5.240   kept      same address; another node may come to answer for it, once
+
+docs/differences.md lists what differs for everybody
+"
+    );
+    assert!(!check.has_findings());
+}
+
+#[test]
+fn bgp_is_not_supported() {
+    let (facts, mut around) = mk_cluster();
+    around.peers = vec![from(json!({
+        "apiVersion": "metallb.io/v1beta2", "kind": "BGPPeer", "metadata": { "name": "router" },
+        "spec": { "myASN": 64512, "peerASN": 64513, "peerAddress": "172.21.5.1" },
+    }))];
+    around.bgp_advertisements = vec![from(json!({
+        "apiVersion": "metallb.io/v1beta1", "kind": "BGPAdvertisement", "metadata": { "name": "all" }, "spec": {},
+    }))];
+    let check = check(&facts, &around);
+    let lines = lines(&check);
+    let peer =
+        "BGPPeer router not supported BGP is not supported: the object is kept, and no session is opened";
+    assert!(lines.contains(&peer.to_owned()), "{lines:#?}");
+    assert!(
+        lines
+            .iter()
+            .any(|line| line.starts_with("BGPAdvertisement all not supported")),
+        "{lines:#?}"
+    );
+    assert!(check.has_findings());
+}
+
+#[test]
+fn a_pool_that_bgp_alone_announces_is_silent_afterwards() {
+    let (mut facts, around) = mk_cluster();
+    facts.advertisements.clear();
+    let check = check(&facts, &around);
+    let lines = lines(&check);
+    assert!(
+        lines
+            .iter()
+            .any(|line| line.starts_with("IPAddressPool default not supported")),
+        "{lines:#?}"
+    );
+    assert!(
+        lines
+            .iter()
+            .any(|line| line.starts_with("shop/web 172.21.5.240 172.21.5.240 not supported")),
+        "{lines:#?}"
+    );
+    assert!(check.has_findings());
+}
+
+#[test]
+fn workloads_of_other_names_and_places_and_frr() {
+    let (facts, mut around) = mk_cluster();
+    around.deployments = vec![
+        from(workload("metallb-system", "metallb-controller", "controller")),
+        from(workload("elsewhere", "controller", "controller")),
+    ];
+    around.daemon_sets = vec![from(workload("metallb-system", "speaker", "frr"))];
+    let check = check(&facts, &around);
+    let lines = lines(&check);
+    let has = |start: &str, part: &str| {
+        assert!(
+            lines
+                .iter()
+                .any(|line| line.starts_with(start) && line.contains(part)),
+            "{start} … {part}: {lines:#?}"
+        );
+    };
+    has(
+        "Deployment metallb-system/metallb-controller different",
+        "kubectl delete deployment -n metallb-system metallb-controller",
+    );
+    has(
+        "Deployment elsewhere/controller different",
+        "delete it before ours is applied",
+    );
+    has("DaemonSet metallb-system/speaker not supported", "FRR");
+    assert!(check.has_findings());
+}
+
+#[test]
+fn the_conversion_webhook_has_to_be_taken_out_first() {
+    let (facts, mut around) = mk_cluster();
+    around.definitions = Some(vec![from(json!({
+        "metadata": { "name": "bgppeers.metallb.io" },
+        "spec": {
+            "group": "metallb.io", "names": { "kind": "BGPPeer", "plural": "bgppeers" }, "scope": "Namespaced",
+            "versions": [], "conversion": { "strategy": "Webhook" },
+        },
+    }))]);
+    let check = check(&facts, &around);
+    assert_eq!(
+        check.steps,
+        [
+            r#"kubectl patch crd bgppeers.metallb.io --type merge -p '{"spec": {"conversion": {"strategy": "None", "webhook": null}}}'"#
+        ]
+    );
+    assert!(check.has_findings());
+}
+
+#[test]
+fn an_address_that_would_not_stay_is_told() {
+    let (mut facts, around) = mk_cluster();
+    facts.pools.push(mk_pool("twice", &["172.21.5.250-172.21.5.251"]));
+    facts.services.push(mk_service("foreign", 2, |object| {
+        has(object, "192.0.2.1", "x");
+        object["metadata"]["annotations"] = json!({});
+    }));
+    facts.services.push(mk_service("new", 3, |_| {}));
+    facts.services.push(mk_served("gone", 4, "10.9.9.9", "deleted"));
+    let check = check(&facts, &around);
+    let lines = lines(&check);
+    let starts = |start: &str| {
+        assert!(
+            lines.iter().any(|line| line.starts_with(start)),
+            "{start}: {lines:#?}"
+        );
+    };
+    starts("IPAddressPool twice different it would be ignored: ");
+    starts("shop/foreign 192.0.2.1 172.21.5.241 different");
+    starts("shop/new - 172.21.5.242 different it has none now, and gets one");
+    starts("shop/gone 10.9.9.9 10.9.9.9 kept");
+    assert!(check.has_findings());
+}

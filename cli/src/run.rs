@@ -1,0 +1,139 @@
+//! The process: arguments in, a report and an exit code out.
+
+use std::ffi::OsString;
+use std::io::{IsTerminal as _, Write as _};
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser as _};
+use kube::Client;
+
+use crate::args::{Args, Command, Common, Migrate, Why, mistake};
+use crate::connect::connect;
+use crate::error::CliError;
+use crate::facts::{Around, Facts};
+use crate::failovers::{self, Told};
+use crate::page::{Report, render};
+use crate::{doctor, gather, migrate, plan, spinner, status, why};
+
+/// The command could not be done.
+const FAILED: u8 = 1;
+
+/// There is something to look at.
+const FINDINGS: u8 = 2;
+
+/// Does what `words` say (the first is the program's name), and returns the exit code: 0 if all is well, 1 if it could not be
+/// done, 2 if there is something to look at.
+pub fn main(words: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let args = match Args::try_parse_from(words) {
+        Ok(args) => args,
+        Err(error) => {
+            return match mistake(&error) {
+                Some(line) => failed(&line),
+                None => {
+                    // What was asked for; a terminal that is gone cannot be told.
+                    let _ = error.print();
+                    ExitCode::SUCCESS
+                }
+            };
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let done = match runtime {
+        Ok(runtime) => runtime.block_on(args.run()),
+        Err(error) => return failed(&format!("error: the runtime cannot be started: {error}")),
+    };
+    match done {
+        Ok(false) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::from(FINDINGS),
+        Err(error) => failed(&format!("error: {error}")),
+    }
+}
+
+fn failed(line: &str) -> ExitCode {
+    // A terminal that is gone cannot be told.
+    let _ = writeln!(std::io::stderr(), "{line}");
+    ExitCode::from(FAILED)
+}
+
+impl Args {
+    /// Returns whether there is something to look at.
+    async fn run(self) -> Result<bool, CliError> {
+        let Self { common, command } = self;
+        match command {
+            Command::Why(Why::Service { service, node }) => {
+                let facts = gathered(&common, gather::facts).await?;
+                show(&common, &why::service(&facts, &service.0, node.as_deref())?)
+            }
+            Command::Status => {
+                let (facts, told) = gathered(&common, with_failovers).await?;
+                show(&common, &status::report(&facts, &told))
+            }
+            Command::Doctor => {
+                let (facts, around) = gathered(&common, with_around).await?;
+                show(&common, &doctor::report(&facts, &around))
+            }
+            Command::Plan { filename, prune } => {
+                let edit = plan::read(&filename, &common.namespace, prune)?;
+                let facts = gathered(&common, gather::facts).await?;
+                show(&common, &plan::report(&facts, &edit))
+            }
+            Command::Failovers => {
+                let (facts, told) = gathered(&common, with_failovers).await?;
+                show(&common, &failovers::report(facts.now, &told))
+            }
+            Command::Migrate(Migrate::Check) => {
+                let (facts, around) = gathered(&common, with_around).await?;
+                show(&common, &migrate::check(&facts, &around))
+            }
+            Command::Completion { shell } => {
+                let mut script = Vec::new();
+                let mut command = Self::command();
+                clap_complete::generate(shell, &mut command, "kubectl-cortenlb", &mut script);
+                write(&script)?;
+                Ok(false)
+            }
+        }
+    }
+}
+
+/// What `gather` finds in the cluster that the flags name.
+async fn gathered<T>(
+    common: &Common,
+    gather: impl AsyncFnOnce(&Client, &str) -> Result<T, CliError>,
+) -> Result<T, CliError> {
+    let client = connect(common.kubeconfig.as_deref(), common.context.as_deref()).await?;
+    spinner::around("reading the cluster", gather(&client, &common.namespace)).await
+}
+
+/// The facts, and the time lines of the speakers.
+async fn with_failovers(client: &Client, system: &str) -> Result<(Facts, Vec<Told>), CliError> {
+    let facts = gather::facts(client, system).await?;
+    let told = gather::failovers(client, &facts).await;
+    Ok((facts, told))
+}
+
+/// The facts, and what is around them.
+async fn with_around(client: &Client, system: &str) -> Result<(Facts, Around), CliError> {
+    let facts = gather::facts(client, system).await?;
+    let around = gather::around(client, &facts).await?;
+    Ok((facts, around))
+}
+
+/// Writes the report, and returns whether it has findings.
+fn show(common: &Common, report: &impl Report) -> Result<bool, CliError> {
+    let colours =
+        std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    write(render(report, common.output, colours)?.as_bytes())?;
+    Ok(report.has_findings())
+}
+
+/// To whoever reads it: one that has read enough, such as `head`, is no error.
+fn write(bytes: &[u8]) -> Result<(), CliError> {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(CliError::Write(error.to_string()))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,213 @@
+use super::*;
+use crate::facts::tests::{
+    has, mk_advertisement, mk_announcer, mk_facts, mk_pod, mk_pool, mk_pool_with, mk_served, mk_service,
+    mk_slice,
+};
+use crate::page::tests::{lines, shown};
+use crate::page::{Format, render};
+use serde_json::{Value, json};
+
+fn key(name: &str) -> ServiceKey {
+    ServiceKey::new("shop", name)
+}
+
+/// Service `web` has an address, and n2 announces it.
+fn mk_calm() -> Facts {
+    let mut facts = mk_facts();
+    facts.services = vec![mk_served("web", 1, "172.21.5.240", "default")];
+    facts.slices = vec![mk_slice("web", "n1")];
+    facts.announcers = vec![mk_announcer("web", "n2")];
+    facts
+}
+
+#[test]
+fn a_service_that_is_served() {
+    let mut facts = mk_calm();
+    facts.pools.push(mk_pool("spare", &["172.21.6.0/24"]));
+    facts.pods[2] = mk_pod("speaker", "n3", false);
+    let why = service(&facts, &key("web"), None).unwrap();
+    assert_eq!(
+        shown(&why),
+        "\
+Service shop/web
+  asks for  an IPv4 address
+  has       172.21.5.240 from pool \"default\"
+
+Pools, in the order in which they are tried
+POOL      VERDICT      WHY
+default   taken        gave 172.21.5.240
+spare     not needed   would give 172.21.6.0; what the Service has stays
+
+Announcement
+  announced by  node n2 for 5m (l2-web)
+NODE   CAN   WHY                        TO CHANGE IT
+n1     yes   stands by                  -
+n2     yes   announces it               -
+n3     no    the speaker is not Ready   kubectl describe pod -n metallb-system speaker-n3
+"
+    );
+    assert!(!why.has_findings());
+}
+
+#[test]
+fn a_service_for_which_the_pool_has_nothing_left() {
+    let mut facts = mk_calm();
+    facts.pools = vec![
+        mk_pool("default", &["172.21.5.240/32"]),
+        mk_pool("bad", &["nonsense"]),
+        mk_pool_with(
+            "others",
+            json!({ "addresses": ["172.21.7.0/31"], "serviceAllocation": { "namespaces": ["other"] } }),
+        ),
+    ];
+    facts.services.push(mk_service("late", 2, |_| {}));
+    let why = service(&facts, &key("late"), None).unwrap();
+    let lines = lines(&why);
+    let expected = [
+        "Service shop/late",
+        "asks for an IPv4 address",
+        "has no address",
+        "why NoAddressAvailable: no available IPs: pool \"default\" has no free IPv4 address",
+        "to change it add addresses (kubectl edit ipaddresspool -n metallb-system default), or delete a Service that has one",
+        "Pools, in the order in which they are tried",
+        "POOL VERDICT WHY",
+        "others refused its serviceAllocation does not select this service",
+        "default refused has no free IPv4 address",
+    ];
+    assert_eq!(lines[..expected.len()], expected);
+    assert!(lines[expected.len()].starts_with("bad ignored spec.addresses[0]: invalid CIDR \"nonsense\""));
+    assert!(lines.contains(&"announced by nobody".to_owned()), "{lines:#?}");
+    assert!(lines.contains(&"why not NoAddress: the Service has no address".to_owned()));
+    assert!(why.has_findings());
+}
+
+#[test]
+fn each_node_says_why_not_and_what_would_change_it() {
+    let mut facts = mk_calm();
+    facts.services = vec![mk_service("web", 1, |object| {
+        has(object, "172.21.5.240", "default");
+        object["spec"]["externalTrafficPolicy"] = "Local".into();
+    })];
+    let nodes = json!([{ "matchExpressions": [
+        { "key": "kubernetes.io/hostname", "operator": "NotIn", "values": ["n4"] },
+    ] }]);
+    facts.advertisements = vec![mk_advertisement("ours", json!({ "nodeSelectors": nodes }))];
+    facts.nodes.push(crate::facts::tests::mk_node(4));
+    let label = |facts: &mut Facts, node: usize, key: &str, value: &str| {
+        let labels = facts.nodes[node].metadata.labels.get_or_insert_default();
+        labels.insert(key.to_owned(), value.to_owned());
+    };
+    label(
+        &mut facts,
+        1,
+        "node.kubernetes.io/exclude-from-external-load-balancers",
+        "",
+    );
+    label(&mut facts, 3, "kubernetes.io/hostname", "n4");
+    facts.announcers.clear();
+    facts.pods.push(mk_pod("speaker", "n4", true));
+    let why = service(&facts, &key("web"), None).unwrap();
+    let lines = lines(&why);
+    let expected = [
+        "announced by nobody",
+        "NODE CAN WHY TO CHANGE IT",
+        "n1 yes stands by -",
+        "n2 no excluded by label node.kubernetes.io/exclude-from-external-load-balancers kubectl label node n2 \
+         node.kubernetes.io/exclude-from-external-load-balancers-",
+        "n3 no no ready endpoint there (externalTrafficPolicy: Local) a ready pod of the Service on n3, or \
+         externalTrafficPolicy: Cluster",
+        "n4 no not selected by L2Advertisement ours kubectl edit l2advertisement -n metallb-system ours \
+         (spec.nodeSelectors)",
+    ];
+    assert_eq!(lines[lines.len() - expected.len()..], expected);
+    assert!(why.has_findings(), "nobody announces it");
+
+    let one = service(&facts, &key("web"), Some("n3")).unwrap();
+    let shown = shown(&one);
+    assert!(shown.contains("\nn3 ") && !shown.contains("\nn1 "), "{shown}");
+    let error = service(&facts, &key("web"), Some("n9")).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "there is no Node \"n9\"; --node takes one of: n1, n2, n3, n4"
+    );
+}
+
+#[test]
+fn what_keeps_every_node_from_it_is_told_once() {
+    let mut facts = mk_calm();
+    facts.advertisements.clear();
+    let told = lines(&service(&facts, &key("web"), None).unwrap());
+    assert!(
+        told.contains(
+            &"why not NoAdvertisement: no L2Advertisement selects IPAddressPool \"default\"; one with an empty spec would \
+              announce every pool"
+                .to_owned()
+        ),
+        "{told:#?}"
+    );
+    facts = mk_calm();
+    facts.slices.clear();
+    let told = lines(&service(&facts, &key("web"), None).unwrap());
+    let change = "to change it kubectl get endpointslices -n shop -l kubernetes.io/service-name=web";
+    assert!(told.contains(&change.to_owned()), "{told:#?}");
+}
+
+#[test]
+fn a_service_that_is_not_ours_is_an_error_that_says_how_to_mend_it() {
+    let mut facts = mk_calm();
+    let with = |field: &'static str, value: &'static str| {
+        move |object: &mut Value| object["spec"][field] = value.into()
+    };
+    facts
+        .services
+        .push(mk_service("inner", 2, with("type", "ClusterIP")));
+    facts
+        .services
+        .push(mk_service("other", 3, with("loadBalancerClass", "example.com/x")));
+    let error = |name: &str| service(&facts, &key(name), None).unwrap_err().to_string();
+    assert_eq!(
+        error("gone"),
+        "there is no Service shop/gone; `kubectl get services -A` lists them"
+    );
+    assert!(
+        error("inner").contains("is of type ClusterIP"),
+        "{}",
+        error("inner")
+    );
+    assert!(
+        error("other").contains("serves those without a class"),
+        "{}",
+        error("other")
+    );
+}
+
+#[test]
+fn programs_get_the_same_record() {
+    let why = service(&mk_calm(), &key("web"), None).unwrap();
+    let json: Value = serde_json::from_str(&render(&why, Format::Json, false).unwrap()).unwrap();
+    assert_eq!(json["addresses"], json!(["172.21.5.240"]));
+    assert_eq!(json["pools"][0]["verdict"], "taken");
+    assert_eq!(json["announcement"]["announcedBy"][0]["node"], "n2");
+    assert_eq!(json["announcement"]["nodes"][1]["announces"], true);
+}
+
+#[test]
+fn what_the_controller_said_is_shown() {
+    let mut facts = mk_calm();
+    facts.services = vec![mk_service("web", 1, |object| {
+        has(object, "172.21.5.240", "default");
+        object["status"]["conditions"] = json!([{
+            "type": "cortenlb.io/AddressAssigned", "status": "True", "reason": "Assigned",
+            "message": "172.21.5.240 from pool \"default\"", "lastTransitionTime": "2026-03-01T10:00:00Z",
+        }, {
+            "type": "example.com/Other", "status": "True", "reason": "X", "message": "y",
+            "lastTransitionTime": "2026-03-01T10:00:00Z",
+        }]);
+    })];
+    let told = lines(&service(&facts, &key("web"), None).unwrap());
+    let last = told.last().unwrap();
+    assert_eq!(
+        last,
+        "cortenlb.io/AddressAssigned True 2h Assigned 172.21.5.240 from pool \"default\""
+    );
+}
