@@ -68,6 +68,7 @@ pub(crate) fn scenarios_product() -> anyhow::Result<cortenlb_e2e::Product> {
         manifest,
         chart: root.join(crate::r#gen::CHART),
         examples: root.join("crds/examples"),
+        cli: None,
         artefacts: crate::target_directory(&root).join("artefacts"),
     })
 }

@@ -1,9 +1,10 @@
 //! `cargo xtask test`: everything that must hold before a change lands, with its own set-up, and a count at its end.
 
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Instant;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use clap::Args;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
@@ -65,13 +66,31 @@ impl Test {
             );
         } else {
             section("Scenarios on the lab");
-            match crate::image::scenarios_product() {
+            match product() {
                 Ok(product) => run_scenarios(&scenarios, filter, &name, &product, &mut count).await,
-                Err(error) => count.failed.push(format!("the image: {error:#}")),
+                Err(error) => count.failed.push(format!("what is to be tested: {error:#}")),
             }
         }
         count.report(start)
     }
+}
+
+/// Builds `kubectl-cortenlb`, and returns where it is.
+fn cli() -> anyhow::Result<PathBuf> {
+    let root = crate::workspace_root();
+    let built = std::process::Command::new(crate::cargo())
+        .args(["build", "--locked", "--quiet", "--package", "cortenlb-cli"])
+        .current_dir(&root)
+        .status()
+        .context("starting cargo build")?;
+    ensure!(built.success(), "cargo build --package cortenlb-cli: {built}");
+    Ok(crate::target_directory(&root).join("debug/kubectl-cortenlb"))
+}
+
+fn product() -> anyhow::Result<cortenlb_e2e::Product> {
+    let product = crate::image::scenarios_product()?;
+    let cli = Some(cli()?);
+    Ok(cortenlb_e2e::Product { cli, ..product })
 }
 
 async fn run_scenarios(

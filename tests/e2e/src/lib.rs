@@ -36,4 +36,6 @@ pub struct Product {
     pub examples: PathBuf,
     /// The folder in which scenarios keep what is to be looked at afterwards.
     pub artefacts: PathBuf,
+    /// The program `kubectl-cortenlb`; none where nobody asks it.
+    pub cli: Option<PathBuf>,
 }

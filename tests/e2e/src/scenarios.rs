@@ -2,6 +2,7 @@
 
 mod addresses;
 mod announce;
+mod cli;
 mod conflict;
 mod contention;
 mod faults;
@@ -60,6 +61,9 @@ pub fn all() -> Vec<Scenario> {
         scenario!(Installed, announce::advertisement_selectors),
         scenario!(Installed, announce::bgp_peer_is_told),
         scenario!(Installed, conflict::address_conflict_with_another_host),
+        scenario!(Installed, cli::cli_says_why),
+        scenario!(Installed, cli::cli_finds_and_plans),
+        scenario!(Installed, cli::cli_shows_failovers),
         scenario!(Installed, lifecycle::pool_deleted_keeps_addresses),
         scenario!(Installed, lifecycle::controller_restart_moves_nothing),
         scenario!(Installed, lifecycle::applied_again_changes_no_address),
