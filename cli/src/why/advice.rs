@@ -1,6 +1,6 @@
 //! What would change a no: a command where there is one.
 
-use cortenlb_core::announce::{self, EXCLUDE_LABEL, Reason};
+use cortenlb_core::announce::{self, DRAIN, EXCLUDE_LABEL, Reason};
 use cortenlb_core::ipam::{InUse, Refusal, Unsuitable};
 use cortenlb_core::name::ServiceKey;
 use cortenlb_crds::names::COMPONENT;
@@ -115,6 +115,8 @@ pub(super) fn of_reason(reason: &Reason, node: &str, facts: &Facts) -> Option<St
             joined(advertisements)
         ),
         Reason::Excluded => format!("kubectl label node {node} {EXCLUDE_LABEL}-"),
+        Reason::Drained => format!("kubectl annotate node {node} {DRAIN}-"),
+        Reason::Cordoned => format!("kubectl uncordon {node}"),
         Reason::NetworkUnavailable => {
             format!("kubectl describe node {node}; the network plug-in has to say that it works")
         }
@@ -132,6 +134,6 @@ pub(super) fn of_reason(reason: &Reason, node: &str, facts: &Facts) -> Option<St
         Reason::NoLocalEndpoint => {
             format!("a ready pod of the Service on {node}, or externalTrafficPolicy: Cluster")
         }
-        Reason::SharedAddressElsewhere { .. } => return None,
+        Reason::ShuttingDown | Reason::SharedAddressElsewhere { .. } => return None,
     })
 }

@@ -239,7 +239,7 @@ pub(super) async fn owner_whose_answers_are_lost(cluster: &Cluster) -> anyhow::R
         .await?;
     let owner = cluster.announced_from("web").await?;
     let lost = cluster.mac_of(&owner).await?;
-    ensure!(cluster.who_answers(vip).await? == [lost.clone()]);
+    ensure!(cluster.who_answers(vip).await? == std::slice::from_ref(&lost));
     let begin = Instant::now();
     cluster.lab.mute(&owner, vip.parse()?).await?;
     let taken = answered_at_by_another(cluster, vip, &lost).await?;
