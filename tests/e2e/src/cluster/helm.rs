@@ -31,7 +31,7 @@ impl Cluster {
             chart,
             "--create-namespace",
             "--wait",
-            "--timeout=120s",
+            "--timeout=300s",
         ])
         .await
     }
@@ -42,7 +42,7 @@ impl Cluster {
         let output = self
             .helm(
                 &[
-                    &["upgrade", RELEASE, chart, "--wait", "--timeout=120s"],
+                    &["upgrade", RELEASE, chart, "--wait", "--timeout=300s"],
                     arguments,
                 ]
                 .concat(),

@@ -46,7 +46,7 @@ pub(super) async fn helm_release_keeps_pools_and_addresses(cluster: &Cluster) ->
     ensure!(replicas(cluster).await? == 1, "one controller was asked for");
     answers(cluster).await?;
     cluster
-        .helm(&["rollback", RELEASE, "1", "--wait", "--timeout=120s"])
+        .helm(&["rollback", RELEASE, "1", "--wait", "--timeout=300s"])
         .await?;
     ensure!(
         replicas(cluster).await? == 2,
@@ -172,7 +172,7 @@ async fn metallb(cluster: &Cluster) -> anyhow::Result<()> {
     stand_in::<DaemonSet>(cluster, SPEAKER).await?;
     for workload in ["deployment/metallb-controller", "daemonset/metallb-speaker"] {
         cluster
-            .kubectl(&["rollout", "status", "-n", SYSTEM, workload, "--timeout=120s"])
+            .kubectl(&["rollout", "status", "-n", SYSTEM, workload, "--timeout=300s"])
             .await?;
     }
 
