@@ -49,7 +49,6 @@ pub fn all() -> Vec<Scenario> {
             after gateway::prepare
         ),
         scenario!(Bare, helm::helm_release_keeps_pools_and_addresses),
-        scenario!(Bare, helm::helm_upgrade_of_metallb_keeps_pools_and_addresses),
         scenario!(Installed, addresses::external_ip_answers),
         scenario!(Installed, addresses::twelfth_service_waits_for_a_free_address),
         scenario!(Installed, addresses::requested_addresses),
