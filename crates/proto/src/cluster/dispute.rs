@@ -13,6 +13,7 @@ use cortenlb_wire::member::{NodeId, Record};
 use super::answer::QUESTION;
 use super::duty::{Handing, Rival};
 use super::members::REMEMBERED;
+use super::records::succeeded;
 use super::{Candidates, Cause, Cluster, Output, Role};
 
 /// A group moves so often within [`REMEMBERED`] without need.
@@ -97,15 +98,14 @@ impl Cluster {
         let (Some(owner), second) = (able.next(), able.next()) else {
             return;
         };
-        let next = Record {
-            epoch: record.epoch.saturating_add(1),
-            revision: 0,
-            owner,
-            from: None,
-            standbys: [second, None],
-            ..record
-        };
-        self.write(now, next);
+        let standbys = [second, None];
+        self.write(
+            now,
+            Record {
+                standbys,
+                ..succeeded(record, owner)
+            },
+        );
     }
 
     /// Another node answers for a group that this one owns and answers for: one of the two has a record that the other one
@@ -129,14 +129,7 @@ impl Cluster {
             return;
         };
         self.duty.rivals.remove(&group);
-        let next = Record {
-            epoch: record.epoch.saturating_add(1),
-            revision: 0,
-            owner: by,
-            from: None,
-            ..record
-        };
-        self.write(now, next);
+        self.write(now, succeeded(record, by));
         self.release(group, Cause::Conflict(by));
     }
 

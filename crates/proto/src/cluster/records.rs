@@ -134,6 +134,17 @@ impl Records {
     }
 }
 
+/// The record of a group that has another owner from now on: nobody answers beside that one, and who stood by still does.
+pub(super) const fn succeeded(record: Record, owner: NodeId) -> Record {
+    Record {
+        epoch: record.epoch.saturating_add(1),
+        revision: 0,
+        owner,
+        from: None,
+        ..record
+    }
+}
+
 /// A hash of a group's name.
 pub(super) fn key(group: IpAddr) -> u64 {
     let bits = match group {

@@ -24,10 +24,7 @@ impl Cluster {
             return;
         }
         let (candidates, before) = (candidates.clone(), *before);
-        self.records.set_group(group, true);
-        self.groups.insert(group, candidates);
-        self.duty.orphans.remove(&group);
-        self.duty.forgotten.remove(&group);
+        self.comes(group, candidates);
         self.duty.astray.remove(&group);
         if self.records.get(group).is_none() {
             self.records.set(Record { group, ..before });

@@ -15,6 +15,7 @@ use cortenlb_wire::member::{Backing, NodeId, Phase, Record};
 use super::answer::QUESTION;
 use super::duty::Question;
 use super::members::Merged;
+use super::records::succeeded;
 use super::{Candidates, Cause, Cluster, Output, Role};
 
 /// Who is said to be dead has this time to contradict.
@@ -44,10 +45,7 @@ impl Cluster {
     pub(super) fn set_candidates(&mut self, now: Instant, group: IpAddr, candidates: Option<Candidates>) {
         match candidates {
             Some(candidates) => {
-                self.records.set_group(group, true);
-                self.duty.orphans.remove(&group);
-                self.duty.forgotten.remove(&group);
-                let before = self.groups.insert(group, Arc::clone(&candidates));
+                let before = self.comes(group, Arc::clone(&candidates));
                 if before.is_none() && self.is_up() {
                     self.conflicts.is_fresh(group);
                 }
@@ -67,6 +65,14 @@ impl Cluster {
             }
         }
         self.duty.due(now, group);
+    }
+
+    /// There is such a group, with these candidates; returns those before.
+    pub(super) fn comes(&mut self, group: IpAddr, candidates: Candidates) -> Option<Candidates> {
+        self.records.set_group(group, true);
+        self.duty.orphans.remove(&group);
+        self.duty.forgotten.remove(&group);
+        self.groups.insert(group, candidates)
     }
 
     pub(super) fn members_at_work_changed(&mut self, now: Instant) {
@@ -296,12 +302,9 @@ impl Cluster {
         self.write(
             now,
             Record {
-                epoch: record.epoch.saturating_add(1),
-                revision: 0,
-                owner: next,
                 from: from.filter(|from| *from != next),
                 standbys: self.standbys(now, group, candidates, next),
-                ..record
+                ..succeeded(record, next)
             },
         );
         if let Some(handing) = self.duty.handing.get_mut(&group) {
@@ -440,12 +443,8 @@ impl Cluster {
         self.write(
             now,
             Record {
-                epoch: record.epoch.saturating_add(1),
-                revision: 0,
-                owner: self.me(),
-                from: None,
                 standbys,
-                ..record
+                ..succeeded(record, self.me())
             },
         );
         self.duty.handing.remove(&record.group);
