@@ -184,11 +184,10 @@ impl Report for Failovers {
             cells.push(change.phases().into());
             table.row(cells);
         }
-        if table.is_empty() {
-            page.text("nothing has been taken over since the speakers were started");
-        } else {
-            page.table(&table);
-        }
+        page.table_or(
+            &table,
+            "nothing has been taken over since the speakers were started",
+        );
         Unread::print(&self.unread, page);
     }
 }

@@ -127,25 +127,31 @@ fn pools(facts: &Facts, addresses: &Addresses, objects: &mut Vec<ObjectLine>) {
 }
 
 fn bgp(around: &Around, objects: &mut Vec<ObjectLine>) {
-    let not = |how| (Verdict::NotSupported, how);
-    let (verdict, how) = not("BGP is not supported: the object is kept, and no session is opened");
-    objects.extend(around.peers.iter().map(|object| line(object, verdict, how)));
-    let (verdict, how) = not("BGP is not supported: the object is kept, and no router learns the addresses");
-    objects.extend(
-        around
-            .bgp_advertisements
-            .iter()
-            .map(|object| line(object, verdict, how)),
-    );
-    let (verdict, how) = not("BFD is not supported: the object is kept, without effect");
-    objects.extend(
-        around
-            .bfd_profiles
-            .iter()
-            .map(|object| line(object, verdict, how)),
-    );
-    let (verdict, how) = not("BGP is not supported: the object is kept, without effect");
-    objects.extend(around.communities.iter().map(|object| line(object, verdict, how)));
+    objects.extend(not_supported(
+        &around.peers,
+        "BGP is not supported: the object is kept, and no session is opened",
+    ));
+    objects.extend(not_supported(
+        &around.bgp_advertisements,
+        "BGP is not supported: the object is kept, and no router learns the addresses",
+    ));
+    objects.extend(not_supported(
+        &around.bfd_profiles,
+        "BFD is not supported: the object is kept, without effect",
+    ));
+    objects.extend(not_supported(
+        &around.communities,
+        "BGP is not supported: the object is kept, without effect",
+    ));
+}
+
+fn not_supported<K: Resource<DynamicType = ()>>(
+    objects: &[K],
+    how: &str,
+) -> impl Iterator<Item = ObjectLine> {
+    objects
+        .iter()
+        .map(move |object| line(object, Verdict::NotSupported, how))
 }
 
 /// MetalLB's Deployment and DaemonSet, by the labels of its manifests or of its chart.
@@ -278,11 +284,7 @@ impl Report for Check {
                 line.how.as_str().into(),
             ]);
         }
-        if table.is_empty() {
-            page.text("  none");
-        } else {
-            page.table(&table);
-        }
+        page.table_or(&table, "  none");
         page.heading("Addresses");
         let mut table = Table::new(&["SERVICE", "BEFORE", "AFTER", "VERDICT", "HOW"]);
         for line in &self.vips {
@@ -294,11 +296,7 @@ impl Report for Check {
                 line.how.as_str().into(),
             ]);
         }
-        if table.is_empty() {
-            page.text("  none");
-        } else {
-            page.table(&table);
-        }
+        page.table_or(&table, "  none");
         if !self.steps.is_empty() {
             page.heading("Before the manifest is applied");
             for step in &self.steps {

@@ -187,6 +187,15 @@ impl Page {
         }
     }
 
+    /// The table, or this text if it has no rows.
+    pub(crate) fn table_or(&mut self, table: &Table, empty: &str) {
+        if table.is_empty() {
+            self.text(empty);
+        } else {
+            self.table(table);
+        }
+    }
+
     pub(crate) fn into_text(self) -> String {
         self.text
     }

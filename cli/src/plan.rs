@@ -274,11 +274,7 @@ impl Report for Plan {
             };
             table.row([pool.as_str().into(), Cell::new(word, tone), state]);
         }
-        if table.is_empty() {
-            page.text("  none is touched");
-        } else {
-            page.table(&table);
-        }
+        page.table_or(&table, "  none is touched");
         page.heading("Services");
         let mut table = Table::new(&["SERVICE", "EFFECT", "BEFORE", "AFTER", "WHY"]);
         for line in &self.services {

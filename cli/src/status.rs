@@ -267,11 +267,7 @@ impl Report for Status {
 }
 
 fn show(page: &mut Page, table: &Table) {
-    if table.is_empty() {
-        page.text("  none");
-    } else {
-        page.table(table);
-    }
+    page.table_or(table, "  none");
 }
 
 #[cfg(test)]

@@ -257,11 +257,7 @@ impl Report for Why {
             ]);
         }
         page.heading("Pools, in the order in which they are tried");
-        if table.is_empty() {
-            page.text("  none");
-        } else {
-            page.table(&table);
-        }
+        page.table_or(&table, "  none");
         self.announcement.print(page);
         if !self.conditions.is_empty() {
             page.heading("What the controller says on the Service");

@@ -3,7 +3,6 @@
 use cortenlb_crds::{
     BFDProfile, BGPAdvertisement, BGPPeer, Community, IPAddressPool, L2Advertisement, names,
 };
-use futures::future::join_all;
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
@@ -12,9 +11,9 @@ use kube::api::{Api, ListParams};
 use kube::{Client, Resource, ResourceExt as _};
 
 use super::list_selected;
-use super::speakers::ask;
+use super::speakers::metrics;
 use crate::error::CliError;
-use crate::facts::{Around, Elsewhere, Facts, Told};
+use crate::facts::{Around, Elsewhere, Facts};
 
 /// Where kube-proxy's configuration is, as kubeadm installs it.
 const KUBE_SYSTEM: &str = "kube-system";
@@ -91,20 +90,6 @@ pub(crate) async fn around(client: &Client, facts: &Facts) -> Result<Around, Cli
         metrics: metrics(client, facts).await,
         unread,
     })
-}
-
-/// What `/metrics` of each of our speakers says.
-async fn metrics(client: &Client, facts: &Facts) -> Vec<Told<String>> {
-    let asked = facts.our_pods("speaker").map(async |pod| Told {
-        pod: pod.name_any(),
-        node: pod
-            .spec
-            .as_ref()
-            .and_then(|spec| spec.node_name.clone())
-            .unwrap_or_default(),
-        answer: ask(client, pod, "metrics").await,
-    });
-    join_all(asked).await
 }
 
 async fn all<K>(client: &Client) -> Result<Vec<K>, CliError>

@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::{Client, ResourceExt as _};
 
 use crate::connect::chain;
-use crate::facts::{Facts, flag};
+use crate::facts::{self, Facts, flag};
 use crate::failovers::{self, Told};
 
 /// A pod that runs answers within a millisecond; the API server waits for one that does not for half a minute.
@@ -19,24 +19,36 @@ const PORT: u16 = 9120;
 
 /// The time lines of all our speakers, by node.
 pub(crate) async fn failovers(client: &Client, facts: &Facts) -> Vec<Told> {
-    let asked = facts.our_pods("speaker").map(async |pod| Told {
-        pod: pod.name_any(),
-        node: pod
-            .spec
-            .as_ref()
-            .and_then(|spec| spec.node_name.clone())
-            .unwrap_or_default(),
-        answer: ask(client, pod, "failovers")
-            .await
-            .and_then(|answer| failovers::read(&answer)),
-    });
-    let mut told = join_all(asked).await;
+    let mut told = ask_all(client, facts, "failovers", |answer| failovers::read(&answer)).await;
     told.sort_by(|a, b| (&a.node, &a.pod).cmp(&(&b.node, &b.pod)));
     told
 }
 
+/// What `/metrics` of each of our speakers says.
+pub(super) async fn metrics(client: &Client, facts: &Facts) -> Vec<facts::Told<String>> {
+    ask_all(client, facts, "metrics", Ok).await
+}
+
+/// What each of our speakers answers at `path`, as `read` understands it.
+async fn ask_all<T>(
+    client: &Client,
+    facts: &Facts,
+    path: &str,
+    read: impl Fn(String) -> Result<T, String>,
+) -> Vec<facts::Told<T>> {
+    let asked = facts.our_pods("speaker").map(async |pod| {
+        let spec = pod.spec.as_ref();
+        facts::Told {
+            pod: pod.name_any(),
+            node: spec.and_then(|spec| spec.node_name.clone()).unwrap_or_default(),
+            answer: ask(client, pod, path).await.and_then(&read),
+        }
+    });
+    join_all(asked).await
+}
+
 /// What the pod answers at `path` on the port of its metrics; or why it does not.
-pub(super) async fn ask(client: &Client, pod: &Pod, path: &str) -> Result<String, String> {
+async fn ask(client: &Client, pod: &Pod, path: &str) -> Result<String, String> {
     let (namespace, name) = (pod.namespace().unwrap_or_default(), pod.name_any());
     let port = port(pod);
     // Plain HTTP is tried first, which is what our programs speak; behind TLS the same is there.
