@@ -9,7 +9,7 @@ use crate::command::{self, CommandError};
 use crate::error::LabError;
 use crate::folder::Root;
 use crate::lab::Lab;
-use crate::process::PROXIES;
+use crate::process::without_proxies;
 use crate::servers::{self, BuildError};
 
 /// A module of Go that is fetched, and not built: MetalLB's.
@@ -68,11 +68,8 @@ impl Lab {
     /// # Errors
     /// It cannot be started; its failure is no error.
     pub async fn helm(&self, helm: &Helm, words: &[&str]) -> Result<Output, LabError> {
-        let proxies = PROXIES
-            .into_iter()
-            .flat_map(|proxy| ["-u".to_owned(), proxy.to_owned()]);
         let kubeconfig = format!("--kubeconfig={}", self.kubeconfig().display());
-        let arguments: Vec<String> = proxies
+        let arguments: Vec<String> = without_proxies()
             .chain(helm.environment())
             .chain(helm.words(words))
             .chain([kubeconfig])

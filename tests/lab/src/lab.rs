@@ -13,7 +13,7 @@ use crate::error::LabError;
 use crate::folder::{LabFolder, Root, write};
 use crate::host;
 use crate::plan::{Host, LabName, MAX_NODES, NameError, Nics, Plan};
-use crate::process::{PROXIES, Server};
+use crate::process::{Server, without_proxies};
 use crate::servers::{Servers, require_room};
 use crate::start::Start;
 use crate::{access, network, pki, progress, start, teardown};
@@ -266,14 +266,13 @@ impl Lab {
 
     /// The program and the first arguments of the lab's kubectl, for callers that want to run it themselves.
     pub fn kubectl_command(&self) -> (&'static str, Vec<String>) {
-        let unset = PROXIES
-            .into_iter()
-            .flat_map(|proxy| ["-u".to_owned(), proxy.to_owned()]);
         let program = self.servers.program("kubernetes").display().to_string();
         let kubeconfig = format!("--kubeconfig={}", self.kubeconfig().display());
         (
             "env",
-            unset.chain([program, "kubectl".to_owned(), kubeconfig]).collect(),
+            without_proxies()
+                .chain([program, "kubectl".to_owned(), kubeconfig])
+                .collect(),
         )
     }
 

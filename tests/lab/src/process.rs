@@ -150,7 +150,7 @@ pub enum ServerError {
 }
 
 /// Variables that would send requests to a proxy of the user's, which does not know the way to a lab.
-pub(crate) const PROXIES: [&str; 6] = [
+const PROXIES: [&str; 6] = [
     "HTTP_PROXY",
     "HTTPS_PROXY",
     "ALL_PROXY",
@@ -158,6 +158,13 @@ pub(crate) const PROXIES: [&str; 6] = [
     "https_proxy",
     "all_proxy",
 ];
+
+/// The arguments of env(1) that take them away.
+pub(crate) fn without_proxies() -> impl Iterator<Item = String> {
+    PROXIES
+        .into_iter()
+        .flat_map(|proxy| ["-u".to_owned(), proxy.to_owned()])
+}
 
 /// A server of a lab, as its pid file describes it.
 #[derive(Clone, Debug)]
