@@ -209,7 +209,7 @@ impl Report for Status {
                 state,
             ]);
         }
-        show(page, &table);
+        page.table_or(&table, "  none");
         page.heading("Addresses");
         let mut table = if page.is_wide() {
             Table::new(&[
@@ -247,7 +247,7 @@ impl Report for Status {
             }
             table.row(cells);
         }
-        show(page, &table);
+        page.table_or(&table, "  none");
         if !self.waiting.is_empty() {
             page.heading("Without an address");
             let mut table = Table::new(&["SERVICE", "REASON", "MESSAGE"]);
@@ -264,10 +264,6 @@ impl Report for Status {
         }
         Unread::print(&self.unread, page);
     }
-}
-
-fn show(page: &mut Page, table: &Table) {
-    page.table_or(table, "  none");
 }
 
 #[cfg(test)]
