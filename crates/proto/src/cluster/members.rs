@@ -1,7 +1,9 @@
 //! Who is there, in which life, and who watches whom.
 //!
 //! The members that are alive stand in a ring, in the order of a hash of their numbers. Each one sends its heartbeats to
-//! the [`WATCHERS`] behind it; few are spared of them, and a lost one is missed by several.
+//! the [`WATCHERS`](ring::WATCHERS) behind it; few are spared of them, and a lost one is missed by several.
+
+mod ring;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -11,14 +13,7 @@ use cortenlb_wire::member::{Attachment, MEMBER_BUCKETS, Member, NodeId, Phase};
 
 use super::digests::Digests;
 use super::former::Last;
-use super::suspicion::SUSPICION;
-use super::{HEARTBEAT, mix};
-
-/// How many watch each member.
-const WATCHERS: usize = 3;
-
-/// Up to so many members everybody watches everybody: it costs no more than the ring.
-const ALL_WATCH: usize = 5;
+use super::mix;
 
 /// A member that died so often within [`REMEMBERED`] is the last choice for as long.
 const FAILED_TOO_OFTEN: usize = 2;
@@ -159,14 +154,6 @@ impl Members {
         self.count();
     }
 
-    /// Who is missing, and how many of the roster are not.
-    fn count(&mut self) {
-        let alive: BTreeSet<NodeId> = self.ring.iter().copied().collect();
-        self.present = self.roster.intersection(&alive).count();
-        let all: BTreeSet<NodeId> = self.known.keys().chain(&self.roster).copied().collect();
-        self.missing = all.difference(&alive).copied().collect();
-    }
-
     /// Dead, and no longer among the known speakers.
     fn is_forgotten(&self, member: &Member) -> bool {
         member.phase == Phase::Dead && member.id != self.me && !self.roster.contains(&member.id)
@@ -184,20 +171,8 @@ impl Members {
                 .attachment
                 .iter()
                 .for_each(|known| self.toggle_attachment(known));
-            self.count();
+            self.place(id, false);
         }
-    }
-
-    /// The members that are alive, this one among them, in the order of the ring.
-    pub(super) fn alive(&self) -> &[NodeId] {
-        &self.ring
-    }
-
-    /// Whether those who are alive, less so many of whom that is in doubt, are more than half of the known speakers. If they
-    /// are just half, `tie` decides.
-    pub(super) fn are_majority(&self, doubtful: usize, tie: bool) -> bool {
-        let (alive, all) = (2 * self.present.saturating_sub(doubtful), self.roster.len());
-        alive > all || (alive == all && tie)
     }
 
     /// The first of those who do their part: it decides where new groups go.
@@ -212,58 +187,6 @@ impl Members {
             .iter()
             .filter(|member| serves(member.phase) && member.id != owner);
         members.next().map(|member| member.id)
-    }
-
-    /// Those who send their heartbeats here.
-    pub(super) fn watched(&self) -> Vec<NodeId> {
-        self.around(|at, step| at + self.ring.len() - step)
-    }
-
-    /// Those to whom heartbeats go.
-    pub(super) fn watchers(&self) -> Vec<NodeId> {
-        self.around(|at, step| at + step)
-    }
-
-    /// Those to whom news goes first.
-    pub(super) fn neighbours(&self) -> BTreeSet<NodeId> {
-        self.watched().into_iter().chain(self.watchers()).collect()
-    }
-
-    /// Those who watch `id`, without this one.
-    pub(super) fn watchers_of(&self, id: NodeId) -> Vec<NodeId> {
-        let Some(at) = self.ring.iter().position(|member| *member == id) else {
-            return Vec::new();
-        };
-        let many = self.many();
-        let watchers = (1..=many).map(|step| self.ring[(at + step) % self.ring.len()]);
-        watchers
-            .filter(|watcher| *watcher != self.me && *watcher != id)
-            .collect()
-    }
-
-    fn many(&self) -> usize {
-        let others = self.ring.len().saturating_sub(1);
-        if self.ring.len() <= ALL_WATCH {
-            others
-        } else {
-            WATCHERS
-        }
-    }
-
-    fn around(&self, place: impl Fn(usize, usize) -> usize) -> Vec<NodeId> {
-        let Some(at) = self.ring.iter().position(|member| *member == self.me) else {
-            return Vec::new();
-        };
-        let places = (1..=self.many()).map(|step| place(at, step) % self.ring.len());
-        places.map(|place| self.ring[place]).collect()
-    }
-
-    /// One of those from whom nothing is heard, each in its turn: if halves did not call each other, they would never
-    /// meet again.
-    pub(super) fn next_missing(&mut self) -> Option<NodeId> {
-        self.turn += 1;
-        let at = self.turn.checked_rem(self.missing.len())?;
-        Some(self.missing[at])
     }
 
     /// Takes note of a datagram; returns whether it is newer than all that came from its sender before.
@@ -325,6 +248,8 @@ impl Members {
     /// This is how a member is.
     pub(super) fn set(&mut self, now: Instant, member: Member) {
         let old = self.known.get(&member.id).map(|known| known.member);
+        let is_alive = self.is_alive(&member);
+        let was_alive = self.ring.contains(&member.id);
         if let Some(old) = &old {
             self.toggle(old);
         }
@@ -365,8 +290,6 @@ impl Members {
         if old.is_none_or(|old| old.phase != member.phase) {
             known.node_seen = None;
         }
-        let is_alive = member.id == self.me || member.phase <= Phase::Draining;
-        let was_alive = self.ring.contains(&member.id);
         if is_alive && !was_alive {
             known.sign = now;
         }
@@ -384,26 +307,10 @@ impl Members {
             self.expect(now, &before);
         }
         if is_alive != was_alive || old.is_none() {
-            self.count();
+            self.place(member.id, was_alive);
         }
         if self.is_forgotten(&member) {
             self.forget(member.id);
-        }
-    }
-
-    /// Who comes to be watched here learns of that when it learns of what has changed in the ring, at about the same
-    /// time: it has until its second heartbeat.
-    fn expect(&mut self, now: Instant, before: &[NodeId]) {
-        let since = Instant(
-            now.0
-                .saturating_sub(super::nanoseconds(SUSPICION - 2 * HEARTBEAT)),
-        );
-        for id in self.watched() {
-            if !before.contains(&id)
-                && let Some(known) = self.known.get_mut(&id)
-            {
-                known.sign = known.sign.max(since);
-            }
         }
     }
 

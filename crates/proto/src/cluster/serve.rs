@@ -78,11 +78,8 @@ impl Cluster {
     pub(super) fn members_at_work_changed(&mut self, now: Instant) {
         self.duty.all_due(now);
         // Those who were said to be dead a moment ago may contradict.
-        let told = self.members.iter().filter(|member| member.phase == Phase::Dead);
-        let told = told
-            .filter_map(|member| self.members.get(member.id))
-            .map(|known| known.told);
-        if let Some(latest) = told.max().filter(|told| *told + CONTRADICTION > now) {
+        let latest = self.members.latest_death();
+        if let Some(latest) = latest.filter(|told| *told + CONTRADICTION > now) {
             self.life.contradiction = Some(latest + CONTRADICTION);
         }
     }
