@@ -7,6 +7,7 @@ use anyhow::Context;
 use clap::Parser;
 use cortenlb_core::ipam::Rules;
 use cortenlb_crds::configuration_state::Pod;
+use cortenlb_kit::admin;
 use cortenlb_kit::flags::{self, Flags};
 use cortenlb_kit::lease::Timing;
 use cortenlb_kit::logs;
@@ -87,7 +88,11 @@ impl Args {
         let common = common.start("controller", env!("CARGO_PKG_VERSION"), &without_effect.given())?;
         let identity = identity(pod_name)?;
         let settings = Settings {
-            admin: admin_addresses(common.health_probe_port, common.metrics_port),
+            admin: admin::Settings {
+                plain: everywhere(common.health_probe_port),
+                secured: common.metrics_port.map(everywhere),
+                tls: common.tls,
+            },
             kubeconfig: common.kubeconfig,
             replica: Replica {
                 settings: index::Settings {
@@ -136,18 +141,15 @@ fn secret(name: String, deployment: String) -> Option<Wanted> {
     })
 }
 
-/// On all addresses of the pod: probes and scrapes come from elsewhere. Where the kernel has IPv6, `[::]` takes IPv4
+/// A port on all addresses of the pod: probes and scrapes come from elsewhere. Where the kernel has IPv6, `[::]` takes IPv4
 /// as well.
-fn admin_addresses(probes: u16, metrics: Option<u16>) -> Vec<SocketAddr> {
+fn everywhere(port: u16) -> SocketAddr {
     let any: IpAddr = if Path::new("/proc/net/if_inet6").exists() {
         Ipv6Addr::UNSPECIFIED.into()
     } else {
         Ipv4Addr::UNSPECIFIED.into()
     };
-    let ports = [probes]
-        .into_iter()
-        .chain(metrics.filter(|metrics| *metrics != probes));
-    ports.map(|port| SocketAddr::new(any, port)).collect()
+    SocketAddr::new(any, port)
 }
 
 impl WithoutEffect {

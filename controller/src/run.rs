@@ -1,10 +1,9 @@
 //! The controller's process: signals, the connection, the admin server, and one [replica](crate::replica).
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context;
-use cortenlb_kit::admin::{Admin, Readiness};
+use cortenlb_kit::admin::{self, Admin, Readiness};
 use cortenlb_kit::{client, metrics, shutdown};
 use k8s_openapi::jiff::Timestamp;
 
@@ -20,7 +19,7 @@ pub struct Settings {
     /// A kubeconfig, in place of the pod's service account.
     pub kubeconfig: Option<String>,
     /// Where the admin server listens.
-    pub admin: Vec<SocketAddr>,
+    pub admin: admin::Settings,
 }
 
 /// Runs until SIGTERM, then gives the Lease back and returns.
@@ -38,11 +37,11 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         Some(path) => client::connect_with_kubeconfig(&path, COMPONENT).await?,
         None => client::connect(COMPONENT).await?,
     };
-    let admin = Admin::bind(&admin).await?;
+    let admin = Admin::bind(admin).await?;
     let readiness = Readiness::default();
     let mut registry = metrics::registry();
     let replica = replica::Running::start(client.clone(), replica, &readiness, &mut registry, Timestamp::now);
-    tokio::spawn(webhook::remove(client));
-    tokio::spawn(admin.serve(readiness, Arc::new(registry), shutdown.clone()));
+    tokio::spawn(webhook::remove(client.clone()));
+    tokio::spawn(admin.serve(readiness, Arc::new(registry), client, shutdown.clone()));
     replica.run(shutdown).await
 }

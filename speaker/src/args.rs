@@ -5,6 +5,7 @@ use crate::run::{self, Settings};
 use crate::statuses::Me;
 use anyhow::Context;
 use clap::Parser;
+use cortenlb_kit::admin;
 use cortenlb_kit::flags::{self, Flags};
 use cortenlb_kit::logs;
 use std::net::{AddrParseError, IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -175,7 +176,12 @@ impl Args {
             membership: membership.read(),
             class: common.class,
             kubeconfig: common.kubeconfig,
-            admin: admin_addresses(host, common.health_probe_port, common.metrics_port),
+            admin: admin::Settings {
+                // The probes come from this node alone.
+                plain: SocketAddr::new(Ipv4Addr::LOCALHOST.into(), common.health_probe_port),
+                secured: common.metrics_port.map(|port| metrics_address(host, port)),
+                tls: common.tls,
+            },
         };
         let ended = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
@@ -210,18 +216,14 @@ fn refresh(seconds: u32) -> Option<Duration> {
     (seconds > 0).then(|| Duration::from_secs(seconds.into()))
 }
 
-/// The probes come from this node alone; metrics from the family that the node's own address has.
-fn admin_addresses(host: Option<IpAddr>, probes: u16, metrics: Option<u16>) -> Vec<SocketAddr> {
+/// Metrics are asked for in the family that the node's own address has.
+fn metrics_address(host: Option<IpAddr>, port: u16) -> SocketAddr {
     let any = if host.is_some_and(|host| host.is_ipv6()) {
         IpAddr::from(Ipv6Addr::UNSPECIFIED)
     } else {
         Ipv4Addr::UNSPECIFIED.into()
     };
-    let metrics = metrics.map(|port| SocketAddr::new(any, port));
-    [SocketAddr::new(Ipv4Addr::LOCALHOST.into(), probes)]
-        .into_iter()
-        .chain(metrics)
-        .collect()
+    SocketAddr::new(any, port)
 }
 
 impl WithoutEffect {

@@ -13,7 +13,7 @@ use anyhow::Context;
 use cortenlb_crds::names::COMPONENT as OURS;
 use cortenlb_crds::translate::announce as translate;
 use cortenlb_crds::{ConfigurationState, IPAddressPool, L2Advertisement, ServiceL2Status};
-use cortenlb_kit::admin::{Admin, Readiness, ReadyHandle};
+use cortenlb_kit::admin::{self, Admin, Readiness, ReadyHandle};
 use cortenlb_kit::events::{EventHandle, Recorder};
 use cortenlb_kit::lease::Claim;
 use cortenlb_kit::watch::{Change, Config, LONGEST_OF_MANY, watch, watch_as};
@@ -29,7 +29,7 @@ use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -73,7 +73,7 @@ pub struct Settings {
     /// A kubeconfig, in place of the pod's service account.
     pub kubeconfig: Option<String>,
     /// Where the admin server listens.
-    pub admin: Vec<SocketAddr>,
+    pub admin: admin::Settings,
 }
 
 /// Runs until SIGTERM, then falls silent and returns.
@@ -96,7 +96,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         Some(path) => client::connect_with_kubeconfig(&path, COMPONENT).await?,
         None => client::connect(COMPONENT).await?,
     };
-    let admin = Admin::bind(&admin).await?;
+    let admin = Admin::bind(admin).await?;
     let readiness = Readiness::default();
     let listed = readiness.handle("the watches are listed, and what this node owns is known");
 
@@ -170,7 +170,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     tokio::spawn(writer.run(shutdown.clone()));
     let failovers = layer2.failovers();
     let admin = admin.with_json("/failovers", move || failovers.to_json());
-    tokio::spawn(admin.serve(readiness, Arc::new(registry), shutdown.clone()));
+    tokio::spawn(admin.serve(readiness, Arc::new(registry), client.clone(), shutdown.clone()));
     let (inputs, received) = mpsc::channel(INPUTS);
     watch_all(&client, &me, &speaker_labels, class, &inputs);
     Speaker {

@@ -39,18 +39,6 @@ fn what_metallb_refuses_is_refused() {
 }
 
 #[test]
-fn metrics_can_be_switched_off() {
-    let ports = |probes, metrics| -> Vec<u16> {
-        admin_addresses(probes, metrics)
-            .iter()
-            .map(SocketAddr::port)
-            .collect()
-    };
-    assert_eq!(ports(17472, Some(9120)), [17472, 9120]);
-    assert_eq!(ports(17472, None), [17472]);
-}
-
-#[test]
 fn the_secret_is_kept_only_if_it_is_named() {
     let of = |args: &[&str]| {
         let args = Args::try_parse_from(["controller"].iter().chain(args)).unwrap();

@@ -1,122 +1,98 @@
-//! The admin server: `/healthz`, `/readyz` and `/metrics`, and what else a process shows of itself as JSON.
+//! The admin server: what a process shows of itself, on two ports.
+//!
+//! | port | how | what |
+//! | --- | --- | --- |
+//! | plain | HTTP | `/healthz`, `/readyz`, and the paths of [`Admin::with_json`]: for probes, and for whoever may forward a port |
+//! | secured | HTTPS, with a token that may get the path | `/metrics`, and the same paths |
+//!
+//! Reads only: nothing can be changed through it.
 
-use std::{
-    collections::{BTreeMap, btree_map::Entry},
-    fmt,
-    net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
-};
+mod access;
+mod readiness;
+mod secured;
+pub mod tls;
+
+use std::{fmt, net::SocketAddr, sync::Arc};
 
 use axum::{
     Router,
     http::{StatusCode, header::CONTENT_TYPE},
+    middleware::from_fn_with_state,
     routing::get,
 };
-use futures::future::join_all;
+use futures::future::join;
+use kube::Client;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+pub use self::readiness::{Readiness, ReadyHandle};
+use self::{
+    access::Access,
+    tls::{Tls, TlsError},
+};
 use crate::metrics::{self, Registry};
 
-/// What still keeps the process from being ready, and how many wait for it under one name. Cheap to clone; all clones are one.
-///
-/// A process is ready once every [`ReadyHandle`] that was taken is dropped: a task that never takes off can so not be
-/// forgotten.
-#[derive(Clone, Debug, Default)]
-pub struct Readiness(Arc<Mutex<BTreeMap<&'static str, usize>>>);
-
-impl Readiness {
-    /// Makes the process wait for `what`, as `/readyz` will name it ("Services are listed"), until the handle is
-    /// dropped; with one name for several, until all of them are. Take all handles before serving: with none, the
-    /// process is ready.
-    #[must_use]
-    pub fn handle(&self, what: &'static str) -> ReadyHandle {
-        *self.lock().entry(what).or_default() += 1;
-        ReadyHandle {
-            readiness: self.clone(),
-            what,
-        }
-    }
-
-    /// What is missing, in alphabetical order; empty when the process is ready.
-    #[must_use]
-    pub fn missing(&self) -> Vec<&'static str> {
-        self.lock().keys().copied().collect()
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<&'static str, usize>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// Where the admin server listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The plain port.
+    pub plain: SocketAddr,
+    /// The secured port; `None`: there is none.
+    pub secured: Option<SocketAddr>,
+    /// How the secured port is encrypted.
+    pub tls: tls::Settings,
 }
 
-/// Keeps the process from being ready while it lives.
-#[derive(Debug)]
-pub struct ReadyHandle {
-    readiness: Readiness,
-    what: &'static str,
-}
-
-impl ReadyHandle {
-    /// The thing that was waited for is there. The same as dropping the handle.
-    pub fn ready(self) {
-        drop(self);
-    }
-}
-
-impl Drop for ReadyHandle {
-    fn drop(&mut self) {
-        let mut waiting = self.readiness.lock();
-        if let Entry::Occupied(mut handles) = waiting.entry(self.what) {
-            *handles.get_mut() -= 1;
-            if *handles.get() == 0 {
-                handles.remove();
-            }
-        }
-    }
-}
-
-/// An address of the admin server cannot be listened on. No server runs.
+/// Why there is no admin server. Nothing listens.
 #[derive(Debug, Error)]
-#[error(
-    "the admin server cannot listen on {address}: another process may hold the port, or this node lacks the address"
-)]
-pub struct BindError {
-    /// The address that was asked for.
-    pub address: SocketAddr,
-    /// The kernel's answer.
-    #[source]
-    pub source: std::io::Error,
+pub enum BindError {
+    /// An address cannot be listened on.
+    #[error(
+        "the admin server cannot listen on {address}: another process may hold the port, or this node lacks the address"
+    )]
+    Listen {
+        /// The address that was asked for.
+        address: SocketAddr,
+        /// The kernel's answer.
+        #[source]
+        source: std::io::Error,
+    },
+    /// TLS cannot be set up.
+    #[error("the admin server cannot encrypt what it shows")]
+    Tls(#[from] TlsError),
 }
 
 /// A server that has its sockets and does not answer yet.
 pub struct Admin {
-    listeners: Vec<TcpListener>,
-    router: Router,
+    plain: TcpListener,
+    secured: Option<(TcpListener, Tls)>,
+    json: Router,
 }
 
 impl fmt::Debug for Admin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Admin").field(&self.addresses()).finish()
+        f.debug_struct("Admin")
+            .field("plain", &self.plain_address())
+            .field("secured", &self.secured_address())
+            .finish_non_exhaustive()
     }
 }
 
 impl Admin {
-    /// Listens on every address.
+    /// Listens on both ports.
     ///
     /// # Errors
-    /// The first address that fails; those before it are given back.
-    pub async fn bind(addresses: &[SocketAddr]) -> Result<Self, BindError> {
-        let mut listeners = Vec::with_capacity(addresses.len());
-        for &address in addresses {
-            listeners.push(
-                TcpListener::bind(address)
-                    .await
-                    .map_err(|source| BindError { address, source })?,
-            );
-        }
-        let router = Router::new();
-        Ok(Self { listeners, router })
+    /// The first that fails; what was listened on is given back.
+    pub async fn bind(settings: Settings) -> Result<Self, BindError> {
+        let Settings { plain, secured, tls } = settings;
+        let plain = listen(plain).await?;
+        let secured = match secured {
+            Some(address) => Some((listen(address).await?, Tls::new(tls).await?)),
+            None => None,
+        };
+        let json = Router::new();
+        Ok(Self { plain, secured, json })
     }
 
     /// Answers at this path too, with the JSON that `show` makes for each request. It must not block.
@@ -124,47 +100,59 @@ impl Admin {
     pub fn with_json(self, path: &str, show: impl Fn() -> String + Clone + Send + Sync + 'static) -> Self {
         let answer = async move || ([(CONTENT_TYPE, "application/json")], show());
         Self {
-            router: self.router.route(path, get(answer)),
+            json: self.json.route(path, get(answer)),
             ..self
         }
     }
 
-    /// The addresses in use; they tell which port the kernel chose for port 0.
+    /// The plain port's address; it tells which port the kernel chose for port 0.
     #[must_use]
-    pub fn addresses(&self) -> Vec<SocketAddr> {
-        self.listeners
-            .iter()
-            .filter_map(|listener| listener.local_addr().ok())
-            .collect()
+    pub fn plain_address(&self) -> Option<SocketAddr> {
+        self.plain.local_addr().ok()
     }
 
-    /// Answers on every address until `shutdown`: `/healthz` with 200 while the process runs, `/readyz` with 200 or
-    /// with 503 and a line for each thing that is missing, `/metrics` with the registry in OpenMetrics form.
-    pub async fn serve(self, readiness: Readiness, registry: Arc<Registry>, shutdown: CancellationToken) {
-        let router = self
-            .router
+    /// The secured port's address, as [`plain_address`](Self::plain_address).
+    #[must_use]
+    pub fn secured_address(&self) -> Option<SocketAddr> {
+        let (listener, _) = self.secured.as_ref()?;
+        listener.local_addr().ok()
+    }
+
+    /// Answers until `shutdown`: `/healthz` with 200 while the process runs, `/readyz` with 200 or with 503 and a line for
+    /// each thing that is missing, `/metrics` with the registry in OpenMetrics form. `client` is asked who may see what
+    /// is secured.
+    pub async fn serve(
+        self,
+        readiness: Readiness,
+        registry: Arc<Registry>,
+        client: Client,
+        shutdown: CancellationToken,
+    ) {
+        let Self { plain, secured, json } = self;
+        let open = json
+            .clone()
             .route("/healthz", get(async || "ok\n"))
-            .route("/readyz", get(async move || ready(&readiness)))
-            .route(
-                "/metrics",
-                get(async move || {
-                    (
-                        [(CONTENT_TYPE, metrics::CONTENT_TYPE)],
-                        metrics::render(&registry),
-                    )
-                }),
-            );
-        let servers = self.listeners.into_iter().map(|listener| {
-            let serve = axum::serve(listener, router.clone())
-                .with_graceful_shutdown(shutdown.clone().cancelled_owned());
-            async move { serve.await }
-        });
-        for result in join_all(servers).await {
-            if let Err(error) = result {
+            .route("/readyz", get(async move || ready(&readiness)));
+        let open = axum::serve(plain, open).with_graceful_shutdown(shutdown.clone().cancelled_owned());
+        let open = async {
+            if let Err(error) = open.await {
                 tracing::error!(%error, "admin server ended");
             }
-        }
+        };
+        let closed = async {
+            let Some((listener, tls)) = secured else { return };
+            let shown = json
+                .route(metrics::PATH, get(async move || exposition(&registry)))
+                .route_layer(from_fn_with_state(Arc::new(Access::new(client)), access::guard));
+            secured::serve(listener, tls, shown, secured::LIMITS, shutdown).await;
+        };
+        join(open, closed).await;
     }
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, BindError> {
+    let listener = TcpListener::bind(address).await;
+    listener.map_err(|source| BindError::Listen { address, source })
 }
 
 fn ready(readiness: &Readiness) -> (StatusCode, String) {
@@ -176,6 +164,10 @@ fn ready(readiness: &Readiness) -> (StatusCode, String) {
         StatusCode::SERVICE_UNAVAILABLE,
         missing.iter().map(|what| format!("waiting: {what}\n")).collect(),
     )
+}
+
+fn exposition(registry: &Registry) -> impl axum::response::IntoResponse + use<> {
+    ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], metrics::render(registry))
 }
 
 #[cfg(test)]

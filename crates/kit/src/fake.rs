@@ -4,7 +4,7 @@
 //! lists and watches within a namespace and across all; `metadata.generateName`, `uid` and `resourceVersion`; a patch
 //! that changes nothing changes no version; `spec` and `status` apart (a patch of `status` changes nothing else, but the
 //! annotations of core kinds; everything else leaves `status` alone); `ipMode: VIP` on the ingress of Services; the
-//! selector `metadata.name`; preconditions of a deletion.
+//! selector `metadata.name`; preconditions of a deletion; reviews of tokens and of the access to paths.
 //!
 //! It models faults: of single requests by [`Fault`], chosen by a [`script`](Fake::script) or a
 //! [`policy`](Fake::policy); of the whole server by [`freeze`](Fake::freeze), [`stop`](Fake::stop) and
@@ -19,6 +19,7 @@
 mod fault;
 mod merge;
 mod place;
+mod rights;
 mod state;
 
 use std::{
@@ -172,6 +173,22 @@ impl Fake {
     #[must_use]
     pub fn most_waiting(&self) -> usize {
         self.lock().most_waiting
+    }
+
+    /// From now on this token is that user's.
+    pub fn knows(&self, token: &str, user: &str) {
+        self.lock().rights.users.insert(token.to_owned(), user.to_owned());
+    }
+
+    /// From now on this token is nobody's.
+    pub fn forgets(&self, token: &str) {
+        self.lock().rights.users.remove(token);
+    }
+
+    /// From now on this user may do that with a path that is no object's.
+    pub fn grants(&self, user: &str, verb: &str, path: &str) {
+        let granted = (user.to_owned(), verb.to_owned(), path.to_owned());
+        self.lock().rights.granted.insert(granted);
     }
 
     /// Ends every watch in good order.

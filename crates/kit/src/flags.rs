@@ -10,7 +10,10 @@ use clap::Args;
 use thiserror::Error;
 use tracing_subscriber::util::TryInitError;
 
-use crate::logs::{self, LogLevel};
+use crate::{
+    admin::tls::{self, MinVersion},
+    logs::{self, LogLevel},
+};
 
 #[cfg(any(test, feature = "fake"))]
 pub use table::table;
@@ -24,10 +27,10 @@ pub struct Flags {
     /// Namespace of the configuration; by default the one of the pod
     #[arg(long, env = "METALLB_NAMESPACE", default_value = "")]
     namespace: String,
-    /// Port of /metrics (plain HTTP); 0 disables it
+    /// Port of /metrics (HTTPS, for tokens that may get it); 0 disables it
     #[arg(long, default_value_t = 9120)]
     port: u16,
-    /// Port of /healthz and /readyz
+    /// Port of /healthz and /readyz (HTTP)
     #[arg(long, default_value_t = 17472)]
     health_probe_port: u16,
     /// all, debug, info, warn, error or none
@@ -39,6 +42,13 @@ pub struct Flags {
     /// Path of a kubeconfig; by default KUBECONFIG, then the pod's service account
     #[arg(long, default_value = "")]
     kubeconfig: String,
+    /// Oldest version of TLS on the port of /metrics: VersionTLS12 or VersionTLS13; by default VersionTLS13
+    #[arg(long, default_value = "", value_name = "VERSION")]
+    tls_min_version: MinVersion,
+    /// Directory with tls.crt and tls.key for the port of /metrics, read again when they change; by default a certificate
+    /// is made at the start
+    #[arg(long, default_value = "", value_name = "DIRECTORY")]
+    metrics_cert_dir: String,
     #[command(flatten)]
     without_effect: WithoutEffect,
 }
@@ -52,13 +62,9 @@ struct WithoutEffect {
     #[arg(long, default_value = "")]
     pprof_bind_address: String,
     #[arg(long, default_value = "")]
-    tls_min_version: String,
-    #[arg(long, default_value = "")]
     tls_cipher_suites: String,
     #[arg(long, default_value = "")]
     tls_curve_preferences: String,
-    #[arg(long, default_value = "")]
-    metrics_cert_dir: String,
 }
 
 /// What [`Flags`] say, read.
@@ -70,10 +76,12 @@ pub struct Common {
     pub class: Option<String>,
     /// A kubeconfig, in place of the pod's service account.
     pub kubeconfig: Option<String>,
-    /// Where `/healthz` and `/readyz` are.
+    /// Where `/healthz` and `/readyz` are, and what is shown as JSON.
     pub health_probe_port: u16,
     /// Where `/metrics` is; `None` if switched off.
     pub metrics_port: Option<u16>,
+    /// How `/metrics` is encrypted.
+    pub tls: tls::Settings,
 }
 
 /// Why a program cannot start. Nothing has been done.
@@ -101,6 +109,8 @@ impl Flags {
             log_level,
             lb_class,
             kubeconfig,
+            tls_min_version,
+            metrics_cert_dir,
             without_effect,
         } = self;
         logs::init(log_level).map_err(StartError::Logs)?;
@@ -118,6 +128,10 @@ impl Flags {
             kubeconfig: Some(kubeconfig).filter(|path| !path.is_empty()),
             health_probe_port,
             metrics_port: Some(port).filter(|port| *port != 0),
+            tls: tls::Settings {
+                min_version: tls_min_version,
+                cert_dir: (!metrics_cert_dir.is_empty()).then(|| metrics_cert_dir.into()),
+            },
         })
     }
 }
@@ -131,17 +145,13 @@ impl WithoutEffect {
     fn given(&self) -> Vec<&'static str> {
         let Self {
             pprof_bind_address,
-            tls_min_version,
             tls_cipher_suites,
             tls_curve_preferences,
-            metrics_cert_dir,
         } = self;
         given(&[
             ("--pprof-bind-address", !pprof_bind_address.is_empty()),
-            ("--tls-min-version", !tls_min_version.is_empty()),
             ("--tls-cipher-suites", !tls_cipher_suites.is_empty()),
             ("--tls-curve-preferences", !tls_curve_preferences.is_empty()),
-            ("--metrics-cert-dir", !metrics_cert_dir.is_empty()),
         ])
     }
 }

@@ -8,7 +8,7 @@
 //! | [`flags`] | the flags and the start that both programs have in common |
 //! | [`lease`] | leader election; publishes a [`Claim`](lease::Claim) |
 //! | [`events`] | core/v1 Events: aggregated, never in the way of a status |
-//! | [`admin`] | `/healthz`, `/readyz`, `/metrics` |
+//! | [`admin`] | `/healthz` and `/readyz`; by HTTPS `/metrics`, for who may |
 //! | [`metrics`] | the registry, with the process's own numbers |
 //! | [`logs`] | JSON lines on standard output |
 //! | [`shutdown`] | SIGTERM and SIGINT as a cancellation token |

@@ -13,6 +13,9 @@ use crate::logs;
 
 pub use prometheus_client::registry::Registry;
 
+/// The path of [`render`]'s text.
+pub const PATH: &str = "/metrics";
+
 /// The content type of [`render`]'s text (OpenMetrics 1.0).
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 

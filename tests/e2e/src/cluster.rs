@@ -4,6 +4,7 @@ pub mod controller;
 pub mod helm;
 pub mod kill;
 pub mod objects;
+pub mod scrape;
 pub mod segment;
 pub mod wait;
 

@@ -10,6 +10,7 @@ mod gateway;
 mod helm;
 mod install;
 mod lifecycle;
+mod metrics;
 mod ownership;
 mod replicas;
 mod rules;
@@ -66,6 +67,7 @@ pub fn all() -> Vec<Scenario> {
         scenario!(Installed, lifecycle::pool_deleted_keeps_addresses),
         scenario!(Installed, lifecycle::controller_restart_moves_nothing),
         scenario!(Installed, lifecycle::applied_again_changes_no_address),
+        scenario!(Installed, metrics::metrics_are_for_those_who_may),
         scenario!(Installed, contention::same_address_in_one_instant),
         scenario!(Installed, contention::garbage_in_annotations),
         scenario!(Installed, contention::status_written_by_somebody_else),

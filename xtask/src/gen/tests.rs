@@ -116,8 +116,9 @@ fn roles_allow_what_is_needed() {
                     format!(" {names}")
                 };
                 format!(
-                    "{name}: {}{only}: {}",
+                    "{name}: {}{}{only}: {}",
                     words(rule, "resources"),
+                    words(rule, "nonResourceURLs"),
                     words(rule, "verbs")
                 )
             })
@@ -139,10 +140,15 @@ fn roles_allow_what_is_needed() {
         "metallb-system:controller: namespaces: list,watch",
         "metallb-system:controller: services,nodes: list,watch",
         "metallb-system:controller: services/status: patch",
+        "metallb-system:controller: subjectaccessreviews: create",
+        "metallb-system:controller: tokenreviews: create",
         "metallb-system:controller: validatingwebhookconfigurations metallb-webhook-configuration: delete",
+        "metallb-system:metrics-reader: /metrics: get",
         "metallb-system:speaker: endpointslices: list,watch",
         "metallb-system:speaker: events: create,patch",
         "metallb-system:speaker: services,nodes: list,watch",
+        "metallb-system:speaker: subjectaccessreviews: create",
+        "metallb-system:speaker: tokenreviews: create",
         "pod-lister: configurationstates/status: patch",
         "pod-lister: configurationstates: list,watch,create,patch",
         "pod-lister: ipaddresspools,l2advertisements: list,watch",

@@ -15,6 +15,7 @@ use super::{
     Answer, Call, Fault, Held,
     merge::{merge, replace},
     place::Place,
+    rights::Rights,
 };
 
 type Policy = Box<dyn FnMut(&Call) -> Option<Fault> + Send>;
@@ -42,6 +43,7 @@ pub(super) struct State {
     pub(super) queued: Vec<Held>,
     /// What [`Fault::Held`] holds.
     pub(super) held: Vec<Held>,
+    pub(super) rights: Rights,
 }
 
 pub(super) struct Watch {
@@ -83,6 +85,9 @@ impl State {
     }
 
     pub(super) fn answer(&mut self, call: &Call) -> Answer {
+        if let Some(review) = self.rights.review(call) {
+            return answer(StatusCode::CREATED, &review);
+        }
         let Some(place) = Place::parse(&call.path) else {
             return status(404, "NotFound", &call.path, None);
         };

@@ -58,11 +58,9 @@ async fn told_of(cluster: &Cluster, owner: &str, taken: &str) -> anyhow::Result<
         if node == owner || cluster.mac_of(&node).await? != taken {
             continue;
         }
-        let address = pod.status.and_then(|status| status.pod_ip);
-        let url = format!("http://{}:9120/failovers", address.unwrap_or_default());
-        let shown = cluster
-            .on_host("client", &["curl", "-sS", "--fail", &url])
-            .await?;
+        // The pod is on the node's network, and shows it there alone.
+        let url = "http://127.0.0.1:17472/failovers";
+        let shown = cluster.on_host(&node, &["curl", "-sS", "--fail", url]).await?;
         let shown: Value = serde_json::from_str(&shown)?;
         let change = &shown["changes"][0];
         ensure!(

@@ -60,6 +60,8 @@ pub(super) struct Scene<'a> {
     pub(super) cluster: &'a Cluster,
     /// The node of each MAC address on the segment.
     nodes: BTreeMap<String, String>,
+    /// By which the speakers show their metrics.
+    pub(super) metrics_token: String,
 }
 
 impl<'a> Scene<'a> {
@@ -72,7 +74,12 @@ impl<'a> Scene<'a> {
         for node in cluster.lab.nodes() {
             nodes.insert(cluster.mac_of(&node).await?, node);
         }
-        Ok(Self { cluster, nodes })
+        let metrics_token = cluster.metrics_token().await?;
+        Ok(Self {
+            cluster,
+            nodes,
+            metrics_token,
+        })
     }
 
     /// Creates Services until there are `vips`. All have the same backends, one on each node.

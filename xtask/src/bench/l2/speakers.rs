@@ -3,14 +3,11 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::api::Api;
 
 use super::scene::{CLIENT, Scene};
-
-/// The port of a speaker's metrics in our manifest.
-const METRICS: u16 = 9120;
 
 /// Clock ticks a second in /proc: the same on every machine that Linux calls a user's (proc_pid_stat(5)).
 const TICKS: u64 = 100;
@@ -28,11 +25,12 @@ impl Scene<'_> {
 
     /// A counter of a node's speaker, over all its labels.
     pub(super) async fn counter(&self, node: &str, name: &str) -> anyhow::Result<f64> {
-        let url = format!("http://{}:{METRICS}/metrics", self.node_address(node).await?);
-        let text = self
+        let address = self.node_address(node).await?;
+        let (code, text) = self
             .cluster
-            .on_host(CLIENT, &["curl", "-sS", "--fail", &url])
+            .scrape(CLIENT, address, Some(&self.metrics_token))
             .await?;
+        ensure!(code == 200, "the metrics of {node}: {code} {text}");
         Ok(sum(&text, name))
     }
 

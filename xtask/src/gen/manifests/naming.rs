@@ -37,13 +37,13 @@ impl Naming {
         }
     }
 
-    /// An object of the cluster.
-    pub(super) fn of_cluster(self, component: Component) -> String {
+    /// An object of the cluster that the plain manifests call `metallb-system:name`.
+    pub(super) fn of_cluster(self, name: &str) -> String {
         let owner = match self {
             Self::Plain => SYSTEM_NAMESPACE,
             Self::Chart => FULL_NAME,
         };
-        format!("{owner}:{}", component.name())
+        format!("{owner}:{name}")
     }
 
     /// A component's ServiceAccount.

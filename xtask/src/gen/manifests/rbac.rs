@@ -18,7 +18,7 @@ const WATCH: &[&str] = &["list", "watch"];
 
 /// Roles of a component, and their bindings.
 pub(super) fn of_one(naming: Naming, component: Component) -> Vec<Value> {
-    let name = naming.of_cluster(component);
+    let name = naming.of_cluster(component.name());
     vec![
         json(&cluster_role(naming, &name, in_cluster(component))),
         json(&cluster_role_binding(naming, &name, component)),
@@ -27,9 +27,11 @@ pub(super) fn of_one(naming: Naming, component: Component) -> Vec<Value> {
     ]
 }
 
-/// The Role of both, and its binding.
+/// The Role of both and its binding, and the role of whoever scrapes both.
 pub(super) fn of_both(naming: Naming) -> Vec<Value> {
+    let reader = naming.of_cluster("metrics-reader");
     vec![
+        json(&cluster_role(naming, &reader, vec![metrics()])),
         json(&role(naming, "pod-lister", configuration())),
         json(&role_binding(naming, "pod-lister", &Component::ALL)),
     ]
@@ -41,6 +43,9 @@ fn in_cluster(component: Component) -> Vec<PolicyRule> {
         allow("", &["services", "nodes"], WATCH),
         allow("discovery.k8s.io", &["endpointslices"], WATCH),
         allow("", &["events"], &["create", "patch"]),
+        // Whose token a request for metrics brings, and whether that user may have them.
+        allow("authentication.k8s.io", &["tokenreviews"], &["create"]),
+        allow("authorization.k8s.io", &["subjectaccessreviews"], &["create"]),
     ];
     if let Component::Controller = component {
         rules.push(allow("", &["namespaces"], WATCH));
@@ -109,6 +114,15 @@ fn configuration() -> Vec<PolicyRule> {
         ),
         allow(GROUP, &["configurationstates/status"], &["patch"]),
     ]
+}
+
+/// What a scraper needs. Nobody is bound to it: who scrapes is the cluster's own affair.
+fn metrics() -> PolicyRule {
+    PolicyRule {
+        non_resource_urls: Some(owned(&["/metrics"])),
+        verbs: owned(&["get"]),
+        ..Default::default()
+    }
 }
 
 fn allow(group: &str, resources: &[&str], verbs: &[&str]) -> PolicyRule {

@@ -179,7 +179,7 @@ fn ports(component: Component) -> Vec<ContainerPort> {
         protocol: protocol.map(str::to_owned),
         ..Default::default()
     };
-    // MetalLB's name, which scrape configurations select; what is served here is plain HTTP.
+    // MetalLB's name, which scrape configurations select.
     let metrics = port("metricshttps", METRICS_PORT, None);
     match component {
         Component::Controller => vec![metrics],
@@ -242,6 +242,7 @@ fn template(naming: Naming, component: Component, spec: PodSpec) -> PodTemplateS
     labels.insert(COMPONENT.to_owned(), component.name().to_owned());
     let annotations = [
         ("prometheus.io/port", METRICS_PORT.to_string()),
+        ("prometheus.io/scheme", "https".to_owned()),
         ("prometheus.io/scrape", "true".to_owned()),
     ];
     PodTemplateSpec {
