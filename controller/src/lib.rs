@@ -7,6 +7,7 @@
 //! | [`announced`] | who announces each address, for the Service's condition: pure |
 //! | [`conflicts`] | whose address somebody else on the segment has: pure |
 //! | [`metrics`] | `metallb_allocator_…` and its company |
+//! | [`pending`] | which Services have no address, and how long one took: pure |
 //! | [`replica`] | the watches, the task that owns the indexes, the Lease |
 //! | [`run`] | the process |
 //! | [`secret`] | the Secret with the key by which the speakers know one another |
@@ -19,6 +20,7 @@ pub mod args;
 pub mod conflicts;
 pub mod index;
 pub mod metrics;
+pub mod pending;
 pub mod replica;
 pub mod run;
 pub mod secret;

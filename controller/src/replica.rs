@@ -36,6 +36,7 @@ use crate::announced::{self, Announced, Announcer};
 use crate::conflicts::Conflicts;
 use crate::index::{COMPONENT, Effect, Index, Input, Key, Lead, Now, Settings, View};
 use crate::metrics::Metrics;
+use crate::pending::Pending;
 use crate::secret;
 
 /// The queue `inputs`, and how many of them are decided at once. A list is one input, so that the first lists need 12
@@ -111,6 +112,7 @@ impl Running {
         let controller = Controller {
             announced: Announced::default(),
             conflicts: Conflicts::default(),
+            pending: Pending::default(),
             index: Index::new(settings),
             inputs: received,
             outcomes,
@@ -273,6 +275,7 @@ struct Controller {
     index: Index,
     announced: Announced,
     conflicts: Conflicts,
+    pending: Pending,
     inputs: mpsc::Receiver<Told>,
     outcomes: mpsc::UnboundedReceiver<Outcome<Key>>,
     claim: state::Receiver<Claim>,
@@ -297,7 +300,12 @@ impl Controller {
                 () = shutdown.cancelled() => {
                     return self.lead.map(|lead| (lead, self.index.is_exposed()));
                 }
-                Some(outcome) = self.outcomes.recv() => self.feed(Input::Written(Box::new(outcome))),
+                Some(outcome) = self.outcomes.recv() => {
+                    if let Some(took) = self.pending.written(self.now().boot, &outcome) {
+                        self.metrics.allocated.observe(took.as_secs_f64());
+                    }
+                    self.feed(Input::Written(Box::new(outcome)));
+                }
                 Ok(()) = self.claim.changed() => self.lead(),
                 _ = self.inputs.recv_many(&mut batch, INPUTS) => {
                     self.metrics.updates.inc_by(batch.len() as u64);
@@ -322,6 +330,7 @@ impl Controller {
             Told::Index(input) => {
                 match input.as_ref() {
                     Input::Services(change) => {
+                        self.pending.services(self.now().boot, change);
                         self.announced.services(change);
                         self.conflicts.services(change);
                     }
@@ -356,6 +365,10 @@ impl Controller {
             self.feed(Input::Lead(None));
             self.feed(Input::Lead(lead));
         }
+        if lead.is_none() {
+            self.metrics.forget_usage();
+        }
+        self.metrics.leader.set(lead.is_some().into());
     }
 
     fn settle(&mut self) {
@@ -383,6 +396,8 @@ impl Controller {
                 }
             }
         }
+        let pending = i64::try_from(self.pending.len()).unwrap_or(i64::MAX);
+        self.metrics.pending.set(pending);
         if self.index.is_listed()
             && let Some(waiting) = self.waiting.take()
         {

@@ -18,6 +18,10 @@ pub struct Metrics {
     pub config_loaded: Gauge,
     /// `metallb_k8s_client_config_stale_bool`: 1 while an object is ignored.
     pub config_stale: Gauge,
+    /// `metallb_k8s_client_update_errors_total`: writes that the API server refused for good.
+    pub errors: Counter,
+    /// `cortenlb_contested_addresses`: how many addresses a station has that is no node.
+    pub contested: Gauge,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -42,6 +46,16 @@ impl Metrics {
             "metallb_k8s_client_updates",
             "Number of k8s object updates that have been processed",
             metrics.updates.clone(),
+        );
+        registry.register(
+            "metallb_k8s_client_update_errors",
+            "Number of k8s object updates that failed for some reason",
+            metrics.errors.clone(),
+        );
+        registry.register(
+            "cortenlb_contested_addresses",
+            "Number of IPs that another station on the segment was found to have, and that no node answers for",
+            metrics.contested.clone(),
         );
         registry.register(
             "metallb_k8s_client_config_loaded_bool",

@@ -17,7 +17,7 @@ use cortenlb_kit::admin::{self, Admin, Readiness, ReadyHandle};
 use cortenlb_kit::events::{EventHandle, Recorder};
 use cortenlb_kit::lease::Claim;
 use cortenlb_kit::watch::{Change, Config, LONGEST_OF_MANY, watch, watch_as};
-use cortenlb_kit::write::{Outcome, WriteHandle, Writer};
+use cortenlb_kit::write::{Outcome, Refusal, WriteHandle, Writer};
 use cortenlb_kit::{client, metrics, shutdown};
 use cortenlb_wire::mac::MacAddr;
 use k8s_openapi::api::core::v1::{Node, Pod, Service};
@@ -307,7 +307,12 @@ impl Speaker {
                 }
                 failure = self.layer2.failure() => return Err(failure.into()),
                 _ = self.inputs.recv_many(&mut batch, INPUTS) => {}
-                Some(outcome) = self.outcomes.recv() => batch.push(Input::Written(outcome)),
+                Some(outcome) = self.outcomes.recv() => {
+                    if let Err(Refusal::Rejected { .. }) = outcome.result {
+                        self.metrics.errors.inc();
+                    }
+                    batch.push(Input::Written(outcome));
+                }
                 Ok(()) = self.owned.changed() => {
                     // While it is not known, what was told last stands.
                     batch.extend(self.owned.borrow_and_update().clone().map(Input::Owned));
@@ -317,7 +322,9 @@ impl Speaker {
                     self.layer2.set_plan(self.known.take().unwrap_or_default());
                 }
                 Ok(()) = self.contested.changed() => {
-                    batch.push(Input::Contested(self.contested.borrow_and_update().clone()));
+                    let contested = self.contested.borrow_and_update().clone();
+                    self.metrics.contested.set(i64::try_from(contested.len()).unwrap_or(i64::MAX));
+                    batch.push(Input::Contested(contested));
                 }
                 () = self.claims.made() => {
                     let claims = self.claims.take().into_iter();

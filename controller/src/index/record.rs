@@ -44,6 +44,17 @@ impl View {
             seen: Seen::of(object, class),
         }
     }
+
+    /// Whether it is to have an address, and has none.
+    pub fn is_pending(&self) -> bool {
+        self.seen.wants.is_some() && self.seen.addresses.is_empty()
+    }
+
+    /// Whether its status says why it has none.
+    pub fn is_refused(&self) -> bool {
+        let said = self.seen.conditions.get(names::CONDITION_ADDRESS_ASSIGNED);
+        said.is_some_and(|verdict| !verdict.status)
+    }
 }
 
 /// What the API server holds, as far as it matters.

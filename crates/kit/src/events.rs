@@ -14,7 +14,7 @@ use kube::{
     Api, Client,
     api::{Patch, PatchParams, PostParams},
 };
-use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::{counter::Counter, gauge::Gauge};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::{
@@ -65,6 +65,7 @@ pub struct Note {
 #[derive(Clone, Debug)]
 pub struct EventHandle {
     notes: Sender,
+    waiting: Gauge,
     dropped: Counter,
 }
 
@@ -74,7 +75,12 @@ impl EventHandle {
         if !self.notes.push(note) {
             self.dropped.inc();
         }
+        set(&self.waiting, self.notes.len());
     }
+}
+
+fn set(gauge: &Gauge, count: usize) {
+    gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
 }
 
 /// The recording task: [`run`](Self::run) it.
@@ -82,6 +88,7 @@ pub struct Recorder {
     client: Client,
     component: String,
     notes: Receiver,
+    waiting: Gauge,
     cache: Cache,
     last_name: i64,
     busy: Option<watch::Receiver<bool>>,
@@ -99,10 +106,17 @@ impl Recorder {
             "Events dropped because the queue was full",
             dropped.clone(),
         );
+        let waiting = Gauge::default();
+        registry.register(
+            "cortenlb_events_waiting",
+            "Number of Events that wait to be recorded",
+            waiting.clone(),
+        );
         let recorder = Self {
             client,
             component: component.to_owned(),
             notes,
+            waiting: waiting.clone(),
             cache: Cache::default(),
             last_name: 0,
             busy: None,
@@ -110,6 +124,7 @@ impl Recorder {
         (
             EventHandle {
                 notes: sender,
+                waiting,
                 dropped,
             },
             recorder,
@@ -131,6 +146,7 @@ impl Recorder {
     /// An Event that the API server does not take is logged and lost: Events are for people, and expire anyway.
     pub async fn run(mut self) {
         while let Some(note) = self.notes.next().await {
+            set(&self.waiting, self.notes.len());
             if let Some(busy) = &mut self.busy {
                 // A pause, the end of the wait and the end of the writer are all the same here.
                 let _ = timeout(YIELD, busy.wait_for(|busy| !busy)).await;

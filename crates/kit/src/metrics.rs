@@ -1,5 +1,8 @@
 //! The metrics registry, with the process's own numbers, and its text form.
 
+#[cfg(any(test, feature = "fake"))]
+pub mod page;
+
 use std::fs;
 
 use prometheus_client::{
@@ -49,7 +52,7 @@ impl Collector for Process {
         if let Some(bytes) = resident_bytes() {
             gauge(
                 "process_resident_memory",
-                "Resident memory size",
+                "Resident memory size.",
                 Some(&Unit::Bytes),
                 bytes as f64,
             )?;
@@ -57,7 +60,7 @@ impl Collector for Process {
         if let Ok(open) = fs::read_dir("/proc/self/fd") {
             gauge(
                 "process_open_fds",
-                "Number of open file descriptors",
+                "Number of open file descriptors.",
                 None,
                 open.count() as f64,
             )?;

@@ -40,6 +40,7 @@ impl Failovers {
     }
 
     pub(super) fn taken(&self, now: Instant, taken: Taken, metrics: &Metrics) {
+        metrics.came(taken.cause.told().0);
         let measured = self.lock().taken(now, Timestamp::now(), taken);
         for (phase, after) in measured {
             metrics.failed_over(phase, after);

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use cortenlb_proto::cluster::Unreadable;
+use cortenlb_proto::cluster::{Cause, NodeId, Unreadable};
 use cortenlb_proto::l2::DropReason;
 use cortenlb_proto::seal::Refused;
 use prometheus_client::encoding::EncodeLabelSet;
@@ -49,6 +49,11 @@ pub(super) struct Metrics {
     /// Seconds from a take-over to the gateway's answer.
     pub(super) gateway_learned: Histogram,
     failed_over: Family<Step, Histogram, fn() -> Histogram>,
+    /// Groups that this node came to answer for.
+    came: Family<Why, Counter>,
+    phases: Family<Step, Counter>,
+    /// 1 while there are other speakers, and none of them is heard.
+    pub(super) deaf: Gauge,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -72,6 +77,11 @@ struct Step {
     phase: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Why {
+    cause: &'static str,
+}
+
 impl Metrics {
     /// Makes them part of `registry`.
     pub(super) fn register(registry: &mut Registry) -> Self {
@@ -89,7 +99,11 @@ impl Metrics {
             hears_nobody: Gauge::default(),
             gateway_learned: Histogram::new(GATEWAY_LEARNED),
             failed_over: Family::new_with_constructor(|| Histogram::new(FAILED_OVER)),
+            came: Family::default(),
+            phases: Family::default(),
+            deaf: Gauge::default(),
         };
+        metrics.begin();
         registry.register(
             "metallb_layer2_requests_received",
             "Number of layer2 requests received for owned IPs",
@@ -155,7 +169,46 @@ impl Metrics {
             "Time from the last sign of life of an owner that was lost to each phase of the take-over by this node",
             metrics.failed_over.clone(),
         );
+        registry.register(
+            "cortenlb_ownership_changes",
+            "Number of groups of IPs that this node came to answer for",
+            metrics.came.clone(),
+        );
+        registry.register(
+            "cortenlb_membership_phases",
+            "Number of times that another speaker came into a phase, as seen from this node",
+            metrics.phases.clone(),
+        );
+        registry.register(
+            "cortenlb_membership_deaf",
+            "1 while there are other speakers, and no heartbeat of any is heard",
+            metrics.deaf.clone(),
+        );
         metrics
+    }
+
+    /// Counters that alerts look at begin with 0, so that the first increase is one.
+    fn begin(&self) {
+        let nobody = NodeId::of("");
+        for cause in [
+            Cause::Placed,
+            Cause::OwnerDead(nobody),
+            Cause::OwnerAway(nobody),
+            Cause::OwnerBack(nobody),
+            Cause::HandedOver,
+            Cause::Preferred,
+            Cause::Rebalanced,
+            Cause::Conflict(nobody),
+            Cause::Confirmed,
+            Cause::Renamed,
+        ] {
+            let (cause, _) = cause.told();
+            drop(self.came.get_or_create(&Why { cause }));
+        }
+        for refused in [Refused::ForeignKey, Refused::Replayed, Refused::Version] {
+            let reason = refused.label();
+            drop(self.refused.get_or_create(&Reason { reason }));
+        }
     }
 
     pub(super) fn asked(&self, address: IpAddr) {
@@ -202,6 +255,14 @@ impl Metrics {
         step.observe(after.as_secs_f64());
     }
 
+    pub(super) fn came(&self, cause: &'static str) {
+        self.came.get_or_create(&Why { cause }).inc();
+    }
+
+    pub(super) fn phase(&self, phase: &'static str) {
+        self.phases.get_or_create(&Step { phase }).inc();
+    }
+
     pub(super) fn ignored(&self, reason: DropReason) {
         self.ignored
             .get_or_create(&Reason {
@@ -227,3 +288,6 @@ impl Ip {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

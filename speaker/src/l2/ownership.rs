@@ -80,6 +80,10 @@ pub(super) enum Action {
     Owned(Option<BTreeSet<IpAddr>>),
     /// These addresses are found to be at stations that are no nodes: nobody answers for them.
     Contested(BTreeMap<IpAddr, MacAddr>),
+    /// Another speaker is in this phase now.
+    Phase(&'static str),
+    /// Whether there are other speakers, and none of them is heard.
+    Deaf(bool),
     /// Open the sockets on these interfaces anew.
     Reopen(Vec<u32>),
     /// Ask on the segment.

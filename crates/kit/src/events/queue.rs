@@ -46,6 +46,11 @@ pub(super) fn queue(notes: usize, bytes: usize) -> (Sender, Receiver) {
 }
 
 impl Sender {
+    /// Notes that wait.
+    pub(super) fn len(&self) -> usize {
+        self.lengths.max_capacity() - self.lengths.capacity()
+    }
+
     /// Adds a note; returns whether there was room for it.
     pub(super) fn push(&self, note: &Note) -> bool {
         let text = serde_json::to_vec(note).expect("a note is texts and numbers, which JSON has");
@@ -60,6 +65,11 @@ impl Sender {
 }
 
 impl Receiver {
+    /// Notes that wait.
+    pub(super) fn len(&self) -> usize {
+        self.lengths.len()
+    }
+
     /// The note that has waited longest; none when all senders are gone and nothing waits.
     ///
     /// Cancel safe: a note is taken when this returns.

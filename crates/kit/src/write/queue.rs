@@ -141,6 +141,11 @@ impl<K: Clone + Eq + Hash> Queue<K> {
         self.ready.values().all(VecDeque::is_empty)
     }
 
+    /// Objects that wait or are in hand.
+    pub(super) fn len(&self) -> usize {
+        self.objects.len()
+    }
+
     /// Whether nothing waits and nothing is in hand.
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {

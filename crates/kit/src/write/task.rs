@@ -5,7 +5,7 @@ use std::{collections::HashSet, fmt::Debug, hash::Hash, sync::Arc};
 use kube::Client;
 use prometheus_client::{
     encoding::{EncodeLabelSet, EncodeLabelValue},
-    metrics::{counter::Counter, family::Family},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
 };
 use tokio::{
     sync::{mpsc, watch},
@@ -78,8 +78,56 @@ pub struct Writer<K> {
     claim: watch::Receiver<Claim>,
     writes: mpsc::UnboundedReceiver<Decided<K>>,
     outcomes: mpsc::UnboundedSender<Outcome<K>>,
-    counters: Family<ResultLabel, Counter>,
+    metrics: Metrics,
     busy: watch::Sender<bool>,
+}
+
+/// From an answer on the same machine to [`REQUEST_TIMEOUT`](crate::client::REQUEST_TIMEOUT).
+const ANSWERED: [f64; 10] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.0, 8.0];
+
+/// What the task counts. Each value is shared with the registry.
+struct Metrics {
+    writes: Family<ResultLabel, Counter>,
+    /// Seconds from a request to the API server's answer.
+    answered: Histogram,
+    /// Objects for which writes wait or are under way.
+    waiting: Gauge,
+}
+
+impl Metrics {
+    fn register(registry: &mut Registry) -> Self {
+        let metrics = Self {
+            writes: Family::default(),
+            answered: Histogram::new(ANSWERED),
+            waiting: Gauge::default(),
+        };
+        for result in WriteResult::ALL {
+            drop(metrics.writes.get_or_create(&ResultLabel { result }));
+        }
+        registry.register(
+            "cortenlb_api_writes",
+            "Writes to the API server: done, refused by it, sent again, or dropped for want of the Lease",
+            metrics.writes.clone(),
+        );
+        registry.register(
+            "cortenlb_api_write_seconds",
+            "Time from the request of a write to the API server's answer; writes without an answer are not in it",
+            metrics.answered.clone(),
+        );
+        registry.register(
+            "cortenlb_api_writes_waiting",
+            "Number of objects for which a write waits or is under way",
+            metrics.waiting.clone(),
+        );
+        metrics
+    }
+
+    fn count(&self, result: WriteResult, writes: usize) {
+        if writes > 0 {
+            let counter = self.writes.get_or_create(&ResultLabel { result });
+            counter.inc_by(writes as u64);
+        }
+    }
 }
 
 /// A writer's sending end, the receiving end of its outcomes, and the task itself.
@@ -90,12 +138,16 @@ struct ResultLabel {
     result: WriteResult,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
 enum WriteResult {
     Done,
     Refused,
     Retried,
     Dropped,
+}
+
+impl WriteResult {
+    const ALL: [Self; 4] = [Self::Done, Self::Refused, Self::Retried, Self::Dropped];
 }
 
 /// What ends inside the writer's set of tasks.
@@ -105,6 +157,7 @@ enum Ended<K> {
         /// The term in which it was sent.
         term: i32,
         probe: Option<u64>,
+        sent: Instant,
         result: Attempt,
     },
     Backoff(K),
@@ -129,7 +182,7 @@ struct Running<K> {
 impl<K: Clone + Debug + Eq + Hash + Send + 'static> Writer<K> {
     /// A writer that sends while `claim` holds ([`Claim::unconditional`] for a process without a Lease).
     ///
-    /// `manager` is the field manager in `managedFields`. The counter `cortenlb_api_writes_total` is registered.
+    /// `manager` is the field manager in `managedFields`. The metrics `cortenlb_api_write…` are registered.
     /// Outcomes are not bounded either: there is at most one for each write, and a writer that waited for its caller
     /// would in the end wait for itself.
     #[must_use]
@@ -141,19 +194,13 @@ impl<K: Clone + Debug + Eq + Hash + Send + 'static> Writer<K> {
     ) -> Parts<K> {
         let (handle, writes) = mpsc::unbounded_channel();
         let (outcomes, receiver) = mpsc::unbounded_channel();
-        let counters = Family::default();
-        registry.register(
-            "cortenlb_api_writes",
-            "Writes to the API server: done, refused by it, sent again, or dropped for want of the Lease",
-            counters.clone(),
-        );
         let writer = Self {
             client,
             manager: manager.into(),
             claim,
             writes,
             outcomes,
-            counters,
+            metrics: Metrics::register(registry),
             busy: watch::Sender::new(false),
         };
         (WriteHandle(handle), receiver, writer)
@@ -185,6 +232,8 @@ impl<K: Clone + Debug + Eq + Hash + Send + 'static> Writer<K> {
         while open || running.active > 0 {
             let suspended = open && self.start(&mut running);
             let busy = running.active > 0;
+            let waiting = i64::try_from(running.queue.len()).unwrap_or(i64::MAX);
+            self.metrics.waiting.set(waiting);
             self.busy
                 .send_if_modified(|before| std::mem::replace(before, busy) != busy);
             let opens = running.line.opens();
@@ -203,7 +252,7 @@ impl<K: Clone + Debug + Eq + Hash + Send + 'static> Writer<K> {
                         if claim.held && claim.transitions == term {
                             running.queue.push(write);
                         } else {
-                            self.count(WriteResult::Dropped, 1);
+                            self.metrics.count(WriteResult::Dropped, 1);
                         }
                     }
                     None => open = false,
@@ -225,7 +274,7 @@ impl<K: Clone + Debug + Eq + Hash + Send + 'static> Writer<K> {
         let claim = *self.claim.borrow_and_update();
         let before = std::mem::replace(&mut running.claim, claim);
         if !claim.held || !before.held || before.transitions != claim.transitions {
-            self.count(WriteResult::Dropped, running.queue.clear());
+            self.metrics.count(WriteResult::Dropped, running.queue.clear());
             running.unsettled.clear();
         }
         claim
@@ -254,6 +303,7 @@ impl<K: Clone + Debug + Eq + Hash + Send + 'static> Writer<K> {
                     write: Box::new(write),
                     term: claim.transitions,
                     probe,
+                    sent: now,
                     result,
                 }
             });
@@ -262,14 +312,15 @@ impl<K: Clone + Debug + Eq + Hash + Send + 'static> Writer<K> {
     }
 
     fn ended(&self, running: &mut Running<K>, ended: Ended<K>) {
-        let (write, term, probe, result) = match ended {
+        let (write, term, probe, sent, result) = match ended {
             Ended::Backoff(key) => return running.queue.wake(&key),
             Ended::Attempt {
                 write,
                 term,
                 probe,
+                sent,
                 result,
-            } => (*write, term, probe, result),
+            } => (*write, term, probe, sent, result),
         };
         running.active -= 1;
         let now = Instant::now();
@@ -278,7 +329,10 @@ impl<K: Clone + Debug + Eq + Hash + Send + 'static> Writer<K> {
                 heard: Heard::Nothing,
                 ..
             } => running.line.unanswered(now, probe),
-            _ => running.line.answered(),
+            _ => {
+                running.line.answered();
+                self.metrics.answered.observe((now - sent).as_secs_f64());
+            }
         }
         let result = match result {
             Attempt::Done(object) => Ok(object),
@@ -287,13 +341,13 @@ impl<K: Clone + Debug + Eq + Hash + Send + 'static> Writer<K> {
                 let key = write.key.clone();
                 let claim = *self.claim.borrow();
                 if !claim.held || claim.transitions != term {
-                    self.count(WriteResult::Dropped, 1);
+                    self.metrics.count(WriteResult::Dropped, 1);
                     return running.queue.done(&key);
                 }
                 if heard != Heard::NotDone {
                     running.unsettled.insert(key.clone());
                 }
-                self.count(WriteResult::Retried, 1);
+                self.metrics.count(WriteResult::Retried, 1);
                 let target = write.target.clone();
                 let failures = running.queue.put_back(write);
                 let delay = match heard {
@@ -325,17 +379,10 @@ impl<K: Clone + Debug + Eq + Hash + Send + 'static> Writer<K> {
         } else {
             WriteResult::Refused
         };
-        self.count(counted, 1);
+        self.metrics.count(counted, 1);
         running.unsettled.remove(&write.key);
         running.queue.done(&write.key);
         // A caller that no longer listens has ended; its writes need no reader.
         let _ = self.outcomes.send(Outcome { write, term, result });
-    }
-
-    fn count(&self, result: WriteResult, writes: usize) {
-        if writes > 0 {
-            let counter = self.counters.get_or_create(&ResultLabel { result });
-            counter.inc_by(writes as u64);
-        }
     }
 }

@@ -116,6 +116,8 @@ impl Lan {
                         | Action::Save(_)
                         | Action::Taken(..)
                         | Action::Contested(_)
+                        | Action::Phase(_)
+                        | Action::Deaf(_)
                         | Action::Reopen(_) => {}
                         Action::Unreadable(error) => panic!("{error}"),
                     }

@@ -1,26 +1,30 @@
-//! What the log says of the other speakers.
+//! What the log and the metrics say of the other speakers.
 
 use cortenlb_core::time::Instant;
 use cortenlb_proto::cluster::{NodeId, Phase, Why};
 
-use super::Ownership;
+use super::{Action, Ownership};
 use crate::l2::hearing::Hearing;
 
 impl Ownership {
     /// A member is in another phase than before.
-    pub(super) fn tell_phase(&self, id: NodeId, before: Option<Phase>, after: Phase, why: Why) {
+    pub(super) fn tell_phase(&mut self, id: NodeId, before: Option<Phase>, after: Phase, why: Why) {
         let (why, by) = why.told();
         let node = self.name_of(id);
         let by = by.map_or("", |id| self.name_of(id));
         let before = before.map_or("Unknown", name);
         let after = name(after);
         tracing::info!(node, before, after, why, by, "speaker is in another phase");
+        if id != self.me {
+            self.actions.push_back(Action::Phase(after));
+        }
     }
 
     /// A datagram of another speaker has come.
     pub(super) fn hear(&mut self, now: Instant) {
         if self.heard.hear(now) == Some(Hearing::Back) {
             tracing::info!("another speaker is heard again");
+            self.actions.push_back(Action::Deaf(false));
         }
     }
 
@@ -35,6 +39,7 @@ impl Ownership {
                 "no other speaker was heard for 10 s, although their pods are there: is their UDP port (--ml-bindport, \
                  7946 by default) blocked between nodes? While it is, nothing fails over"
             );
+            self.actions.push_back(Action::Deaf(true));
         }
     }
 
