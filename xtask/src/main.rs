@@ -7,6 +7,7 @@ mod demo;
 mod r#gen;
 mod image;
 mod lab;
+mod monitoring;
 mod test;
 
 use std::ffi::OsString;

@@ -56,6 +56,11 @@ impl Test {
             section("Checks");
             crate::check::run(&mut |check, outcome| count.add(&format!("check {check}"), outcome));
             section("Unit and property tests");
+            if let Err(error) = crate::monitoring::fetch() {
+                count
+                    .skipped
+                    .push(format!("promtool's tests of the alerts: {error:#}"));
+            }
             cargo_test(&mut count).await?;
         }
         if no_lab {
