@@ -1,5 +1,9 @@
 use super::*;
+use cortenlb_kit::fake::Fake;
+use serde_json::json;
 use std::cell::Cell;
+use std::sync::{Arc, Mutex};
+use tracing_subscriber::filter::LevelFilter;
 
 #[test]
 fn what_is_read_while_the_secret_is_replaced_is_read_again() {
@@ -25,4 +29,65 @@ fn a_mount_that_is_not_filled_yet_has_no_keys() {
     std::fs::write(folder.join(KEY), "key").unwrap();
     assert_eq!(mounted(Some(&folder)).unwrap(), [Some(b"key".to_vec()), None]);
     std::fs::remove_dir_all(&folder).unwrap();
+}
+
+/// The key as it is read, as it is in the API, and as bytes are shown.
+#[tokio::test(start_paused = true)]
+async fn no_line_of_the_log_has_the_key() {
+    const KEY_TEXT: &str = "0123456789abcdefghijkl";
+    const IN_API: &str = "MDEyMzQ1Njc4OWFiY2RlZmdoaWprbA==";
+    const PATH: &str = "/api/v1/namespaces/metallb-system/secrets/memberlist";
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(LevelFilter::TRACE)
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let told = Arc::new(Mutex::new(Vec::new()));
+    // One that is too short, and one that is good.
+    for data in ["c2hvcnQ=", IN_API] {
+        let fake = Fake::new();
+        let secret = json!({ "apiVersion": "v1", "kind": "Secret", "data": { "secretkey": data } });
+        fake.put(PATH, secret);
+        let source = Membership {
+            bind: None,
+            port: 7946,
+            secret_key_path: None,
+            secret_name: Some("memberlist".to_owned()),
+        };
+        let keys = Arc::clone(&told);
+        let tell = move |key: Keys| keys.lock().unwrap().push(format!("{key:?}"));
+        tokio::spawn(follow(fake.client(), "metallb-system".to_owned(), source, tell));
+        sleep(LOOK * 2).await;
+    }
+    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    for line in [
+        "has no usable key under secretkey",
+        "the key of the speakers is known",
+    ] {
+        assert!(text.contains(line), "{line} is not in {text}");
+    }
+    let told = told.lock().unwrap().join(" ");
+    let bytes = format!("{:?}", &KEY_TEXT.as_bytes()[..4]);
+    for secret in [KEY_TEXT, IN_API, bytes.trim_matches(['[', ']'])] {
+        assert!(!text.contains(secret), "{text}");
+        assert!(!told.contains(secret), "{told}");
+    }
+}
+
+/// What was logged.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
