@@ -82,6 +82,8 @@ pub(super) struct Members {
     turn: usize,
     /// How many of the roster are alive.
     present: usize,
+    /// When this member learned last that somebody is dead.
+    pub(super) latest_death: Option<Instant>,
 }
 
 impl Members {
@@ -95,6 +97,7 @@ impl Members {
             missing: Vec::new(),
             turn: 0,
             present: 0,
+            latest_death: None,
         };
         members.set(now, me);
         members
@@ -276,6 +279,9 @@ impl Members {
         known.told = now;
         if old.is_some_and(|old| serves(old.phase) != serves(member.phase)) {
             known.since = now;
+        }
+        if member.phase == Phase::Dead {
+            self.latest_death = Some(now);
         }
         if old.is_some_and(|old| old.phase != Phase::Dead) && member.phase == Phase::Dead {
             known.failures.retain(|at| now - *at < REMEMBERED);

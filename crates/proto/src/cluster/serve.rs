@@ -78,8 +78,11 @@ impl Cluster {
     pub(super) fn members_at_work_changed(&mut self, now: Instant) {
         self.duty.all_due(now);
         // Those who were said to be dead a moment ago may contradict.
-        let latest = self.members.latest_death();
-        if let Some(latest) = latest.filter(|told| *told + CONTRADICTION > now) {
+        if let Some(latest) = self
+            .members
+            .latest_death
+            .filter(|told| *told + CONTRADICTION > now)
+        {
             self.life.contradiction = Some(latest + CONTRADICTION);
         }
     }

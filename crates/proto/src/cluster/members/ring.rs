@@ -127,11 +127,4 @@ impl Members {
     pub(super) fn is_alive(&self, member: &Member) -> bool {
         member.id == self.me || member.phase <= Phase::Draining
     }
-
-    /// When this member learned last that somebody is dead.
-    pub(in crate::cluster) fn latest_death(&self) -> Option<Instant> {
-        let missing = self.missing.iter().filter_map(|id| self.known.get(id));
-        let dead = missing.filter(|known| known.member.phase == Phase::Dead);
-        dead.map(|known| known.told).max()
-    }
 }
