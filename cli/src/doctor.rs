@@ -111,10 +111,10 @@ pub(crate) fn report(facts: &Facts, around: &Around) -> Doctor {
     announcing::look(facts, &mut findings);
     speakers::look(facts, around, &mut findings);
     findings.sort_by(|a, b| (a.code, &a.what).cmp(&(b.code, &b.what)));
-    let unasked = around.metrics.iter().filter_map(|told| {
+    let unasked = around.membership.iter().filter_map(|told| {
         let why = told.answer.as_ref().err()?;
         Some(format!(
-            "the metrics of the speaker on {} ({}): {why}",
+            "whether the speaker on {} ({}) hears the others: {why}",
             told.node, told.pod
         ))
     });

@@ -14,6 +14,7 @@ use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
+use serde::Deserialize;
 
 /// What decides about addresses and about who announces them, and what was recorded of both.
 #[derive(Clone, Debug)]
@@ -35,6 +36,13 @@ pub(crate) struct Facts {
     pub(crate) states: Vec<ConfigurationState>,
 }
 
+/// How a speaker hears the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct Membership {
+    /// It hears none, although their pods are there.
+    pub(crate) unheard: bool,
+}
+
 /// What is around the configuration: other load balancers, kube-proxy, objects in wrong places, leftovers of MetalLB.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Around {
@@ -53,8 +61,8 @@ pub(crate) struct Around {
     pub(crate) bgp_advertisements: Vec<BGPAdvertisement>,
     pub(crate) bfd_profiles: Vec<BFDProfile>,
     pub(crate) communities: Vec<Community>,
-    /// What `/metrics` of each speaker says.
-    pub(crate) metrics: Vec<Told<String>>,
+    /// How each speaker hears the others.
+    pub(crate) membership: Vec<Told<Membership>>,
     /// What could not be read, and why.
     pub(crate) unread: Vec<String>,
 }

@@ -37,18 +37,10 @@ pub(crate) struct Change {
 /// The phases in their order.
 const PHASES: [&str; 6] = ["heard", "suspected", "confirmed", "taken", "announced", "gateway"];
 
-/// What the speaker answers.
+/// What the speaker answers at `/failovers`.
 #[derive(Deserialize)]
-struct Answer {
-    changes: Vec<Change>,
-}
-
-/// Reads the answer of `/failovers`.
-pub(crate) fn read(text: &str) -> Result<Vec<Change>, String> {
-    let answer: Result<Answer, _> = serde_json::from_str(text);
-    answer
-        .map(|answer| answer.changes)
-        .map_err(|error| format!("its answer makes no sense: {error}"))
+pub(crate) struct Answer {
+    pub(crate) changes: Vec<Change>,
 }
 
 /// All time lines in one, the newest first.

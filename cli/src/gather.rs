@@ -1,7 +1,7 @@
 //! Lists objects: the only part that asks the API server.
 
 mod around;
-mod speakers;
+pub(crate) mod speakers;
 
 use std::fmt::Debug;
 

@@ -35,7 +35,9 @@ use cortenlb_proto::cluster::NodeId;
 use cortenlb_proto::l2::{Gateways, Interfaces, Responder};
 use cortenlb_proto::seal::Keys;
 use cortenlb_wire::mac::MacAddr;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
+use serde_json::json;
 use tokio::sync::{mpsc, watch};
 
 mod attached;
@@ -126,6 +128,7 @@ pub struct Handle {
     records: watch::Receiver<Vec<u8>>,
     failovers: Failovers,
     claims: Claims,
+    hears_nobody: Gauge,
     failures: mpsc::Receiver<Failure>,
 }
 
@@ -182,6 +185,7 @@ pub async fn spawn(registry: &mut Registry, settings: Settings) -> Result<Handle
         told.failovers.clone(),
         told.claims.clone(),
     );
+    let hears_nobody = metrics.hears_nobody.clone();
     let driver = driver::Driver::new(poller, Arc::clone(&mailbox), metrics, machines, told);
     let failed = failures.clone();
     let thread = thread::Builder::new()
@@ -203,6 +207,7 @@ pub async fn spawn(registry: &mut Registry, settings: Settings) -> Result<Handle
         records,
         failovers,
         claims,
+        hears_nobody,
         mailbox: Arc::clone(&mailbox),
         thread: Some(thread),
         failures: ended,
@@ -303,6 +308,13 @@ impl Handle {
     /// Other stations' claims of what is announced here.
     pub fn claims(&self) -> Claims {
         self.claims.clone()
+    }
+
+    /// How this node hears the other speakers, as JSON at the time of the call: `{"unheard": true}` while it hears none,
+    /// although their pods are there.
+    pub fn membership(&self) -> impl Fn() -> String + Clone + Send + Sync + use<> {
+        let hears_nobody = self.hears_nobody.clone();
+        move || json!({ "unheard": hears_nobody.get() == 1 }).to_string()
     }
 
     /// What this node took over of late.

@@ -169,7 +169,9 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     tokio::spawn(recorder.run());
     tokio::spawn(writer.run(shutdown.clone()));
     let failovers = layer2.failovers();
-    let admin = admin.with_json("/failovers", move || failovers.to_json());
+    let admin = admin
+        .with_json("/failovers", move || failovers.to_json())
+        .with_json("/membership", layer2.membership());
     tokio::spawn(admin.serve(readiness, Arc::new(registry), client.clone(), shutdown.clone()));
     let (inputs, received) = mpsc::channel(INPUTS);
     watch_all(&client, &me, &speaker_labels, class, &inputs);

@@ -11,9 +11,6 @@ use super::{Code, Finding, Severity};
 use crate::facts::{Around, Facts};
 use crate::page::{joined, some};
 
-/// The gauge of a speaker that hears no other one.
-const UNHEARD: &str = "cortenlb_membership_unheard";
-
 pub(super) fn look(facts: &Facts, around: &Around, findings: &mut Vec<Finding>) {
     let system = &facts.system;
     let node_of = |pod: &Pod| pod.spec.as_ref().and_then(|spec| spec.node_name.clone());
@@ -62,12 +59,8 @@ pub(super) fn look(facts: &Facts, around: &Around, findings: &mut Vec<Finding>) 
             format!("kubectl get pods -n {system} -l {COMPONENT}=controller; kubectl describe deployment -n {system} controller"),
         ));
     }
-    let is_lonely = |metrics: &str| {
-        let mut lines = metrics.lines().filter_map(|line| line.strip_prefix(UNHEARD));
-        lines.any(|value| value.trim() == "1")
-    };
-    let lonely = around.metrics.iter();
-    let lonely = lonely.filter(|told| told.answer.as_ref().is_ok_and(|metrics| is_lonely(metrics)));
+    let lonely = around.membership.iter();
+    let lonely = lonely.filter(|told| told.answer.as_ref().is_ok_and(|hears| hears.unheard));
     let lonely: Vec<&str> = lonely.map(|told| told.node.as_str()).collect();
     if !lonely.is_empty() {
         findings.push(Finding::error(

@@ -2,7 +2,7 @@ use super::*;
 use crate::facts::tests::{
     from, has, mk_advertisement, mk_announcer, mk_facts, mk_pod, mk_pool, mk_served, mk_service, mk_slice,
 };
-use crate::facts::{Elsewhere, Told};
+use crate::facts::{Elsewhere, Membership, Told};
 use crate::page::tests::shown;
 use crate::page::{Format, render};
 use serde_json::{Value, json};
@@ -16,11 +16,11 @@ fn mk_healthy() -> (Facts, Around) {
     let told = |node: &str| Told {
         pod: format!("speaker-{node}"),
         node: node.to_owned(),
-        answer: Ok("# EOF\ncortenlb_membership_unheard 0\n".to_owned()),
+        answer: Ok(Membership { unheard: false }),
     };
     let around = Around {
         definitions: Some(vec![mk_definition("ipaddresspools", "None")]),
-        metrics: ["n1", "n2", "n3"].map(told).into(),
+        membership: ["n1", "n2", "n3"].map(told).into(),
         ..Around::default()
     };
     (facts, around)
@@ -297,8 +297,8 @@ fn clb009_and_clb010_speakers_that_are_not_there() {
 #[test]
 fn clb012_speakers_that_hear_no_other_one() {
     let told = found(|_, around| {
-        for told in &mut around.metrics[..2] {
-            told.answer = Ok("cortenlb_membership_unheard 1\n".to_owned());
+        for told in &mut around.membership[..2] {
+            told.answer = Ok(Membership { unheard: true });
         }
     });
     assert_eq!(told, ["CLB012 Error: speakers that hear no other one: on n1, n2"]);
@@ -423,11 +423,11 @@ fn clb018_bgp_and_clb019_nothing_installed() {
 fn what_cannot_be_read_is_named() {
     let (facts, mut around) = mk_healthy();
     around.unread = vec!["daemonsets (apps/v1) cannot be listed: forbidden".to_owned()];
-    around.metrics[0].answer = Err("no answer".to_owned());
+    around.membership[0].answer = Err("no answer".to_owned());
     assert_eq!(
         shown(&report(&facts, &around)),
-        "not judged: daemonsets (apps/v1) cannot be listed: forbidden\nnot judged: the metrics of the speaker on n1 \
-         (speaker-n1): no answer\nerrors: 0, warnings: 0\n"
+        "not judged: daemonsets (apps/v1) cannot be listed: forbidden\nnot judged: whether the speaker on n1 \
+         (speaker-n1) hears the others: no answer\nerrors: 0, warnings: 0\n"
     );
 }
 

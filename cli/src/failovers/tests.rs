@@ -1,5 +1,6 @@
 use super::*;
 use crate::facts::tests::NOW;
+use crate::gather::speakers::understood;
 use crate::page::tests::{lines, shown};
 
 /// As a speaker shows it (docs/who-answers-for-a-vip.md).
@@ -17,7 +18,7 @@ pub(crate) fn mk_told(node: &str, answer: &str) -> Told {
     Told {
         pod: format!("speaker-{node}"),
         node: node.to_owned(),
-        answer: read(answer),
+        answer: understood(answer).map(|Answer { changes }| changes),
     }
 }
 

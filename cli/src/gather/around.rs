@@ -11,7 +11,7 @@ use kube::api::{Api, ListParams};
 use kube::{Client, Resource, ResourceExt as _};
 
 use super::list_selected;
-use super::speakers::metrics;
+use super::speakers::membership;
 use crate::error::CliError;
 use crate::facts::{Around, Elsewhere, Facts};
 
@@ -87,7 +87,7 @@ pub(crate) async fn around(client: &Client, facts: &Facts) -> Result<Around, Cli
         bgp_advertisements,
         bfd_profiles,
         communities,
-        metrics: metrics(client, facts).await,
+        membership: membership(client, facts).await,
         unread,
     })
 }

@@ -1,82 +1,115 @@
-//! What our pods show of themselves over HTTP, asked through the API server: read-only.
+//! What our pods show of themselves over HTTP, with their port forwarded by the API server: read-only.
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use cortenlb_crds::names::COMPONENT;
 use futures::future::join_all;
+use http_body_util::{BodyExt as _, Empty};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
 use k8s_openapi::api::core::v1::Pod;
-use kube::{Client, ResourceExt as _};
+use kube::{Api, Client, ResourceExt as _};
+use serde::de::DeserializeOwned;
 
 use crate::connect::chain;
-use crate::facts::{self, Facts, flag};
-use crate::failovers::{self, Told};
+use crate::facts::{self, Facts, Membership, flag};
+use crate::failovers::{Answer, Told};
 
 /// A pod that runs answers within a millisecond; the API server waits for one that does not for half a minute.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// `--port`, if no other is given.
-const PORT: u16 = 9120;
+/// `--health-probe-port`, if no other is given.
+const PORT: u16 = 17472;
 
 /// The time lines of all our speakers, by node.
 pub(crate) async fn failovers(client: &Client, facts: &Facts) -> Vec<Told> {
-    let mut told = ask_all(client, facts, "failovers", |answer| failovers::read(&answer)).await;
+    let mut told = ask_all(client, facts, "failovers", |Answer { changes }| changes).await;
     told.sort_by(|a, b| (&a.node, &a.pod).cmp(&(&b.node, &b.pod)));
     told
 }
 
-/// What `/metrics` of each of our speakers says.
-pub(super) async fn metrics(client: &Client, facts: &Facts) -> Vec<facts::Told<String>> {
-    ask_all(client, facts, "metrics", Ok).await
+/// How each of our speakers hears the others.
+pub(super) async fn membership(client: &Client, facts: &Facts) -> Vec<facts::Told<Membership>> {
+    ask_all(client, facts, "membership", |membership| membership).await
 }
 
-/// What each of our speakers answers at `path`, as `read` understands it.
-async fn ask_all<T>(
+/// What each of our speakers answers at `path`, and there the `part` of it that matters.
+async fn ask_all<A: DeserializeOwned, T>(
     client: &Client,
     facts: &Facts,
     path: &str,
-    read: impl Fn(String) -> Result<T, String>,
+    part: impl Fn(A) -> T,
 ) -> Vec<facts::Told<T>> {
     let asked = facts.our_pods("speaker").map(async |pod| {
         let spec = pod.spec.as_ref();
         facts::Told {
             pod: pod.name_any(),
             node: spec.and_then(|spec| spec.node_name.clone()).unwrap_or_default(),
-            answer: ask(client, pod, path).await.and_then(&read),
+            answer: ask(client, pod, path)
+                .await
+                .and_then(|text| understood(&text))
+                .map(&part),
         }
     });
     join_all(asked).await
 }
 
-/// What the pod answers at `path` on the port of its metrics; or why it does not.
-async fn ask(client: &Client, pod: &Pod, path: &str) -> Result<String, String> {
-    let (namespace, name) = (pod.namespace().unwrap_or_default(), pod.name_any());
-    let port = port(pod);
-    // Plain HTTP is tried first, which is what our programs speak; behind TLS the same is there.
-    let mut why = String::new();
-    for scheme in ["", "https:"] {
-        let url = format!("/api/v1/namespaces/{namespace}/pods/{scheme}{name}:{port}/proxy/{path}");
-        let request = http::Request::get(url)
-            .body(Vec::new())
-            .map_err(|error| error.to_string())?;
-        match tokio::time::timeout(PATIENCE, client.request_text(request)).await {
-            Ok(Ok(answer)) => return Ok(answer),
-            Ok(Err(kube::Error::Api(status))) if status.code == 403 => {
-                return Err(format!("{} (needs the right to get pods/proxy)", status.message));
-            }
-            Ok(Err(kube::Error::Api(status))) => why = status.message.clone(),
-            Ok(Err(error)) => why = chain(&error),
-            Err(_) => why = format!("no answer within {} s", PATIENCE.as_secs()),
-        }
-    }
-    Err(why)
+/// What the answer, which is JSON, says.
+pub(crate) fn understood<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+    serde_json::from_str(text).map_err(|error| format!("its answer makes no sense: {error}"))
 }
 
-/// The port of its metrics, by its flags.
+/// What the pod answers at `path` on the port of its probes; or why it does not.
+async fn ask(client: &Client, pod: &Pod, path: &str) -> Result<String, String> {
+    let asked = tokio::time::timeout(PATIENCE, get(client, pod, path));
+    asked
+        .await
+        .unwrap_or_else(|_| Err(format!("no answer within {} s", PATIENCE.as_secs())))
+}
+
+/// Forwards the port, which may be open on the node alone, and gets the path through it.
+async fn get(client: &Client, pod: &Pod, path: &str) -> Result<String, String> {
+    let pods = Api::<Pod>::namespaced(client.clone(), &pod.namespace().unwrap_or_default());
+    let port = port(pod);
+    let mut forwarder = pods
+        .portforward(&pod.name_any(), &[port])
+        .await
+        .map_err(|error| format!("{} (needs the right to create pods/portforward)", chain(&error)))?;
+    let stream = forwarder
+        .take_stream(port)
+        .ok_or_else(|| format!("port {port} is not forwarded"))?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(|error| chain(&error))?;
+    // It ends with the sender; what it fails with, the request fails with.
+    tokio::spawn(connection);
+    let request = http::Request::get(format!("/{path}"))
+        .header(http::header::HOST, "localhost")
+        .body(Empty::<Bytes>::new())
+        .map_err(|error| error.to_string())?;
+    let answer = sender
+        .send_request(request)
+        .await
+        .map_err(|error| chain(&error))?;
+    let status = answer.status();
+    let body = answer
+        .into_body()
+        .collect()
+        .await
+        .map_err(|error| chain(&error))?;
+    if !status.is_success() {
+        return Err(format!("/{path} on port {port}: {status}"));
+    }
+    String::from_utf8(body.to_bytes().into()).map_err(|error| error.to_string())
+}
+
+/// The port of its probes, by its flags.
 fn port(pod: &Pod) -> u16 {
     let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
     let component = pod.labels().get(COMPONENT);
     let mut ours = containers.filter(|container| Some(&container.name) == component);
-    let given = ours.find_map(|container| flag(container, "port"));
+    let given = ours.find_map(|container| flag(container, "health-probe-port"));
     given.and_then(|port| port.parse().ok()).unwrap_or(PORT)
 }
 
@@ -88,12 +121,12 @@ mod tests {
     #[test]
     fn the_port_is_the_one_of_the_flags() {
         let mut pod = mk_pod("speaker", "n1", true);
-        assert_eq!(port(&pod), 9120);
+        assert_eq!(port(&pod), 17472);
         let containers = &mut pod.spec.as_mut().unwrap().containers;
-        containers[0].args = Some(vec!["--port=17473".to_owned()]);
+        containers[0].args = Some(vec!["--health-probe-port=17473".to_owned()]);
         assert_eq!(port(&pod), 17473);
         let containers = &mut pod.spec.as_mut().unwrap().containers;
         containers[0].args = None;
-        assert_eq!(port(&pod), 9120);
+        assert_eq!(port(&pod), 17472);
     }
 }

@@ -262,7 +262,6 @@ impl Driver {
                     self.metrics.unreadable(error);
                 }
                 Action::Phase(phase) => self.metrics.phase(phase),
-                Action::Deaf(is_deaf) => drop(self.metrics.deaf.set(is_deaf.into())),
                 Action::Taken(at, taken) => self.told.failovers.taken(at, taken, &self.metrics),
                 Action::Friends(friends) => self.responder.handle_input(now(), Input::Friends(friends)),
             }

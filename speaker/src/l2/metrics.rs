@@ -52,8 +52,6 @@ pub(super) struct Metrics {
     /// Groups that this node came to answer for.
     came: Family<Why, Counter>,
     phases: Family<Step, Counter>,
-    /// 1 while there are other speakers, and none of them is heard.
-    pub(super) deaf: Gauge,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -101,7 +99,6 @@ impl Metrics {
             failed_over: Family::new_with_constructor(|| Histogram::new(FAILED_OVER)),
             came: Family::default(),
             phases: Family::default(),
-            deaf: Gauge::default(),
         };
         metrics.begin();
         registry.register(
@@ -178,11 +175,6 @@ impl Metrics {
             "cortenlb_membership_phases",
             "Number of times that another speaker came into a phase, as seen from this node",
             metrics.phases.clone(),
-        );
-        registry.register(
-            "cortenlb_membership_deaf",
-            "1 while there are other speakers, and no heartbeat of any is heard",
-            metrics.deaf.clone(),
         );
         metrics
     }

@@ -82,8 +82,6 @@ pub(super) enum Action {
     Contested(BTreeMap<IpAddr, MacAddr>),
     /// Another speaker is in this phase now.
     Phase(&'static str),
-    /// Whether there are other speakers, and none of them is heard.
-    Deaf(bool),
     /// Open the sockets on these interfaces anew.
     Reopen(Vec<u32>),
     /// Ask on the segment.

@@ -117,7 +117,6 @@ impl Lan {
                         | Action::Taken(..)
                         | Action::Contested(_)
                         | Action::Phase(_)
-                        | Action::Deaf(_)
                         | Action::Reopen(_) => {}
                         Action::Unreadable(error) => panic!("{error}"),
                     }

@@ -24,7 +24,6 @@ impl Ownership {
     pub(super) fn hear(&mut self, now: Instant) {
         if self.heard.hear(now) == Some(Hearing::Back) {
             tracing::info!("another speaker is heard again");
-            self.actions.push_back(Action::Deaf(false));
         }
     }
 
@@ -39,7 +38,6 @@ impl Ownership {
                 "no other speaker was heard for 10 s, although their pods are there: is their UDP port (--ml-bindport, \
                  7946 by default) blocked between nodes? While it is, nothing fails over"
             );
-            self.actions.push_back(Action::Deaf(true));
         }
     }
 
