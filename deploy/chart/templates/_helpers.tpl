@@ -44,9 +44,14 @@ and would be an empty document.
 
 {{/* The metadata of an object that no generated file holds; takes the root and the name. */}}
 {{- define "cortenlb.metadata" -}}
+namespace: {{ (index . 0).Release.Namespace | quote }}
+{{ include "cortenlb.clusterMetadata" . }}
+{{- end -}}
+
+{{/* As above, of an object of the cluster. */}}
+{{- define "cortenlb.clusterMetadata" -}}
 {{- $root := index . 0 -}}
 name: {{ index . 1 | quote }}
-namespace: {{ $root.Release.Namespace | quote }}
 labels:
   app.kubernetes.io/instance: {{ $root.Release.Name | quote }}
   app.kubernetes.io/managed-by: {{ $root.Release.Service | quote }}

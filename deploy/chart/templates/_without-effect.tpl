@@ -6,7 +6,6 @@ value that MetalLB's values.yaml gives it, and would do nothing in MetalLB eithe
 {{- $values := .Values.AsMap -}}
 {{- $bgp := "BGP is not supported yet" -}}
 {{- $webhook := "there is no webhook" -}}
-{{- $http := "metrics are plain HTTP" -}}
 {{- $found := list -}}
 
 {{- range $key, $set := dig "frrk8s" dict $values -}}
@@ -48,21 +47,9 @@ value that MetalLB's values.yaml gives it, and would do nothing in MetalLB eithe
 {{- $found = append $found (list "crds.validationFailurePolicy" $webhook) -}}
 {{- end -}}
 
-{{- range $key, $set := dig "tls" dict $values -}}
-{{- if $set -}}
-{{- $found = append $found (list (printf "tls.%s" $key) $http) -}}
-{{- end -}}
-{{- end -}}
-{{- $prometheus := dig "prometheus" dict $values -}}
-{{- if $prometheus.secureMetricsPort -}}
-{{- $found = append $found (list "prometheus.secureMetricsPort" $http) -}}
-{{- end -}}
-{{- if and (dig "podMonitor" "enabled" false $prometheus) (dig "podMonitor" "tlsConfig" false $prometheus) -}}
-{{- $found = append $found (list "prometheus.podMonitor.tlsConfig" $http) -}}
-{{- end -}}
-{{- range $component := list "controller" "speaker" -}}
-{{- if and (dig "serviceMonitor" "enabled" false $prometheus) (dig "serviceMonitor" $component "tlsConfig" false $prometheus) -}}
-{{- $found = append $found (list (printf "prometheus.serviceMonitor.%s.tlsConfig" $component) $http) -}}
+{{- range $key := list "cipherSuites" "curvePreferences" -}}
+{{- if dig "tls" $key false $values -}}
+{{- $found = append $found (list (printf "tls.%s" $key) "the TLS library chooses among what is safe") -}}
 {{- end -}}
 {{- end -}}
 

@@ -19,7 +19,7 @@ Changes a generated workload as the values of its component want it. Takes
 {{- $_ := set $.workload.metadata.labels $key (toString $value) -}}
 {{- $_ := set $template.metadata.labels $key (toString $value) -}}
 {{- end -}}
-{{- $annotations := omit $template.metadata.annotations "prometheus.io/port" "prometheus.io/scrape" -}}
+{{- $annotations := omit $template.metadata.annotations "prometheus.io/port" "prometheus.io/scheme" "prometheus.io/scrape" -}}
 {{- if and $root.Values.prometheus.scrapeAnnotations (int $root.Values.prometheus.metricsPort) -}}
 {{- $annotations = $template.metadata.annotations -}}
 {{- $_ := set $annotations "prometheus.io/port" (toString (int $root.Values.prometheus.metricsPort)) -}}
@@ -72,6 +72,18 @@ Changes a generated workload as the values of its component want it. Takes
 {{- $port := int (default $container.livenessProbe.httpGet.port $values.livenessProbe.port) -}}
 {{- if ne $port (int $container.livenessProbe.httpGet.port) -}}
 {{- $_ := set $flags "--health-probe-port" $port -}}
+{{- end -}}
+{{- $tls := default dict $root.Values.tls -}}
+{{- with $tls.minVersion -}}
+{{- $_ := set $flags "--tls-min-version" . -}}
+{{- end -}}
+{{- $certificate := get $tls (printf "%sMetricsTLSSecret" $container.name) -}}
+{{- if $certificate -}}
+{{- $_ := set $flags "--metrics-cert-dir" "/etc/metrics-tls" -}}
+{{- $volume := dict "name" "metrics-tls" "secret" (dict "secretName" $certificate) -}}
+{{- $_ := set $pod "volumes" (append (default list $pod.volumes) $volume) -}}
+{{- $mount := dict "name" "metrics-tls" "mountPath" "/etc/metrics-tls" "readOnly" true -}}
+{{- $_ := set $container "volumeMounts" (append (default list $container.volumeMounts) $mount) -}}
 {{- end -}}
 {{- range $flag, $value := .flags -}}
 {{- $_ := set $flags $flag $value -}}

@@ -44,7 +44,9 @@ fn the_table_has_each_flag_with_its_variable_its_default_and_what_it_says() {
         lines[2],
         "| `--namespace` | `METALLB_NAMESPACE` | – | Namespace of the configuration; by default the one of the pod |"
     );
-    assert!(lines.contains(&"| `--port` | – | `9120` | Port of /metrics (HTTPS, for tokens that may get it); 0 disables it |"));
+    assert!(lines.contains(
+        &"| `--port` | – | `9120` | Port of /metrics (HTTPS, for tokens that may get it); 0 disables it |"
+    ));
     let last = lines[lines.len() - 3..].iter();
     assert!(
         last.clone()

@@ -218,6 +218,7 @@ fn another(path: &str, default: &Value) -> Value {
         ("interval", _) => json!("30s"),
         ("tag", _) => json!("v1"),
         ("mlSecretKeyPath", _) => json!("/etc/elsewhere"),
+        ("minVersion", _) => json!("VersionTLS12"),
         (_, Value::Null) => json!(7),
         (_, Value::Bool(is)) => json!(!is),
         (_, Value::Number(number)) => json!(number.as_i64().unwrap() + 1),
