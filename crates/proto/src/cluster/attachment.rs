@@ -3,10 +3,11 @@
 //! A member whose interface towards a group has lost its carrier lives, and says so over another one; it answers for
 //! nothing that it has there. So it tells, and the group goes to one that reaches it.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use cortenlb_core::time::Instant;
-use cortenlb_wire::member::{Attached, Attachment, MAX_INTERFACES, MAX_PREFIXES, NodeId, Phase};
+use cortenlb_wire::member::{Attached, Attachment, MAX_INTERFACES, MAX_PREFIXES, NodeId, Phase, Prefix};
 
 use super::members::Merged;
 use super::{Candidates, Cluster, Output};
@@ -87,6 +88,18 @@ impl Cluster {
         self.carriers(group, id) == Some(true)
     }
 
+    /// Whether two nodes have a prefix in common, so that one hears the other on the segment; none if it is not known of one
+    /// of them which it has. The link-local prefix says nothing: each link has it (RFC 4291 section 2.5.6).
+    pub(super) fn are_on_one_link(&self, one: NodeId, other: NodeId) -> Option<bool> {
+        let prefixes = |id| {
+            let interfaces = self.members.attachment(id)?.interfaces.iter();
+            let prefixes = interfaces.flat_map(|interface| &interface.prefixes);
+            let telling: BTreeSet<&Prefix> = prefixes.filter(|prefix| !is_link_local(prefix)).collect();
+            (!telling.is_empty()).then_some(telling)
+        };
+        Some(!prefixes(one)?.is_disjoint(&prefixes(other)?))
+    }
+
     /// Whether one of a node's interfaces that have this address on their link has carrier; none if it has no such one.
     fn carriers(&self, group: IpAddr, id: NodeId) -> Option<bool> {
         let interfaces = &self.members.attachment(id)?.interfaces;
@@ -96,5 +109,12 @@ impl Cluster {
         leading
             .map(|interface| interface.carrier)
             .reduce(|one, other| one || other)
+    }
+}
+
+fn is_link_local(prefix: &Prefix) -> bool {
+    match prefix.address() {
+        IpAddr::V4(address) => address.is_link_local(),
+        IpAddr::V6(address) => address.is_unicast_link_local(),
     }
 }

@@ -4,8 +4,11 @@
 //! since any datagram may be lost, and asks on the segment for an address that the member answers for and for the node's
 //! own. One who has heard it, or an answer for the address from it, ends the matter: the network between two is broken,
 //! or the port is blocked, and nothing must move. An answer from the node itself says that only its speaker is away.
+//!
+//! Who is on no link with the member would hear no such answer, and takes for dead what is not: it asks those who are,
+//! and leaves the verdict to them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -20,6 +23,12 @@ pub(super) const SUSPICION: Duration = Duration::from_millis(300);
 
 /// So long those who are asked have time.
 const CONFIRMATION: Duration = Duration::from_millis(100);
+
+/// So long those have time who are on a link with the member, where this one is not.
+const DEFERENCE: Duration = Duration::from_millis(300);
+
+/// How many of those are asked.
+const WITNESSES: usize = 3;
 
 /// The time between asking.
 const AGAIN: Duration = Duration::from_millis(33);
@@ -99,25 +108,43 @@ impl Cluster {
             if self.inquiries.0.contains_key(&id) {
                 continue;
             }
-            let Some(known) = self.members.get_mut(id) else {
-                continue;
-            };
-            known.suspected = Some(now);
-            let life = known.member.life;
-            self.inquiries.0.insert(
-                id,
-                Inquiry {
-                    life,
-                    again: now,
-                    until: now + CONFIRMATION,
-                    node_runs: false,
-                },
-            );
+            self.open(now, id);
         }
         let open: Vec<NodeId> = self.inquiries.0.keys().copied().collect();
         for id in open {
             self.pursue(now, id);
         }
+    }
+
+    fn open(&mut self, now: Instant, id: NodeId) {
+        let time = if self.witnesses(id).is_empty() {
+            CONFIRMATION
+        } else {
+            DEFERENCE
+        };
+        let Some(known) = self.members.get_mut(id) else {
+            return;
+        };
+        known.suspected = Some(now);
+        let inquiry = Inquiry {
+            life: known.member.life,
+            again: now,
+            until: now + time,
+            node_runs: false,
+        };
+        self.inquiries.0.insert(id, inquiry);
+    }
+
+    /// Who is on a link with a member and may hear it there, if this one is on none; some of them.
+    fn witnesses(&self, id: NodeId) -> Vec<NodeId> {
+        if self.are_on_one_link(self.me(), id) != Some(false) {
+            return Vec::new();
+        }
+        let others = self.members.alive().iter().copied();
+        others
+            .filter(|other| *other != id && self.are_on_one_link(*other, id) == Some(true))
+            .take(WITNESSES)
+            .collect()
     }
 
     fn pursue(&mut self, now: Instant, id: NodeId) {
@@ -143,8 +170,10 @@ impl Cluster {
         if now >= inquiry.again {
             inquiry.again = now + AGAIN;
             self.send(id, Body::Suspect(member));
-            for watcher in self.members.watchers_of(id) {
-                self.send(watcher, Body::Suspect(member));
+            let watchers = self.members.watchers_of(id).into_iter();
+            let asked: BTreeSet<NodeId> = watchers.chain(self.witnesses(id)).collect();
+            for other in asked {
+                self.send(other, Body::Suspect(member));
             }
             self.ask_on_the_segment(id);
             self.outputs.push_back(Output::AskNode(id));
@@ -163,13 +192,27 @@ impl Cluster {
         }
     }
 
-    /// Somebody asks about a member.
+    /// Somebody asks about a member. Whoever is on a link with it where the other is not inquires itself.
     pub(super) fn asked_about(&mut self, now: Instant, by: NodeId, member: Member) {
-        let heard = member.id == self.members.me
-            || self.members.get(member.id).is_some_and(|known| {
-                known.member.life >= member.life && known.heard.is_some_and(|heard| now - heard <= VOUCHES)
+        let id = member.id;
+        let known = self.members.get(id);
+        let lately = |at: Option<Instant>| at.is_some_and(|at| now - at <= VOUCHES);
+        let heard = id == self.members.me
+            || known.is_some_and(|known| {
+                known.member.life >= member.life && (lately(known.heard) || lately(known.answered))
             });
+        let lives =
+            known.is_some_and(|known| known.member.life == member.life && known.member.phase < Phase::Away);
         self.send(by, Body::Opinion { member, heard });
+        if !heard
+            && lives
+            && !self.inquiries.0.contains_key(&id)
+            && self.are_on_one_link(by, id) == Some(false)
+            && self.are_on_one_link(self.me(), id) == Some(true)
+        {
+            self.open(now, id);
+            self.pursue(now, id);
+        }
     }
 
     /// Somebody says whether it has heard a member.

@@ -11,6 +11,7 @@ mod dispute;
 mod former;
 mod placing;
 mod rename;
+mod suspicion;
 mod voluntary;
 mod why;
 
@@ -42,6 +43,10 @@ struct Node {
     unheard: Vec<(IpAddr, Option<NodeId>)>,
     /// It answers nobody.
     is_deaf: bool,
+    /// Its kernel answers, whatever becomes of its speaker.
+    kernel_runs: bool,
+    /// Questions are heard by those alone on whose segment they are asked.
+    segment: usize,
     bytes: usize,
     is_on: bool,
     is_cut_off: bool,
@@ -92,6 +97,8 @@ impl Lan {
             checks: Vec::new(),
             unheard: Vec::new(),
             is_deaf: false,
+            kernel_runs: false,
+            segment: 0,
             bytes: 0,
             is_on: true,
             is_cut_off: false,
@@ -167,7 +174,8 @@ impl Lan {
             }
         }
         for question in questions {
-            let reach = |node: &Node| node.is_on && !node.is_cut_off;
+            let segment = self.nodes[&id].segment;
+            let reach = |node: &Node| node.is_on && !node.is_cut_off && node.segment == segment;
             if !reach(&self.nodes[&id]) {
                 continue;
             }
@@ -185,8 +193,11 @@ impl Lan {
                         self.input(id, Input::Answered { group, address, by });
                     }
                 }
-                Output::AskNode(other) if self.nodes.get(&other).is_some_and(reach) => {
-                    self.input(id, Input::NodeAnswered(other));
+                Output::AskNode(other) => {
+                    let answers = |node: &Node| reach(node) || (node.kernel_runs && node.segment == segment);
+                    if self.nodes.get(&other).is_some_and(answers) {
+                        self.input(id, Input::NodeAnswered(other));
+                    }
                 }
                 _ => {}
             }

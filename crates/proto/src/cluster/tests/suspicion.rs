@@ -1,0 +1,76 @@
+//! Who is taken for dead where not all nodes are on one segment.
+
+use super::*;
+
+/// Where the last `beyond` of the nodes are on a segment of their own, and all know how they are attached.
+fn mk_lan(nodes: usize, beyond: usize) -> Lan {
+    let mut lan = Lan::new(nodes, 0);
+    for number in 0..nodes {
+        let segment = usize::from(number >= nodes - beyond);
+        let network = [172, 21, 5 + segment as u8, 0];
+        lan.node(id(number)).segment = segment;
+        let interface = Attached {
+            mac: MacAddr([2, 0, 0, 0, 0, number as u8]),
+            carrier: true,
+            prefixes: vec![Prefix::new(network.into(), 24).unwrap()],
+        };
+        lan.input(id(number), Input::Attached(vec![interface]));
+    }
+    lan.run(5 * SECOND);
+    lan
+}
+
+/// What others said of a node, in the order in which they learned it.
+fn phases(lan: &Lan, about: NodeId) -> BTreeSet<Phase> {
+    let told = lan.nodes.values().flat_map(|node| &node.phases);
+    told.filter(|(id, _, after, _)| *id == about && *after >= Phase::Away)
+        .map(|(_, _, after, _)| *after)
+        .collect()
+}
+
+/// The speaker of a node is gone, and the node's kernel answers: on its segment alone.
+fn stop_speaker(lan: &mut Lan, number: usize) {
+    let node = lan.node(id(number));
+    node.is_on = false;
+    node.kernel_runs = true;
+}
+
+#[test]
+fn who_is_elsewhere_leaves_it_to_those_on_the_segment_whether_a_node_is_dead() {
+    for nodes in [4, 5, 9] {
+        let mut lan = mk_lan(nodes, nodes - 2);
+        stop_speaker(&mut lan, 0);
+        lan.run(450 * MILLISECOND);
+        assert_eq!(
+            phases(&lan, id(0)),
+            BTreeSet::from([Phase::Away]),
+            "{nodes} nodes"
+        );
+    }
+}
+
+#[test]
+fn a_node_that_is_lost_is_found_dead_from_its_segment_as_soon_as_ever() {
+    for nodes in [4, 5, 9] {
+        let mut lan = mk_lan(nodes, nodes - 2);
+        lan.node(id(0)).is_on = false;
+        lan.run(450 * MILLISECOND);
+        assert_eq!(
+            phases(&lan, id(0)),
+            BTreeSet::from([Phase::Dead]),
+            "{nodes} nodes"
+        );
+    }
+}
+
+#[test]
+fn where_nobody_is_left_on_the_segment_the_others_say_so_themselves() {
+    let mut lan = mk_lan(5, 3);
+    lan.node(id(0)).is_on = false;
+    lan.node(id(1)).is_on = false;
+    lan.run(450 * MILLISECOND);
+    assert_eq!(phases(&lan, id(0)), BTreeSet::new());
+    lan.run(300 * MILLISECOND);
+    assert_eq!(phases(&lan, id(0)), BTreeSet::from([Phase::Dead]));
+    assert_eq!(phases(&lan, id(1)), BTreeSet::from([Phase::Dead]));
+}
