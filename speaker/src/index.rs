@@ -27,6 +27,7 @@ use k8s_openapi::api::core::v1::{ObjectReference, Pod};
 use kube::ResourceExt;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use conflict::Conflicts;
 pub use input::{Foreign, Input, Key, View};
@@ -37,7 +38,7 @@ use plan::Planned;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
     /// From now on this is to be announced, and no more.
-    Plan(Plan),
+    Plan(Arc<Plan>),
     /// An address of a Service is announced from here.
     Announced {
         /// The Service.
@@ -77,8 +78,8 @@ pub struct Index {
     state: Report,
     liveness: Liveness,
     planned: BTreeMap<ServiceKey, Planned>,
-    /// The plan that was handed out last.
-    plan: Plan,
+    /// The plan that was handed out last: with thousands of Services it is large, and there is one of it.
+    plan: Arc<Plan>,
     /// The groups that this node owns; none until that is known.
     owned: Option<BTreeSet<IpAddr>>,
     roles: BTreeMap<ServiceKey, Role>,
@@ -101,7 +102,7 @@ impl Index {
         Self {
             liveness,
             planned: BTreeMap::new(),
-            plan: Plan::default(),
+            plan: Arc::default(),
             owned: None,
             state: Report::of_speaker(&me.namespace, &me.node),
             statuses: Statuses::new(me.clone()),
@@ -198,9 +199,9 @@ impl Index {
             }
         }
         let plan = self.make_plan();
-        if plan != self.plan {
-            self.plan = plan.clone();
-            effects.insert(0, Effect::Plan(plan));
+        if plan != *self.plan {
+            self.plan = Arc::new(plan);
+            effects.insert(0, Effect::Plan(Arc::clone(&self.plan)));
         }
         effects
     }

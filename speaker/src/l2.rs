@@ -273,7 +273,7 @@ async fn follow_gateways(mailbox: Arc<Mailbox>) {
 
 impl Handle {
     /// From now on this is to be announced, and no more: by this node what it owns of it.
-    pub fn set_plan(&self, plan: Plan) {
+    pub fn set_plan(&self, plan: Arc<Plan>) {
         self.mailbox.post(|desired| desired.plan = Some(plan));
     }
 
@@ -366,7 +366,7 @@ struct Mailbox {
 
 #[derive(Debug, Default)]
 struct Desired {
-    plan: Option<Plan>,
+    plan: Option<Arc<Plan>>,
     keys: Option<Keys>,
     forwards: bool,
     /// The interfaces that announce, and those that would with carrier too.

@@ -152,7 +152,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         tokio::spawn(saved::keep(
             saved::plan_in(&state),
             plans.subscribe(),
-            saved::write,
+            |plan: &Arc<l2::Plan>| saved::write(plan),
         ));
     }
     let set_forwards = layer2.forwards_setter();
@@ -282,7 +282,7 @@ struct Speaker {
     claims: l2::Claims,
     layer2: l2::Handle,
     /// The plans, for the next process.
-    plans: state::Sender<l2::Plan>,
+    plans: state::Sender<Arc<l2::Plan>>,
     /// The last plan of the process before this one, while the API server has told nothing.
     known: Option<l2::Plan>,
     events: EventHandle,
@@ -321,7 +321,7 @@ impl Speaker {
                 }
                 () = &mut patience, if self.known.is_some() => {
                     tracing::warn!("the API server has told nothing yet: what it told last is announced until it does");
-                    self.layer2.set_plan(self.known.take().unwrap_or_default());
+                    self.layer2.set_plan(self.known.take().unwrap_or_default().into());
                 }
                 Ok(()) = self.contested.changed() => {
                     let contested = self.contested.borrow_and_update().clone();
@@ -361,7 +361,7 @@ impl Speaker {
                 Effect::Plan(plan) => {
                     self.known = None;
                     if self.plans.receiver_count() > 0 {
-                        self.plans.send_replace(plan.clone());
+                        self.plans.send_replace(Arc::clone(&plan));
                     }
                     self.layer2.set_plan(plan);
                 }

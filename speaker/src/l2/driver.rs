@@ -55,7 +55,7 @@ pub(super) struct Driver {
     /// None: this speaker hears no others.
     transport: Option<Transport>,
     /// What waits for the keys: without them nobody could be heard, and everybody would take everything.
-    waiting: Option<Plan>,
+    waiting: Option<Arc<Plan>>,
     told: Told,
     /// The responder has come to need other sockets or filters.
     is_stale: bool,

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use cortenlb_core::announce::Interfaces as Scope;
@@ -103,7 +104,7 @@ pub(super) enum Action {
 pub(super) struct Ownership {
     me: NodeId,
     cluster: Cluster,
-    plan: Plan,
+    plan: Arc<Plan>,
     /// Speakers whose pods are gone, while the machine knows them: their nodes may be there, and are asked.
     former: BTreeMap<NodeId, Speaker>,
     /// This node's ports, once they are known.
@@ -143,7 +144,7 @@ impl Ownership {
         Self {
             me,
             cluster: Cluster::new(now, me, born, seed),
-            plan: Plan::default(),
+            plan: Arc::default(),
             former: BTreeMap::new(),
             ports: None,
             names: BTreeMap::new(),
@@ -249,13 +250,14 @@ impl Ownership {
     }
 
     /// Takes in a new plan.
-    pub(super) fn set_plan(&mut self, now: Instant, plan: Plan) {
-        let before = std::mem::replace(&mut self.plan, plan);
+    pub(super) fn set_plan(&mut self, now: Instant, plan: impl Into<Arc<Plan>>) {
+        let before = std::mem::replace(&mut self.plan, plan.into());
         self.keep_addresses(&before.groups);
         if before.speakers != self.plan.speakers {
-            let before = before.speakers.into_iter();
+            let before = before.speakers.iter();
+            let before = before.filter(|(_, speaker)| !speaker.addresses.is_empty());
             self.former
-                .extend(before.filter(|(_, speaker)| !speaker.addresses.is_empty()));
+                .extend(before.map(|(id, speaker)| (*id, speaker.clone())));
             let roster = self.plan.speakers.keys().copied().collect();
             self.handle(now, Input::Roster(roster));
             self.forget_former();

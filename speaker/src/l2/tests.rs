@@ -157,7 +157,7 @@ fn announces_answers_and_falls_silent() {
             let names = handle.interface_names().borrow().clone();
             assert_eq!(names, BTreeSet::from(["lo", "node"].map(str::to_owned)));
 
-            handle.set_plan(plan(&["172.21.5.240", "fd00:5::240"]));
+            handle.set_plan(plan(&["172.21.5.240", "fd00:5::240"]).into());
             for expected in arp::Repr::gratuitous(NODE_MAC, VIP) {
                 let gratuitous = |packet: &arp::Repr| packet.sender_ip == VIP && packet.target_ip == VIP;
                 let packet = next(&arp_socket, |frame| {
@@ -291,7 +291,7 @@ fn an_interface_that_comes_back_unnoticed_is_heard_again() {
             // Nobody follows the links: as if they had been read before and after, and not between.
             mailbox.post(|desired| {
                 desired.links = Some((Interfaces::from([(node, interface)]), Ports::new()));
-                desired.plan = Some(plan(&["172.21.5.240"]));
+                desired.plan = Some(plan(&["172.21.5.240"]).into());
             });
             let metrics = metrics::Metrics::register(&mut Registry::default());
             let mut ownership = Ownership::new(Instant(clock::now()), NodeId::of(NODE), 0, 0);
@@ -363,7 +363,7 @@ fn the_solicited_node_group_is_joined_again_when_the_link_is_back() {
                 };
                 (told.target == vip).then_some(told)
             };
-            handle.set_plan(plan(&["fd00:5::240"]));
+            handle.set_plan(plan(&["fd00:5::240"]).into());
             next(&socket, told);
             assert!(joined());
 

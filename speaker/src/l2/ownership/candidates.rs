@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use cortenlb_core::time::Instant;
 use cortenlb_proto::cluster::{Candidates, Input, NodeId};
@@ -42,12 +43,15 @@ impl Ownership {
     /// What this node may no longer announce it answers for until the next owner does: where, is what the plan said before.
     pub(super) fn keep_addresses(&mut self, before: &BTreeMap<IpAddr, Group>) {
         for (lowest, _) in self.cluster.serving() {
-            let Some(group) = self.plan.groups.get_mut(&lowest) else {
+            let is_bare =
+                |group: &Group| group.addresses.is_empty() && !group.candidates.contains_key(&self.me);
+            if !self.plan.groups.get(&lowest).is_some_and(is_bare) {
                 continue;
-            };
-            if group.addresses.is_empty() && !group.candidates.contains_key(&self.me) {
-                let known = before.get(&lowest).map(|group| group.addresses.clone());
-                group.addresses = known.unwrap_or_default();
+            }
+            if let Some(known) = before.get(&lowest)
+                && let Some(group) = Arc::make_mut(&mut self.plan).groups.get_mut(&lowest)
+            {
+                group.addresses.clone_from(&known.addresses);
             }
         }
     }
