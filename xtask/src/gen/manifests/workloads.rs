@@ -20,8 +20,8 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::api::ObjectMeta;
 
 use self::parts::{
-    capabilities, confined, control_plane, field, leave_dead_nodes, network_daemon, probe, runtime_default,
-    value,
+    capabilities, confined, control_plane, field, heap, leave_dead_nodes, network_daemon, probe,
+    runtime_default, value,
 };
 use self::volumes::KEY_DIRECTORY;
 use super::{Component, Naming};
@@ -40,21 +40,16 @@ const REPLICAS: i32 = 2;
 /// The controllers, on different nodes where there are several.
 pub(super) fn controller(naming: Naming, image: &str) -> Deployment {
     let component = Component::Controller;
+    let env = [
+        field("METALLB_POD_NAME", "metadata.name"),
+        field("METALLB_NAMESPACE", "metadata.namespace"),
+        field("CORTENLB_POD_UID", "metadata.uid"),
+        value("METALLB_ML_LABELS", &label_selector(naming, Component::Speaker)),
+        value("METALLB_ML_SECRET_NAME", &naming.speakers_key()),
+        value("METALLB_DEPLOYMENT", &naming.object(component.name())),
+    ];
     let container = Container {
-        env: Some(vec![
-            field("METALLB_POD_NAME", "metadata.name"),
-            field("METALLB_NAMESPACE", "metadata.namespace"),
-            field("CORTENLB_POD_UID", "metadata.uid"),
-            value("METALLB_ML_LABELS", &label_selector(naming, Component::Speaker)),
-            value("METALLB_ML_SECRET_NAME", &naming.speakers_key()),
-            value("METALLB_DEPLOYMENT", &naming.object(component.name())),
-            // glibc gives every thread a heap of its own; what was freed in one is of no use to another.
-            value("MALLOC_ARENA_MAX", "1"),
-            // The pages of a list are large for a moment: they are to be given back, and not to make the heap longer. Both
-            // limits are glibc's own, which it raises with the first page unless they are set.
-            value("MALLOC_MMAP_THRESHOLD_", "65536"),
-            value("MALLOC_TRIM_THRESHOLD_", "131072"),
-        ]),
+        env: Some([env.as_slice(), &heap()].concat()),
         security_context: Some(SecurityContext {
             capabilities: Some(capabilities(&[])),
             ..confined()
@@ -117,18 +112,19 @@ pub(super) fn disruption_budget(naming: Naming) -> PodDisruptionBudget {
 /// One on every node, on the node's network.
 pub(super) fn speaker(naming: Naming, image: &str) -> DaemonSet {
     let component = Component::Speaker;
+    let env = [
+        field("METALLB_NODE_NAME", "spec.nodeName"),
+        field("METALLB_POD_NAME", "metadata.name"),
+        field("METALLB_HOST", "status.hostIP"),
+        field("METALLB_NAMESPACE", "metadata.namespace"),
+        field("METALLB_ML_BIND_ADDR", "status.podIP"),
+        value("METALLB_ML_BIND_PORT", &SPEAKERS_PORT.to_string()),
+        value("METALLB_ML_LABELS", &label_selector(naming, component)),
+        value("METALLB_ML_SECRET_NAME", &naming.speakers_key()),
+        value("METALLB_ML_SECRET_KEY_PATH", KEY_DIRECTORY),
+    ];
     let container = Container {
-        env: Some(vec![
-            field("METALLB_NODE_NAME", "spec.nodeName"),
-            field("METALLB_POD_NAME", "metadata.name"),
-            field("METALLB_HOST", "status.hostIP"),
-            field("METALLB_NAMESPACE", "metadata.namespace"),
-            field("METALLB_ML_BIND_ADDR", "status.podIP"),
-            value("METALLB_ML_BIND_PORT", &SPEAKERS_PORT.to_string()),
-            value("METALLB_ML_LABELS", &label_selector(naming, component)),
-            value("METALLB_ML_SECRET_NAME", &naming.speakers_key()),
-            value("METALLB_ML_SECRET_KEY_PATH", KEY_DIRECTORY),
-        ]),
+        env: Some([env.as_slice(), &heap()].concat()),
         // A capability only counts for uid 0, since the image sets none on its files.
         security_context: Some(SecurityContext {
             capabilities: Some(capabilities(&["NET_RAW"])),

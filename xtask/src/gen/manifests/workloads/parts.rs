@@ -99,6 +99,18 @@ pub(super) fn field(name: &str, path: &str) -> EnvVar {
     }
 }
 
+/// How the processes use memory.
+pub(super) fn heap() -> [EnvVar; 3] {
+    [
+        // glibc gives every thread a heap of its own; what was freed in one is of no use to another.
+        value("MALLOC_ARENA_MAX", "1"),
+        // The pages of a list are large for a moment: they are to be given back, and not to make the heap longer. Both
+        // limits are glibc's own, which it raises with the first page unless they are set.
+        value("MALLOC_MMAP_THRESHOLD_", "65536"),
+        value("MALLOC_TRIM_THRESHOLD_", "131072"),
+    ]
+}
+
 pub(super) fn value(name: &str, value: &str) -> EnvVar {
     EnvVar {
         name: name.to_owned(),
