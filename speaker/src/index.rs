@@ -16,6 +16,7 @@ mod takeover;
 use crate::l2::Plan;
 use crate::statuses::{Me, Statuses};
 use cortenlb_core::announce::{Decision, Fact, Interfaces, Kind, World};
+use cortenlb_core::few::Few;
 use cortenlb_core::name::ServiceKey;
 use cortenlb_crds::L2Advertisement;
 use cortenlb_crds::configuration_state::Report;
@@ -90,7 +91,7 @@ pub struct Index {
 /// What this node does for one Service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Role {
-    addresses: BTreeSet<IpAddr>,
+    addresses: Few<IpAddr>,
     interfaces: Interfaces,
     /// None of the listed interfaces exists here, so that nothing is announced until one appears.
     blind: bool,
@@ -233,11 +234,9 @@ impl Index {
             Some(role) => self.roles.insert(key.clone(), role.clone()),
             None => self.roles.remove(key),
         };
-        let announced = |role: &Option<Role>| {
-            role.as_ref()
-                .filter(|role| !role.blind)
-                .map(|role| role.addresses.clone())
-                .unwrap_or_default()
+        let announced = |role: &Option<Role>| -> BTreeSet<IpAddr> {
+            let role = role.iter().filter(|role| !role.blind);
+            role.flat_map(|role| &role.addresses).copied().collect()
         };
         for address in &announced(&old) - &announced(&new) {
             let reason = withdrawal(decision, new.as_ref(), address);

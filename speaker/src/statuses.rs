@@ -10,6 +10,7 @@
 //! Between a write and its outcome nothing more is written about that Service: the watch may not have shown the
 //! write yet, and a second decision from the same facts would write it twice.
 
+use cortenlb_core::few::Few;
 use cortenlb_core::name::ServiceKey;
 use cortenlb_crds::{MetalLBServiceL2Status, ServiceL2Status, names};
 use cortenlb_kit::watch::Change;
@@ -37,7 +38,7 @@ pub struct Statuses {
     /// Known once the pod itself was seen; until then objects have no owner.
     pod_uid: Option<String>,
     objects: BTreeMap<String, Object>,
-    by_service: BTreeMap<ServiceKey, BTreeSet<String>>,
+    by_service: BTreeMap<ServiceKey, Few<String>>,
     in_flight: BTreeMap<ServiceKey, usize>,
     /// The Services that this node announces, and says so.
     claims: BTreeMap<ServiceKey, Claim>,
@@ -71,7 +72,7 @@ struct Object {
 struct Status {
     node: String,
     service: ServiceKey,
-    interfaces: BTreeSet<String>,
+    interfaces: Few<String>,
 }
 
 impl Statuses {
@@ -249,7 +250,7 @@ impl Statuses {
         let wanted = Status {
             node: self.me.node.clone(),
             service: service.clone(),
-            interfaces: interfaces.clone(),
+            interfaces: interfaces.iter().cloned().collect(),
         };
         // Node and Service are immutable in the schema: an object that has them wrong is not mine.
         let is_mine = |object: &Object| {
@@ -376,7 +377,7 @@ impl Statuses {
     fn remove(&mut self, name: &str) -> Option<ServiceKey> {
         let object = self.objects.remove(name)?;
         if let Some(names) = self.by_service.get_mut(&object.service) {
-            names.remove(name);
+            names.remove(&name.to_owned());
             if names.is_empty() {
                 self.by_service.remove(&object.service);
             }

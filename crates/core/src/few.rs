@@ -1,4 +1,4 @@
-//! A set that mostly has one element.
+//! A set, and a map, that mostly have one element.
 
 use std::collections::{BTreeSet, btree_set};
 use std::{iter, option};
@@ -48,6 +48,19 @@ impl<T: Ord> Few<T> {
             self.first = rest.and_then(BTreeSet::pop_first);
         } else if let Some(rest) = rest {
             rest.remove(element);
+        }
+        if self.rest.as_ref().is_some_and(|rest| rest.is_empty()) {
+            self.rest = None;
+        }
+    }
+
+    /// Takes those away that are not to be kept.
+    pub fn retain(&mut self, mut keep: impl FnMut(&T) -> bool) {
+        if let Some(rest) = self.rest.as_deref_mut() {
+            rest.retain(&mut keep);
+        }
+        if self.first.as_ref().is_some_and(|first| !keep(first)) {
+            self.first = self.rest.as_deref_mut().and_then(BTreeSet::pop_first);
         }
         if self.rest.as_ref().is_some_and(|rest| rest.is_empty()) {
             self.rest = None;
@@ -111,12 +124,107 @@ impl<T: Ord, const N: usize> From<[T; N]> for Few<T> {
     }
 }
 
+/// An ordered map that has no more room than for its elements, which are few: the node of a `BTreeMap` has room for eleven.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FewMap<K, V>(Vec<(K, V)>);
+
+impl<K, V> Default for FewMap<K, V> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<K: Ord, V> FewMap<K, V> {
+    /// What is known of `key`.
+    pub fn get(&self, key: &K) -> Option<&V> {
+        let at = self.at(key).ok()?;
+        Some(&self.0[at].1)
+    }
+
+    /// Sets what is known of `key`; returns what was known before.
+    pub fn insert(&mut self, key: K, value: V) -> Option<V> {
+        match self.at(&key) {
+            Ok(at) => Some(std::mem::replace(&mut self.0[at].1, value)),
+            Err(at) => {
+                self.0.reserve_exact(1);
+                self.0.insert(at, (key, value));
+                None
+            }
+        }
+    }
+
+    /// Forgets what is known of `key`, and returns it.
+    pub fn remove(&mut self, key: &K) -> Option<V> {
+        let at = self.at(key).ok()?;
+        Some(self.0.remove(at).1)
+    }
+
+    fn at(&self, key: &K) -> Result<usize, usize> {
+        self.0.binary_search_by(|(known, _)| known.cmp(key))
+    }
+}
+
+impl<K, V> FewMap<K, V> {
+    /// Whether there is none.
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Forgets all.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// The elements in the order of their keys.
+    pub fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
+        self.0.iter().map(|(key, value)| (key, value))
+    }
+
+    /// The keys in their order.
+    pub fn keys(&self) -> impl Iterator<Item = &K> {
+        self.0.iter().map(|(key, _)| key)
+    }
+}
+
+impl<K: Ord, V> FromIterator<(K, V)> for FewMap<K, V> {
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(elements: I) -> Self {
+        let mut few = Self::default();
+        for (key, value) in elements {
+            few.insert(key, value);
+        }
+        few
+    }
+}
+
+impl<K: Ord, V, const N: usize> From<[(K, V); N]> for FewMap<K, V> {
+    fn from(elements: [(K, V); N]) -> Self {
+        elements.into_iter().collect()
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use proptest::prelude::*;
 
     proptest! {
+        #[test]
+        fn it_is_a_map(steps in proptest::collection::vec((any::<Option<u8>>(), 0_u8..6), 0..60)) {
+            let (mut few, mut map) = (FewMap::default(), BTreeMap::new());
+            for (value, key) in steps {
+                match value {
+                    Some(value) => prop_assert_eq!(few.insert(key, value), map.insert(key, value)),
+                    None => prop_assert_eq!(few.remove(&key), map.remove(&key)),
+                }
+                prop_assert!(few.iter().eq(&map));
+                prop_assert!(few.keys().eq(map.keys()));
+                prop_assert_eq!(few.is_empty(), map.is_empty());
+                prop_assert_eq!(few.get(&key), map.get(&key));
+            }
+        }
+
         #[test]
         fn it_is_a_set(steps in proptest::collection::vec((any::<bool>(), 0_u8..6), 0..60)) {
             let (mut few, mut set) = (Few::default(), BTreeSet::new());
@@ -132,6 +240,9 @@ mod tests {
                 prop_assert_eq!(few.is_empty(), set.is_empty());
                 prop_assert_eq!(few.len(), set.len());
                 prop_assert_eq!(few.contains(&element), insert);
+                let mut odd = few.clone();
+                odd.retain(|element| element % 2 == 1);
+                prop_assert_eq!(odd, set.iter().copied().filter(|element| element % 2 == 1).collect());
             }
         }
     }

@@ -3,6 +3,7 @@
 use super::{Index, Role};
 use crate::l2::{Group, Plan, Speaker};
 use cortenlb_core::announce::{Decision, Interfaces};
+use cortenlb_core::few::FewMap;
 use cortenlb_core::name::ServiceKey;
 use cortenlb_proto::cluster::{Candidates, NodeId};
 use std::collections::BTreeMap;
@@ -107,7 +108,7 @@ impl Index {
             let group = groups.entry(planned.lowest).or_insert_with(|| Group {
                 former: None,
                 candidates: Arc::clone(&planned.candidates),
-                addresses: BTreeMap::new(),
+                addresses: FewMap::default(),
                 contested: false,
                 on_link: planned.on_link,
             });

@@ -170,7 +170,7 @@ fn told(effects: Vec<Effect>) -> Vec<String> {
     let tell = |effect| match effect {
         Effect::Plan(plan) => {
             let own = plan.groups.values().filter(|group| is_own(group));
-            let addresses = own.flat_map(|group| &group.addresses);
+            let addresses = own.flat_map(|group| group.addresses.iter());
             let entries = addresses.map(|(address, scope)| match scope {
                 Interfaces::All => format!("{address}"),
                 Interfaces::Listed(names) => format!("{address} on {names:?}"),

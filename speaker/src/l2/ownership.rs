@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cortenlb_core::announce::Interfaces as Scope;
+use cortenlb_core::few::FewMap;
 use cortenlb_core::time::Instant;
 use cortenlb_proto::cluster::{Candidates, Cause, Cluster, Former, Input, NodeId, Output, Role, Unreadable};
 use cortenlb_proto::l2::{Announcement, Table, Whose};
@@ -58,7 +59,7 @@ pub struct Group {
     /// The nodes that can.
     pub candidates: Candidates,
     /// The addresses that this node can announce, and where.
-    pub addresses: BTreeMap<IpAddr, Scope>,
+    pub addresses: FewMap<IpAddr, Scope>,
     /// Whether a station that is no node was found to have one of them.
     pub contested: bool,
     /// Whether of the candidates only those count that have an interface in the subnet of the lowest address.

@@ -7,6 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use cortenlb_core::announce::Interfaces as Scope;
+use cortenlb_core::few::FewMap;
 use cortenlb_netio::packet::PacketSocket;
 use cortenlb_proto::l2::{Interface, ROUNDS};
 use cortenlb_wire::ethernet::EtherType;
@@ -94,7 +95,7 @@ const NODE: &str = "n1";
 /// One group of these addresses, which this node alone can announce.
 fn plan(addresses: &[&str]) -> Plan {
     let me = NodeId::of(NODE);
-    let addresses: BTreeMap<IpAddr, Scope> = addresses
+    let addresses: FewMap<IpAddr, Scope> = addresses
         .iter()
         .map(|address| (address.parse().unwrap(), Scope::All))
         .collect();

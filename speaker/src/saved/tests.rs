@@ -1,3 +1,5 @@
+use cortenlb_core::few::FewMap;
+
 use super::*;
 
 fn mk_plan() -> Plan {
@@ -13,7 +15,7 @@ fn mk_plan() -> Plan {
     let group = Group {
         former: None,
         candidates: candidates.into(),
-        addresses: BTreeMap::from([
+        addresses: FewMap::from([
             (address("172.21.5.240"), Interfaces::All),
             (
                 address("fd00::240"),
@@ -26,7 +28,7 @@ fn mk_plan() -> Plan {
     let nobodys = Group {
         former: None,
         candidates: BTreeMap::new().into(),
-        addresses: BTreeMap::new(),
+        addresses: FewMap::default(),
         contested: false,
         on_link: false,
     };

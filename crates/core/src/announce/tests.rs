@@ -54,7 +54,7 @@ fn mk_slice(service: &str, nodes: &[&str]) -> Slice {
     Slice {
         service: key(service),
         serving: !nodes.is_empty(),
-        nodes: set(nodes),
+        nodes: set(nodes).into_iter().collect(),
     }
 }
 

@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
+use cortenlb_core::few::Few;
 use cortenlb_core::time::Instant;
 use cortenlb_wire::mac::MacAddr;
 
@@ -52,8 +53,8 @@ pub(super) struct Conflicts {
 #[derive(Debug)]
 struct Told {
     /// Its lowest address among them.
-    addresses: BTreeSet<IpAddr>,
-    seen_here: BTreeSet<IpAddr>,
+    addresses: Few<IpAddr>,
+    seen_here: Few<IpAddr>,
     /// Somebody else had one of them, as the last owner found.
     contested: bool,
 }
@@ -174,8 +175,8 @@ impl Cluster {
         contested: bool,
     ) {
         let told = Told {
-            addresses: addresses.clone(),
-            seen_here,
+            addresses: addresses.iter().copied().collect(),
+            seen_here: seen_here.into_iter().collect(),
             contested,
         };
         self.conflicts.version += 1;
@@ -185,7 +186,10 @@ impl Cluster {
         let asking = &mut self.conflicts.asking;
         asking.retain(|address, asking| asking.group != group || addresses.contains(address));
         if self.duty.serving.get(&group) == Some(&Role::Owner) {
-            for address in addresses.difference(&before.addresses) {
+            let fresh = addresses
+                .iter()
+                .filter(|address| !before.addresses.contains(address));
+            for address in fresh {
                 self.conflicts.asks(group, *address);
             }
         }

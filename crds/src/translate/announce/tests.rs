@@ -1,4 +1,5 @@
 use super::*;
+use cortenlb_core::few::Few;
 use cortenlb_core::selector::Labels;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -148,7 +149,7 @@ fn endpoints_serve_when_ready_or_serving() {
                 { "addresses": ["10.1.2.1"], "nodeName": "n2", "conditions": { "ready": false } },
             ],
         })));
-        let nodes = set(if serves { &["n1"] } else { &[] });
+        let nodes = serves.then(|| "n1".to_owned()).into_iter().collect();
         let expected = Slice {
             service: ServiceKey::new("default", "web"),
             serving: serves,
@@ -173,7 +174,7 @@ fn endpoints_without_node_or_service() {
     let expected = Slice {
         service: ServiceKey::new("default", "web"),
         serving: true,
-        nodes: set(&[]),
+        nodes: Few::default(),
     };
     assert_eq!(
         slice(&mk(object.clone())),

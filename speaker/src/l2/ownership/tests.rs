@@ -33,7 +33,7 @@ fn plan() -> Plan {
             .map(|number| (id(number), 0))
             .collect::<BTreeMap<_, _>>()
             .into(),
-        addresses: BTreeMap::from([(vip(), Scope::All)]),
+        addresses: [(vip(), Scope::All)].into(),
         contested: false,
         on_link: false,
     };

@@ -1,6 +1,7 @@
 //! The rules about a Service, its pool and its advertisements.
 
 use super::*;
+use crate::few::Few;
 
 fn gone_pool() -> Fact {
     pool("pool", Pool::default()).gone()
@@ -201,7 +202,7 @@ fn one_serving_endpoint_anywhere_is_needed() {
     let nowhere = Slice {
         service: key("web"),
         serving: true,
-        nodes: set(&[]),
+        nodes: Few::default(),
     };
     assert_eq!(after([slice("web-1", nowhere)]).refusal, None);
 }
