@@ -6,7 +6,7 @@
 //!
 //! Pure: times are handed in.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use cortenlb_core::name::ServiceKey;
@@ -16,9 +16,10 @@ use cortenlb_kit::write::Outcome;
 
 use crate::index::{Key, View};
 
-/// Since when each of them waits; `None`: it was told why.
+/// Since when each of them waits; `None`: it was told why. A tree gives its memory back after thousands have waited; a hash
+/// table would keep it.
 #[derive(Debug, Default)]
-pub struct Pending(HashMap<ServiceKey, Option<Instant>>);
+pub struct Pending(BTreeMap<ServiceKey, Option<Instant>>);
 
 impl Pending {
     /// Takes in a change of Services.
