@@ -4,10 +4,14 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use anyhow::Context as _;
 use serde_json::{Value, json};
 
 use super::manifests::{self, Naming};
 use super::{CHART, yaml};
+
+/// Where the alerts are written.
+const RULES: &str = "deploy/monitoring/rules.yaml";
 
 /// The generated files of the chart.
 pub(super) const FILES: &str = "deploy/chart/files";
@@ -17,7 +21,7 @@ pub(super) fn files(image: &str, definitions: &[Value]) -> anyhow::Result<BTreeM
     let mut files = BTreeMap::from([(PathBuf::from(CHART).join("Chart.yaml"), yaml(&[&metadata()])?)]);
     let kept: Vec<Value> = definitions.iter().map(kept).collect();
     let parts = manifests::parts(Naming::Chart, image).into_iter();
-    for (name, documents) in parts.chain([("crds", kept)]) {
+    for (name, documents) in parts.chain([("crds", kept), ("alerts", vec![alerts()?])]) {
         let documents: Vec<&Value> = documents.iter().collect();
         files.insert(
             PathBuf::from(FILES).join(format!("{name}.yaml")),
@@ -39,6 +43,16 @@ fn metadata() -> Value {
         // The oldest that knows ValidatingAdmissionPolicies, and addresses in CEL.
         "kubeVersion": ">= 1.31.0-0",
     })
+}
+
+/// Our alerts, apart from MetalLB's: those of the chart follow its values.
+fn alerts() -> anyhow::Result<Value> {
+    let text = std::fs::read_to_string(crate::workspace_root().join(RULES)).context(RULES)?;
+    let rules: Value = serde_saphyr::from_str(&text).context(RULES)?;
+    let mut groups = rules["spec"]["groups"].as_array().into_iter().flatten();
+    let ours = groups.find(|group| group["name"] == "cortenlb");
+    let ours = ours.with_context(|| format!("{RULES} has no group cortenlb"))?;
+    Ok(ours["rules"].clone())
 }
 
 /// The definition, and with it every pool, outlives the release.
