@@ -1,6 +1,8 @@
-//! `cargo xtask gen`: the files that are made from Rust: `crds/yaml/`, `deploy/manifests/`, and what `deploy/chart` is made of.
+//! `cargo xtask gen`: the files that are made from Rust: `crds/yaml/`, `deploy/manifests/`, what `deploy/chart` is made of,
+//! and the page of kinds.
 
 mod chart;
+mod kinds;
 mod manifests;
 
 use std::collections::BTreeMap;
@@ -12,7 +14,7 @@ use serde_json::{Value, json};
 
 use self::manifests::Naming;
 
-/// Write the CustomResourceDefinitions, the manifests and the parts of the chart.
+/// Write the CustomResourceDefinitions, the manifests, the parts of the chart and the page of kinds.
 #[derive(Args)]
 pub(crate) struct Gen {
     /// The reference of the image that the manifests and the chart name.
@@ -124,6 +126,7 @@ fn files(image: &str) -> anyhow::Result<BTreeMap<PathBuf, String>> {
     let documents: Vec<&Value> = [&namespace].into_iter().chain(&definitions).chain(rest).collect();
     files.insert(PathBuf::from(MANIFEST), yaml(&documents)?);
     files.extend(chart::files(image, &definitions)?);
+    files.insert(PathBuf::from(kinds::PAGE), kinds::page(&definitions));
     Ok(files)
 }
 
