@@ -7,6 +7,7 @@ mod conflict;
 mod contention;
 mod faults;
 mod gateway;
+mod guide;
 mod helm;
 mod install;
 mod lifecycle;
@@ -43,6 +44,7 @@ pub fn all() -> Vec<Scenario> {
         scenario!(Bare, install::invalid_objects_are_rejected_without_us),
         scenario!(Bare, install::webhook_left_behind_blocks_nothing),
         scenario!(Bare, install::pools_right_after_install),
+        scenario!(Bare, guide::quick_start_as_written),
         scenario!(Bare, gateway::microk8s_addon),
         scenario!(
             Bare,
