@@ -13,6 +13,8 @@ enum Task {
     Gen(crate::r#gen::Gen),
     Check(crate::check::Check),
     Image(crate::image::Image),
+    Book(crate::book::Book),
+    Dist(crate::dist::Dist),
 }
 
 /// Parses the command line and runs the task that it names.
@@ -28,6 +30,8 @@ pub(crate) fn run() -> anyhow::Result<()> {
             Task::Gen(task) => task.run(),
             Task::Check(task) => task.run(),
             Task::Image(task) => task.run(),
+            Task::Book(task) => task.run(),
+            Task::Dist(task) => task.run(),
         }
     })
 }

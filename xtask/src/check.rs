@@ -1,6 +1,7 @@
 //! `cargo xtask check`: what holds for the source as such. All checks run; each says what to do.
 
 mod arrows;
+mod dependencies;
 mod docs;
 
 use std::path::{Path, PathBuf};
@@ -9,7 +10,7 @@ use std::process::Command;
 use anyhow::{Context as _, bail, ensure};
 use clap::Args;
 
-/// Check arrows between crates, formatting, clippy, generated files, file length and documentation.
+/// Check arrows between crates, dependencies, formatting, clippy, generated files, file length and documentation.
 #[derive(Args)]
 pub(crate) struct Check {}
 
@@ -35,8 +36,9 @@ type Named = (&'static str, fn() -> anyhow::Result<()>);
 
 /// Runs all checks, shows what came of each, and hands it to `report`.
 pub(crate) fn run(report: &mut dyn FnMut(&str, anyhow::Result<()>)) {
-    let checks: [Named; 6] = [
+    let checks: [Named; 7] = [
         ("arrows", arrows::check),
+        ("dependencies", dependencies::check),
         ("rustfmt", rustfmt),
         ("generated", crate::r#gen::check),
         ("length", length),
@@ -102,7 +104,7 @@ fn length() -> anyhow::Result<()> {
 }
 
 /// The files below `folder` whose names end so, without what is built.
-fn files(folder: &Path, end: &str) -> anyhow::Result<Vec<PathBuf>> {
+pub(crate) fn files(folder: &Path, end: &str) -> anyhow::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();

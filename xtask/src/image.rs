@@ -73,13 +73,37 @@ pub(crate) fn scenarios_product() -> anyhow::Result<cortenlb_e2e::Product> {
     })
 }
 
+/// What a release has of programs.
+pub(crate) struct Release {
+    /// Controller, speaker and CLI.
+    pub(crate) programs: Vec<PathBuf>,
+    /// The archive of the image.
+    pub(crate) image: PathBuf,
+    /// As Go and OCI name it.
+    pub(crate) architecture: &'static str,
+}
+
+/// Builds the image under its own name, and the CLI as static as what is in it.
+pub(crate) fn release() -> anyhow::Result<Release> {
+    let image = default_path();
+    build(REFERENCE, &image)?;
+    let platform = Platform::of_this_machine()?;
+    let folder = platform.build(&["kubectl-cortenlb"])?;
+    let programs = PROGRAMS.iter().chain(&["kubectl-cortenlb"]);
+    Ok(Release {
+        programs: programs.map(|program| folder.join(program)).collect(),
+        image,
+        architecture: platform.architecture,
+    })
+}
+
 fn default_path() -> PathBuf {
     crate::target_directory(&crate::workspace_root()).join("image/cortenlb.tar")
 }
 
 fn build(reference: &str, path: &Path) -> anyhow::Result<()> {
     let platform = Platform::of_this_machine()?;
-    let folder = platform.build_programs()?;
+    let folder = platform.build(&PROGRAMS)?;
     let archive = Archive {
         reference: reference.to_owned(),
         architecture: platform.architecture.to_owned(),
@@ -136,10 +160,10 @@ impl Platform {
         }
     }
 
-    /// Builds the programs for release, static, without the paths of this machine; returns their folder.
+    /// Builds programs for release, static, without the paths of this machine; returns their folder.
     ///
     /// Naming the target keeps these flags away from build scripts and from ordinary builds.
-    fn build_programs(&self) -> anyhow::Result<PathBuf> {
+    fn build(&self, programs: &[&str]) -> anyhow::Result<PathBuf> {
         let root = crate::workspace_root();
         let cargo_home = std::env::var_os("CARGO_HOME")
             .map(PathBuf::from)
@@ -164,7 +188,7 @@ impl Platform {
         );
         let status = Command::new(crate::cargo())
             .args(["build", "--release", "--locked", "--target", self.triple])
-            .args(PROGRAMS.iter().flat_map(|program| ["--bin", program]))
+            .args(programs.iter().flat_map(|program| ["--bin", program]))
             .env(variable, rustflags)
             .env("CFLAGS", map("-ffile-prefix-map").join(" "))
             .current_dir(&root)

@@ -2,8 +2,10 @@
 
 mod args;
 mod bench;
+mod book;
 mod check;
 mod demo;
+mod dist;
 mod r#gen;
 mod image;
 mod lab;

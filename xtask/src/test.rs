@@ -62,6 +62,8 @@ impl Test {
                     .push(format!("promtool's tests of the alerts: {error:#}"));
             }
             cargo_test(&mut count).await?;
+            section("The book");
+            count.add("book", crate::book::build().map(drop));
         }
         if no_lab {
             count.skipped.extend(
