@@ -1,35 +1,35 @@
 //! What follows from a prober's report. Pure.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use cortenlb_lab::probe::Report;
+use cortenlb_wire::mac::MacAddr;
 
 use super::scene::Owners;
 use crate::bench::milliseconds;
 
 /// The questions that nobody answered.
 ///
-/// An answer that comes after the next question counts as one to that: of two answers of one station to one question
-/// the other is to one before. The last question may still be under way when the prober stops.
+/// A station answers each question once, in the order in which they came, and while it is busy some of them at once: seen
+/// from the end, an answer is to the latest question before it that the station has not answered otherwise. The last
+/// question may still be under way when the prober stops.
 pub(super) fn lost(report: &Report) -> usize {
-    let (mut lost, mut open) = (0, 0_usize);
-    let mut answers = report.answers.iter().peekable();
-    for question in 1..=report.asked.len() {
-        let mut macs = Vec::new();
-        while let Some(answer) = answers.next_if(|answer| answer.question <= question) {
-            macs.push(answer.mac);
+    let mut is_answered = vec![false; report.asked.len()];
+    let mut earliest: BTreeMap<MacAddr, usize> = BTreeMap::new();
+    for answer in report.answers.iter().rev() {
+        let earliest = earliest.entry(answer.mac).or_insert(usize::MAX);
+        let question = answer.question.min(earliest.saturating_sub(1));
+        if let Some(index) = question.checked_sub(1) {
+            is_answered[index] = true;
+            *earliest = question;
         }
-        if macs.is_empty() {
-            open += 1;
-            continue;
-        }
-        let all = macs.len();
-        macs.sort_unstable();
-        macs.dedup();
-        lost += open.saturating_sub(all - macs.len());
-        open = 0;
     }
-    lost + open.saturating_sub(1)
+    let over = is_answered.len().saturating_sub(1);
+    is_answered[..over]
+        .iter()
+        .filter(|is_answered| !**is_answered)
+        .count()
 }
 
 /// How often another station came to answer; two that answer in turns count each time.

@@ -43,3 +43,10 @@ fn the_answer_of_another_station_replaces_none() {
     assert_eq!(lost(&mk_report(&[(1, A), (3, A), (3, B), (4, B), (5, B)])), 1);
     assert_eq!(moves(&mk_report(&[(1, A), (3, A), (3, B), (4, B), (5, B)])), 1);
 }
+
+#[test]
+fn a_busy_station_answers_several_questions_at_once() {
+    let late = [(1, A), (4, B), (5, B), (5, B), (5, B)];
+    assert_eq!(lost(&mk_report(&late)), 0);
+    assert_eq!(lost(&mk_report(&[(1, A), (4, B), (5, B), (5, B)])), 1);
+}
