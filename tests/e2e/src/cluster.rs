@@ -3,6 +3,8 @@
 pub mod controller;
 pub mod helm;
 pub mod kill;
+pub mod manifest;
+pub mod metallb;
 pub mod objects;
 pub mod scrape;
 pub mod segment;

@@ -11,6 +11,7 @@ mod guide;
 mod helm;
 mod install;
 mod lifecycle;
+mod metallb;
 mod metrics;
 mod ownership;
 mod replicas;
@@ -52,6 +53,9 @@ pub fn all() -> Vec<Scenario> {
             after gateway::prepare
         ),
         scenario!(Bare, helm::helm_release_keeps_pools_and_addresses),
+        scenario!(Bare, helm::helm_upgrade_of_metallb_keeps_pools_and_addresses),
+        scenario!(Bare, metallb::metallb_is_taken_over_and_comes_back),
+        scenario!(Bare, metallb::metallb_applied_server_side_is_taken_over),
         scenario!(Installed, addresses::external_ip_answers),
         scenario!(Installed, addresses::twelfth_service_waits_for_a_free_address),
         scenario!(Installed, addresses::requested_addresses),
@@ -69,6 +73,7 @@ pub fn all() -> Vec<Scenario> {
         scenario!(Installed, lifecycle::pool_deleted_keeps_addresses),
         scenario!(Installed, lifecycle::controller_restart_moves_nothing),
         scenario!(Installed, lifecycle::applied_again_changes_no_address),
+        scenario!(Installed, lifecycle::our_upgrade_and_reinstall_keep_addresses),
         scenario!(Installed, metrics::metrics_are_for_those_who_may),
         scenario!(Installed, contention::same_address_in_one_instant),
         scenario!(Installed, contention::garbage_in_annotations),

@@ -1,6 +1,6 @@
-//! Helm, and MetalLB's chart.
+//! Helm, and MetalLB's chart and manifest.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Output;
 
 use tokio::process::Command;
@@ -83,6 +83,19 @@ impl Lab {
 /// # Errors
 /// Go is not there, or cannot fetch it.
 pub async fn metallb_chart() -> Result<PathBuf, BuildError> {
+    Ok(metallb().await?.join("charts/metallb"))
+}
+
+/// The manifest by which MetalLB is installed where neither Helm nor FRR is, of the same version.
+///
+/// # Errors
+/// Go is not there, or cannot fetch it.
+pub async fn metallb_manifest() -> Result<PathBuf, BuildError> {
+    Ok(metallb().await?.join("config/manifests/metallb-native.yaml"))
+}
+
+/// The folder of MetalLB's module.
+async fn metallb() -> Result<PathBuf, BuildError> {
     let fetch = Command::new("go")
         .args(["mod", "download", "-json", METALLB])
         .current_dir(servers::source("metallb"))
@@ -96,7 +109,7 @@ pub async fn metallb_chart() -> Result<PathBuf, BuildError> {
     let module = serde_json::from_slice::<serde_json::Value>(&output.stdout).ok();
     let folder = module.as_ref().and_then(|module| module["Dir"].as_str());
     match folder {
-        Some(folder) => Ok(Path::new(folder).join("charts/metallb")),
+        Some(folder) => Ok(PathBuf::from(folder)),
         None => Err(BuildError::NoModule {
             said: String::from_utf8_lossy(&[output.stdout, output.stderr].concat())
                 .trim()

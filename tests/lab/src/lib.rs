@@ -12,7 +12,7 @@
 //! | `network`, `access` | namespaces, bridges, cables, routes; the machine's way to the control plane |
 //! | `pki` | certificates and kubeconfigs |
 //! | `servers` | building and caching the programs of tests/servers |
-//! | `helm` | Helm, without a cluster and against a lab; MetalLB's chart |
+//! | `helm` | Helm, without a cluster and against a lab; MetalLB's chart and manifest |
 //! | `process` | detached servers, pid files, signals |
 //! | `start`, `teardown` | the order in which servers start; the end of everything |
 //! | [`probe`] | who answers for an address on the segment, and when |
@@ -52,11 +52,11 @@ pub use command::CommandError;
 pub use diagnose::Status;
 pub use error::LabError;
 pub use folder::FileError;
-pub use helm::{Helm, metallb_chart};
+pub use helm::{Helm, metallb_chart, metallb_manifest};
 pub use host::{HostError, require_packages};
 pub use lab::{Lab, LabOptions, Product};
 pub use pki::PkiError;
 pub use plan::{MAX_NODES, NameError, Nics};
 pub use process::ServerError;
-pub use servers::{BACKEND_IMAGE, BuildError, PAUSE_IMAGE, Traefik};
+pub use servers::{BACKEND_IMAGE, BuildError, PAUSE_IMAGE, StandIn, Traefik};
 pub use wait::{WaitError, wait_for};

@@ -245,12 +245,14 @@ impl Task {
         let mut buffer = [0; 2048];
         while let Ok(received) = self.socket.receive(&mut buffer) {
             let at = start.elapsed();
-            match read(&buffer[..received.length], self.address) {
+            let frame = &buffer[..received.length];
+            match read(frame, self.address) {
                 Some((Kind::Answer, mac)) => {
                     let answer = Answer {
                         at,
                         question: self.report.asked.len(),
                         mac,
+                        marked: self.address.is_ipv4() && is_marked(frame),
                     };
                     self.report.answers.push(answer);
                     let _nobody_waits = self.answers.send(answer);
@@ -293,6 +295,12 @@ fn read(frame: &[u8], address: IpAddr) -> Option<(Kind, MacAddr)> {
             about.then_some((kind, mac))
         }
     }
+}
+
+/// Whether a frame with an ARP packet has more than zeros behind it.
+fn is_marked(frame: &[u8]) -> bool {
+    const HEADER_AND_PACKET: usize = 14 + 28;
+    frame.iter().skip(HEADER_AND_PACKET).any(|byte| *byte != 0)
 }
 
 #[cfg(test)]

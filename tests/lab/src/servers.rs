@@ -12,8 +12,10 @@ use crate::folder::{FileError, Root, create_dir};
 use crate::image::{Image, write_archive};
 use crate::progress;
 
+mod stand_in;
 mod traefik;
 
+pub use stand_in::StandIn;
 pub use traefik::Traefik;
 
 /// The image of the pods' sandbox, whose program does nothing. It is loaded on every node.

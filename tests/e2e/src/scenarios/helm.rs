@@ -1,15 +1,18 @@
-//! The Helm chart: a release of ours from its first day to its last.
+//! The Helm chart: a release of ours from its first day to its last, and one of MetalLB's that becomes ours.
 
 use std::time::Instant;
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use cortenlb_crds::IPAddressPool;
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::ResourceExt as _;
+use kube::api::{ListParams, Patch, PatchParams};
 use serde_json::json;
 
+use super::metallb::nothing_refuses;
 use crate::cluster::helm::RELEASE;
+use crate::cluster::wait::eventually;
 use crate::cluster::{Cluster, RANGE, SOON, SYSTEM};
 use crate::objects::mk_service;
 use crate::observer::Observer;
@@ -67,6 +70,103 @@ pub(super) async fn helm_release_keeps_pools_and_addresses(cluster: &Cluster) ->
     end(cluster).await
 }
 
+/// A release of MetalLB's, of its own chart and with its default values, becomes ours by `helm upgrade`: pools, the
+/// speakers' key and addresses stay, workloads are changed in place, and what only MetalLB has is gone.
+///
+/// MetalLB's images are not to be had here: its workloads run a program that does nothing.
+pub(super) async fn helm_upgrade_of_metallb_keeps_pools_and_addresses(
+    cluster: &Cluster,
+) -> anyhow::Result<()> {
+    metallb(cluster).await?;
+    let before = Identities::read(cluster).await?;
+    let observer = Observer::start(cluster).await?;
+    observer.expect(["web"], Right::Address);
+
+    let refused = cluster.helm_upgrade(&["--set=crds.enabled=false"]).await;
+    let refused = refused
+        .err()
+        .context("without the definitions every pool would be deleted")?;
+    ensure!(
+        format!("{refused:#}").contains("Helm would delete it with all its objects"),
+        "{refused:#}"
+    );
+    cluster.helm_upgrade(&[]).await?;
+    answers(cluster).await?;
+    let after = Identities::read(cluster).await?;
+    ensure!(after == before, "changed from {before:?} to {after:?}");
+    observer.all_right_after(Instant::now(), SOON).await?;
+    observer.finish().await?;
+
+    nothing_refuses(cluster).await?;
+    eventually(SOON, || async {
+        for pod in cluster.api::<Pod>(SYSTEM).list(&ListParams::default()).await? {
+            let ours = pod.labels().contains_key("cortenlb.io/component");
+            ensure!(ours, "pod {} is left of MetalLB", pod.name_any());
+        }
+        Ok(())
+    })
+    .await?;
+    end(cluster).await
+}
+
+/// MetalLB's release, with a pool, and a Service that has an address of it.
+async fn metallb(cluster: &Cluster) -> anyhow::Result<()> {
+    let chart = cortenlb_lab::metallb_chart().await?;
+    let chart = chart.to_str().context("the path of MetalLB's chart is UTF-8")?;
+    // While its webhook cannot be asked, pools can be made only so.
+    cluster
+        .helm(&[
+            "install",
+            RELEASE,
+            chart,
+            "--create-namespace",
+            "--set=crds.validationFailurePolicy=Ignore",
+        ])
+        .await?;
+    cluster.crds_established().await?;
+    cluster.pool("default-addresspool", &[RANGE]).await?;
+    cluster.advertise("default", json!({})).await?;
+    cluster
+        .helm(&[
+            "upgrade",
+            RELEASE,
+            chart,
+            "--set=crds.validationFailurePolicy=Fail",
+        ])
+        .await?;
+    cluster.metallb_webhook_refuses().await?;
+    cluster.metallb_key("metallb-memberlist", CONTROLLER).await?;
+    stand_in::<Deployment>(cluster, CONTROLLER).await?;
+    stand_in::<DaemonSet>(cluster, SPEAKER).await?;
+    cluster
+        .rolled_out(&["deployment/metallb-controller", "daemonset/metallb-speaker"])
+        .await?;
+    cluster.create_as_metallb("web", LATER).await
+}
+
+/// Puts a program that does nothing in the place of MetalLB's.
+async fn stand_in<K>(cluster: &Cluster, name: &str) -> anyhow::Result<()>
+where
+    K: kube::Resource<Scope = kube::core::NamespaceResourceScope, DynamicType = ()>
+        + Clone
+        + std::fmt::Debug
+        + serde::de::DeserializeOwned,
+{
+    let container = json!({
+        "name": name.strip_prefix("metallb-"),
+        "image": cortenlb_lab::PAUSE_IMAGE,
+        "command": ["/pause"],
+        "livenessProbe": null,
+        "readinessProbe": null,
+    });
+    let change = json!({ "spec": { "template": { "spec": { "containers": [container] } } } });
+    cluster
+        .api::<K>(SYSTEM)
+        .patch(name, &PatchParams::default(), &Patch::Strategic(change))
+        .await?;
+    Ok(())
+}
+
 /// Requires that Service `web` has its address, that one node announces it, and that it answers.
 async fn answers(cluster: &Cluster) -> anyhow::Result<()> {
     cluster.expect_address("web", LATER).await?;
@@ -114,7 +214,7 @@ async fn replicas(cluster: &Cluster) -> anyhow::Result<i32> {
 
 /// Takes everything away, the definitions too.
 async fn end(cluster: &Cluster) -> anyhow::Result<()> {
-    cluster.delete(cluster.services(), "web").await?;
+    cluster.delete_all(cluster.services()).await?;
     cluster.helm(&["uninstall", RELEASE, "--wait"]).await?;
     cluster.uninstall().await
 }

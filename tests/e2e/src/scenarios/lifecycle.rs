@@ -1,12 +1,18 @@
 //! What restarts, removals and upgrades must not change.
 
-use anyhow::ensure;
+use std::time::Instant;
+
+use anyhow::{Context as _, ensure};
 use cortenlb_crds::IPAddressPool;
-use serde_json::json;
+use k8s_openapi::api::apps::v1::DaemonSet;
+use serde_json::{Value, json};
 
 use crate::cluster::objects::ADDRESS_ASSIGNED;
-use crate::cluster::{Cluster, RANGE, SOON, SYSTEM};
+use crate::cluster::wait::eventually;
+use crate::cluster::{Cluster, RANGE, SOON, SYSTEM, manifest};
 use crate::objects::mk_service;
+use crate::observer::Observer;
+use crate::observer::model::Right;
 
 const VIP: &str = "172.21.5.240";
 
@@ -120,4 +126,103 @@ pub(super) async fn applied_again_changes_no_address(cluster: &Cluster) -> anyho
         )
         .await?;
     Ok(())
+}
+
+/// What [`earlier`] has in its pod templates, and our manifest has not.
+const EARLIER: &str = "example.org/version";
+
+/// Another version's manifest and ours, each applied over the other: one node answers all the time. Then the workloads
+/// are deleted, and then everything; what is installed after that finds every Service with the address that it had.
+pub(super) async fn our_upgrade_and_reinstall_keep_addresses(cluster: &Cluster) -> anyhow::Result<()> {
+    let (free, held) = (VIP, "172.21.5.241");
+    two_services(cluster).await?;
+    // Who asks for any address would get this one.
+    cluster.delete(cluster.services(), "first").await?;
+    let observer = Observer::start(cluster).await?;
+    observer.expect(["second"], Right::At(held.parse()?));
+
+    let earlier = earlier(cluster).await?;
+    let ours = cluster.product.manifest.to_str();
+    let ours = ours.context("the manifest's path is UTF-8")?;
+    for (file, version) in [(earlier.as_str(), Some("earlier")), (ours, None)] {
+        let prober = cluster.probe(held).await?;
+        cluster.kubectl(&["apply", "-f", file]).await?;
+        cluster.product_ready().await?;
+        let speakers = cluster.api::<DaemonSet>(SYSTEM).get("speaker").await?;
+        let annotations = speakers.spec.and_then(|spec| spec.template.metadata?.annotations);
+        let found = annotations.and_then(|mut annotations| annotations.remove(EARLIER));
+        ensure!(
+            found.as_deref() == version,
+            "the speakers are of version {found:?} after {file}"
+        );
+        answers(cluster, held).await?;
+        let changes = prober.stop()?.changes();
+        ensure!(changes.len() == 1, "{held} moved at {file}: {changes:?}");
+    }
+
+    cluster
+        .kubectl(&[
+            "delete",
+            "-n",
+            SYSTEM,
+            "deployment/controller",
+            "daemonset/speaker",
+        ])
+        .await?;
+    cluster.expect_silence(held).await?;
+    cluster.create(mk_service("meanwhile")).await?;
+    cluster.install().await?;
+    answers(cluster, held).await?;
+    cluster.expect_address("meanwhile", free).await?;
+
+    cluster.uninstall().await?;
+    cluster.expect_silence(held).await?;
+    cluster.install().await?;
+    cluster
+        .condition("second", ADDRESS_ASSIGNED, "True", "PoolGone")
+        .await?;
+    cluster.pool("default-addresspool", &[RANGE]).await?;
+    cluster.advertise("default", json!({})).await?;
+    cluster
+        .condition("second", ADDRESS_ASSIGNED, "True", "Assigned")
+        .await?;
+    answers(cluster, held).await?;
+    cluster.create(mk_service("third")).await?;
+    cluster.expect_address("third", "172.21.5.242").await?;
+    observer.expect(["meanwhile"], Right::At(free.parse()?));
+    observer.all_right_after(Instant::now(), SOON).await?;
+    observer.finish().await
+}
+
+/// The manifest of another version, as far as there can be one: other arguments and annotations of all pods.
+async fn earlier(cluster: &Cluster) -> anyhow::Result<String> {
+    let mut objects = manifest::read(&cluster.product.manifest)?;
+    let is_workload = |object: &&mut Value| {
+        ["Deployment", "DaemonSet"]
+            .map(Value::from)
+            .contains(&object["kind"])
+    };
+    for workload in objects.iter_mut().filter(is_workload) {
+        let template = &mut workload["spec"]["template"];
+        template["metadata"]["annotations"][EARLIER] = "earlier".into();
+        template["spec"]["containers"][0]["args"] = json!(["--port=9120", "--log-level=debug"]);
+    }
+    cluster.manifest("earlier.json", &objects).await
+}
+
+/// Requires that Service `second` has this address, and that the node that announces it answers. What is left of speakers
+/// that are gone may name another node for a while, or none.
+async fn answers(cluster: &Cluster, address: &str) -> anyhow::Result<()> {
+    cluster.expect_address("second", address).await?;
+    eventually(SOON, || async {
+        let node = cluster.announced_from("second").await?;
+        let found = cluster.who_answers(address).await?;
+        ensure!(
+            found == [cluster.mac_of(&node).await?],
+            "{node} announces {address}, and {found:?} answer"
+        );
+        Ok(())
+    })
+    .await?;
+    cluster.curl(&format!("http://{address}/")).await.map(drop)
 }

@@ -28,6 +28,8 @@ pub struct Answer {
     pub question: usize,
     /// Who has the address, by this answer.
     pub mac: MacAddr,
+    /// Whether there is anything but zeros behind the ARP packet: stand-ins mark their answers so.
+    pub marked: bool,
 }
 
 /// One frame that told everybody who has the address.

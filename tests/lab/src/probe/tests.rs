@@ -28,6 +28,16 @@ fn arp_frames_are_told_apart() {
 }
 
 #[test]
+fn an_answer_is_marked_by_what_is_behind_it() {
+    let question = arp::Repr::request(ASKER, Ipv4Addr::new(172, 21, 5, 100), VIP);
+    let mut answer = question.answer(OWNER).emit();
+    assert!(!is_marked(&answer));
+    answer[42] = b's';
+    assert!(is_marked(&answer));
+    assert_eq!(read(&answer, VIP.into()), Some((Kind::Answer, OWNER)));
+}
+
+#[test]
 fn advertisements_are_told_apart() {
     let source = Ipv6Addr::new(0xfd00, 5, 0, 0, 0, 0, 0, 0x100);
     let question = ndp::Solicitation::multicast(ASKER, source, VIP6);

@@ -18,6 +18,7 @@ fn mk_report(answers: &[(usize, u64, MacAddr)]) -> Report {
             at: ms(at),
             question,
             mac,
+            marked: false,
         })
         .collect();
     report

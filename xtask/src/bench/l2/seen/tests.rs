@@ -20,6 +20,7 @@ fn mk_report(answers: &[(usize, &str)]) -> Report {
                 at: period * u32::try_from(question).expect("few questions"),
                 question,
                 mac: mac.parse().expect("a MAC address"),
+                marked: false,
             })
             .collect(),
         announcements: Vec::new(),
