@@ -6,6 +6,8 @@ use std::process::Command;
 use anyhow::{Context as _, ensure};
 use clap::Args;
 
+use crate::check::resolve;
+
 /// Build the documentation as a website.
 #[derive(Args)]
 pub(crate) struct Book {}
@@ -81,11 +83,13 @@ fn wrong_links(book: &Path) -> anyhow::Result<Vec<String>> {
     let mut wrong = Vec::new();
     for page in crate::check::files(book, ".html")? {
         let text = std::fs::read_to_string(&page).with_context(|| format!("reading {}", page.display()))?;
-        let folder = page.parent().unwrap_or(book);
+        let from = page
+            .to_str()
+            .with_context(|| format!("{} is not UTF-8", page.display()))?;
         for target in targets(&text) {
             // What is beside the book (manifests, examples) is in the repository alone; links to it are checked there.
-            let is_beside = normal(folder, target).is_none_or(|path| !path.starts_with(book));
-            if !is_beside && !folder.join(target).exists() {
+            let path = PathBuf::from(resolve(from, target));
+            if path.starts_with(book) && !path.exists() {
                 let page = page.strip_prefix(book).unwrap_or(&page);
                 wrong.push(format!("{}: {target}", page.display()));
             }
@@ -104,23 +108,6 @@ fn targets(page: &str) -> impl Iterator<Item = &str> {
         .filter(|link| !link.is_empty())
 }
 
-/// The path of `target` seen from `folder`, without `..`; none if it leads out of everything.
-fn normal(folder: &Path, target: &str) -> Option<PathBuf> {
-    let mut path = folder.to_owned();
-    for part in target.split('/') {
-        match part {
-            "." | "" => {}
-            ".." => {
-                if !path.pop() {
-                    return None;
-                }
-            }
-            name => path.push(name),
-        }
-    }
-    Some(path)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -134,9 +121,9 @@ mod tests {
 
     #[test]
     fn paths_are_followed_upwards() {
-        let normal = |target| normal(Path::new("/book/adr"), target).unwrap();
-        assert_eq!(normal("../index.html"), Path::new("/book/index.html"));
-        assert_eq!(normal("../../deploy/x"), Path::new("/deploy/x"));
-        assert_eq!(normal("./1.html"), Path::new("/book/adr/1.html"));
+        let from = |target| resolve("/book/adr/page.html", target);
+        assert_eq!(from("../index.html"), "/book/index.html");
+        assert_eq!(from("../../deploy/x"), "/deploy/x");
+        assert_eq!(from("./1.html"), "/book/adr/1.html");
     }
 }

@@ -4,6 +4,8 @@ mod arrows;
 mod dependencies;
 mod docs;
 
+pub(crate) use docs::resolve;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 

@@ -166,6 +166,14 @@ impl Cluster {
         Ok(())
     }
 
+    /// Takes the product's workloads away, and nothing else.
+    pub async fn delete_workloads(&self) -> anyhow::Result<()> {
+        let workloads = ["deployment/controller", "daemonset/speaker"];
+        self.kubectl(&[&["delete", "-n", SYSTEM], &workloads[..]].concat())
+            .await?;
+        Ok(())
+    }
+
     /// Takes the product away with everything that it brought, CRDs and pools included.
     pub async fn uninstall(&self) -> anyhow::Result<()> {
         let manifest = path(&self.product.manifest)?;

@@ -162,25 +162,26 @@ impl Servers {
             programs.extend(module.programs.iter().map(|name| (*name, folder.join(name))));
         }
         for (name, reference) in [("pause", PAUSE_IMAGE), ("backend", BACKEND_IMAGE)] {
-            let program = &programs[name];
-            let archive = program.with_extension("tar");
-            if !archive.exists() {
-                write_archive(&image_of(name, reference, program), &archive)?;
-            }
-            images.push(archive);
+            images.push(archive_of(name, reference, &programs[name])?);
         }
         Ok(Self { programs, images })
     }
 }
 
-fn image_of(name: &str, reference: &str, program: &Path) -> Image {
-    Image {
-        reference: reference.to_owned(),
-        architecture: architecture().to_owned(),
-        files: BTreeMap::from([(format!("/{name}"), program.to_owned())]),
-        entrypoint: vec![format!("/{name}")],
-        labels: BTreeMap::new(),
+/// The archive of an image that holds this program alone, beside it; written if it is not there.
+fn archive_of(name: &str, reference: &str, program: &Path) -> Result<PathBuf, FileError> {
+    let archive = program.with_extension("tar");
+    if !archive.exists() {
+        let image = Image {
+            reference: reference.to_owned(),
+            architecture: architecture().to_owned(),
+            files: BTreeMap::from([(format!("/{name}"), program.to_owned())]),
+            entrypoint: vec![format!("/{name}")],
+            labels: BTreeMap::new(),
+        };
+        write_archive(&image, &archive)?;
     }
+    Ok(archive)
 }
 
 /// A Go module of tests/servers.

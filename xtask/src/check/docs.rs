@@ -13,6 +13,8 @@ mod markdown;
 mod names;
 mod rust;
 
+pub(crate) use links::resolve;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

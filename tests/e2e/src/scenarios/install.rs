@@ -15,15 +15,7 @@ const ROUNDS: usize = 20;
 /// rejected with its message.
 pub(super) async fn invalid_objects_are_rejected_without_us(cluster: &Cluster) -> anyhow::Result<()> {
     cluster.apply_product().await?;
-    cluster
-        .kubectl(&[
-            "delete",
-            "-n",
-            SYSTEM,
-            "deployment/controller",
-            "daemonset/speaker",
-        ])
-        .await?;
+    cluster.delete_workloads().await?;
     cluster.crds_established().await?;
     let mut wrong = Vec::new();
     for file in examples(&cluster.product.examples.join("accepted"))? {

@@ -160,15 +160,7 @@ pub(super) async fn our_upgrade_and_reinstall_keep_addresses(cluster: &Cluster) 
         ensure!(changes.len() == 1, "{held} moved at {file}: {changes:?}");
     }
 
-    cluster
-        .kubectl(&[
-            "delete",
-            "-n",
-            SYSTEM,
-            "deployment/controller",
-            "daemonset/speaker",
-        ])
-        .await?;
+    cluster.delete_workloads().await?;
     cluster.expect_silence(held).await?;
     cluster.create(mk_service("meanwhile")).await?;
     cluster.install().await?;

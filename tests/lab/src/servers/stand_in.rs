@@ -2,9 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::{BuildError, Module, image_of};
+use super::{BuildError, Module, archive_of};
 use crate::folder::Root;
-use crate::image::write_archive;
 
 /// The reference of the image of stand-ins.
 const REFERENCE: &str = "lab.local/standin:1";
@@ -35,10 +34,7 @@ impl StandIn {
         let root = Root::from_env();
         let _lock = root.lock_servers().await?;
         let program = MODULE.ensure(&root).await?.join("standin");
-        let image = program.with_extension("tar");
-        if !image.exists() {
-            write_archive(&image_of("standin", REFERENCE, &program), &image)?;
-        }
+        let image = archive_of("standin", REFERENCE, &program)?;
         Ok(Self {
             image,
             reference: REFERENCE,

@@ -2,10 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::{BuildError, Module, image_of};
+use super::{BuildError, Module, archive_of};
 use crate::command;
 use crate::folder::Root;
-use crate::image::write_archive;
 
 /// The reference of Traefik's image.
 const REFERENCE: &str = "lab.local/traefik:3.6.12";
@@ -37,10 +36,7 @@ impl Traefik {
         let root = Root::from_env();
         let _lock = root.lock_servers().await?;
         let program = MODULE.ensure(&root).await?.join("traefik");
-        let image = program.with_extension("tar");
-        if !image.exists() {
-            write_archive(&image_of("traefik", REFERENCE, &program), &image)?;
-        }
+        let image = archive_of("traefik", REFERENCE, &program)?;
         let source = MODULE.source().display().to_string();
         let words = [
             "-C",

@@ -75,8 +75,8 @@ fn follow(
     }
 }
 
-/// The path below the workspace that a relative `target` on the page `from` means.
-fn resolve(from: &str, target: &str) -> String {
+/// The path that a relative `target` on the page of the path `from` means.
+pub(crate) fn resolve(from: &str, target: &str) -> String {
     let mut parts: Vec<&str> = from.split('/').collect();
     parts.pop();
     for part in target.split('/') {
