@@ -24,8 +24,10 @@ use crate::error::LabError;
 use crate::lab::Lab;
 use crate::plan::{Host, Segment};
 
+mod askers;
 mod report;
 
+use askers::Askers;
 pub use report::{Announcement, Answer, Kind, Report};
 
 /// Why a prober saw nothing. The lab is as it was.
@@ -105,6 +107,7 @@ impl Prober {
                 address,
                 stop: stopped,
                 answers: sender,
+                askers: Askers::of_next(),
                 report: Report::new(period),
             }
             .run()
@@ -200,6 +203,7 @@ struct Task {
     address: IpAddr,
     stop: Arc<AtomicBool>,
     answers: mpsc::UnboundedSender<Answer>,
+    askers: Askers,
     report: Report,
 }
 
@@ -207,14 +211,13 @@ impl Task {
     fn run(mut self) -> Result<Report, ProbeError> {
         let start = Instant::now();
         let mut due = start;
-        let question = self.question();
         while !self.stop.load(Ordering::Relaxed) {
             let now = Instant::now();
             if now >= due {
                 self.report.asked.push(now - start);
                 due += self.report.period;
                 // A question lost to a full queue or a missing carrier is one that nobody answers.
-                let _lost = self.socket.send(&question);
+                let _lost = self.socket.send(&self.question());
             }
             let wait = due.saturating_duration_since(Instant::now());
             let step = failure(self.address, self.host, "wait for frames");
@@ -227,6 +230,7 @@ impl Task {
         Ok(self.report)
     }
 
+    /// The one that was written down last.
     fn question(&self) -> Vec<u8> {
         let mac: MacAddr = self
             .host
@@ -234,7 +238,9 @@ impl Task {
             .parse()
             .expect("the plan writes MAC addresses as they are read");
         match self.address {
-            IpAddr::V4(address) => arp::Repr::request(mac, self.host.ipv4(Segment::Vip), address).emit(),
+            IpAddr::V4(address) => {
+                arp::Repr::request(mac, self.askers.of(self.report.asked.len()), address).emit()
+            }
             IpAddr::V6(address) => {
                 ndp::Solicitation::multicast(mac, self.host.ipv6(Segment::Vip), address).emit()
             }
@@ -248,9 +254,16 @@ impl Task {
             let frame = &buffer[..received.length];
             match read(frame, self.address) {
                 Some((Kind::Answer, mac)) => {
+                    let last = self.report.asked.len();
+                    let question = match self.address {
+                        IpAddr::V4(_) => self.askers.question_of(frame, last),
+                        IpAddr::V6(_) => Some(last),
+                    };
+                    // An answer to another prober, or to none.
+                    let Some(question) = question else { continue };
                     let answer = Answer {
                         at,
-                        question: self.report.asked.len(),
+                        question,
                         mac,
                         marked: self.address.is_ipv4() && is_marked(frame),
                     };

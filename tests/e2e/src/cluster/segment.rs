@@ -64,12 +64,8 @@ impl Cluster {
         // Silence can only be seen by listening for a while.
         tokio::time::sleep(WINDOW).await;
         let report = prober.stop()?;
-        let changes = report.changes();
-        Ok(changes
-            .into_iter()
-            .rev()
-            .map(|(_, mac)| mac.to_string())
-            .collect())
+        let answerers = report.answerers().into_iter().rev();
+        Ok(answerers.map(|mac| mac.to_string()).collect())
     }
 
     /// Requires that `node` answers for `vip` on the segment, and nobody else.

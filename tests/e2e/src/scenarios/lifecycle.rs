@@ -156,8 +156,8 @@ pub(super) async fn our_upgrade_and_reinstall_keep_addresses(cluster: &Cluster) 
             "the speakers are of version {found:?} after {file}"
         );
         answers(cluster, held).await?;
-        let changes = prober.stop()?.changes();
-        ensure!(changes.len() == 1, "{held} moved at {file}: {changes:?}");
+        let answerers = prober.stop()?.answerers();
+        ensure!(answerers.len() == 1, "{held} moved at {file}: {answerers:?}");
     }
 
     cluster.delete_workloads().await?;

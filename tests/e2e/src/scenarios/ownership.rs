@@ -41,8 +41,8 @@ pub(super) fn print(what: &str, report: &Report) {
 /// Requires that one MAC answered, whoever it was that did.
 pub(super) fn ensure_no_move(what: &str, report: &Report) -> anyhow::Result<()> {
     print(what, report);
-    let changes = report.changes();
-    ensure!(changes.len() == 1, "{what}: the address moved: {changes:?}");
+    let answerers = report.answerers();
+    ensure!(answerers.len() == 1, "{what}: several answered: {answerers:?}");
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{bail, ensure};
+use anyhow::{Context as _, ensure};
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt as _;
 use kube::api::{DeleteParams, PostParams};
@@ -103,11 +103,10 @@ pub(super) async fn running_metallb_speaker_is_waited_for(cluster: &Cluster) -> 
     let owner = cluster.announced_from("web").await?;
     cluster.expect_answer_from(VIP, &owner).await?;
     let report = prober.stop()?;
-    let changes = report.changes();
-    let [(first, _)] = changes[..] else {
-        bail!("one node is to take over: {changes:?}");
-    };
-    let gap = first.saturating_sub(ended);
+    let answerers = report.answerers();
+    ensure!(answerers.len() == 1, "one node is to take over: {answerers:?}");
+    let first = report.answers.first().context("nobody answered")?;
+    let gap = first.at.saturating_sub(ended);
     println!(
         "  answered {} ms after MetalLB's speaker was gone",
         gap.as_millis()

@@ -1,6 +1,6 @@
 //! What a prober saw, and what follows from it. Pure.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ pub enum Kind {
 pub struct Answer {
     /// Since the prober started.
     pub at: Duration,
-    /// Which question was the last before it, counted from 1.
+    /// Which question it is to, counted from 1; for IPv6, which was the last before it.
     pub question: usize,
     /// Who has the address, by this answer.
     pub mac: MacAddr,
@@ -70,15 +70,40 @@ impl Report {
         }
     }
 
-    /// Each change of the answering MAC address: when, and to whom; the first answer is the first change.
+    /// Everybody who answered, in the order of their last answers.
+    pub fn answerers(&self) -> Vec<MacAddr> {
+        let mut found = Vec::new();
+        for answer in self.answers.iter().rev() {
+            if !found.contains(&answer.mac) {
+                found.push(answer.mac);
+            }
+        }
+        found.reverse();
+        found
+    }
+
+    /// Each change of the answering MAC address from one question to the next: when, and to whom; the first answer is the
+    /// first change. While one hands over to another both may answer a question: it is the former's. Two that answer every
+    /// question are no change: see [`Self::answerers`].
     pub fn changes(&self) -> Vec<(Duration, MacAddr)> {
         let mut changes: Vec<(Duration, MacAddr)> = Vec::new();
-        for answer in &self.answers {
-            if changes.last().is_none_or(|(_, mac)| *mac != answer.mac) {
-                changes.push((answer.at, answer.mac));
+        for answers in self.by_question().values() {
+            let latest = changes.last().map(|(_, mac)| *mac);
+            let same = answers.iter().any(|answer| Some(answer.mac) == latest);
+            if let Some(first) = answers.first().filter(|_| !same) {
+                changes.push((first.at, first.mac));
             }
         }
         changes
+    }
+
+    /// The answers to each question that has one, in order.
+    fn by_question(&self) -> BTreeMap<usize, Vec<&Answer>> {
+        let mut questions: BTreeMap<usize, Vec<&Answer>> = BTreeMap::new();
+        for answer in &self.answers {
+            questions.entry(answer.question).or_default().push(answer);
+        }
+        questions
     }
 
     /// Times without an answer longer than `least`, as (start, end) since the start; those before the first answer and
@@ -105,11 +130,11 @@ impl Report {
     /// How long two or more answered at once: the number of questions to which different MAC addresses answered, times
     /// the period.
     pub fn two_answerers(&self) -> Duration {
-        let mut answerers: BTreeMap<usize, BTreeSet<MacAddr>> = BTreeMap::new();
-        for answer in &self.answers {
-            answerers.entry(answer.question).or_default().insert(answer.mac);
-        }
-        let doubled = answerers.values().filter(|macs| macs.len() > 1).count();
+        let doubled = self
+            .by_question()
+            .into_values()
+            .filter(|answers| is_by_several(answers));
+        let doubled = doubled.count();
         self.period * u32::try_from(doubled).unwrap_or(u32::MAX)
     }
 
@@ -131,6 +156,10 @@ impl Report {
     }
 }
 
+fn is_by_several(answers: &[&Answer]) -> bool {
+    answers.iter().any(|answer| answer.mac != answers[0].mac)
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
@@ -145,6 +174,21 @@ impl fmt::Display for Report {
         )?;
         for (at, mac) in self.changes() {
             writeln!(f, "{at:>12.1?} answered by {mac}")?;
+        }
+        for (question, answers) in self
+            .by_question()
+            .iter()
+            .filter(|(_, answers)| is_by_several(answers))
+        {
+            write!(
+                f,
+                "question {question} of {:.1?} answered",
+                self.asked[question - 1]
+            )?;
+            for Answer { at, mac, .. } in answers {
+                write!(f, ", at {at:.1?} by {mac}")?;
+            }
+            writeln!(f)?;
         }
         for Announcement { at, kind, mac } in &self.announcements {
             writeln!(f, "{at:>12.1?} {kind:?} from {mac}")?;

@@ -48,3 +48,28 @@ fn advertisements_are_told_apart() {
     assert_eq!(read(&unsolicited, VIP6.into()), Some((Kind::Unsolicited, OWNER)));
     assert_eq!(read(&[0; 60], VIP6.into()), None);
 }
+
+#[test]
+fn an_answer_names_its_question() {
+    let askers = Askers::of_next();
+    let answer = |asker| arp::Repr::request(ASKER, asker, VIP).answer(OWNER).emit();
+    for last in [1, 2, 300, 1_000] {
+        assert_eq!(askers.question_of(&answer(askers.of(last)), last), Some(last));
+    }
+    assert_eq!(
+        askers.question_of(&answer(askers.of(90)), 300),
+        Some(90),
+        "it is late"
+    );
+    assert_eq!(
+        askers.question_of(&answer(askers.of(3)), 2),
+        None,
+        "nobody has asked that"
+    );
+    let other = Askers::of_next().of(300);
+    assert_eq!(
+        askers.question_of(&answer(other), 300),
+        None,
+        "another prober has"
+    );
+}

@@ -1,35 +1,18 @@
 //! What follows from a prober's report. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use cortenlb_lab::probe::Report;
-use cortenlb_wire::mac::MacAddr;
 
 use super::scene::Owners;
 use crate::bench::milliseconds;
 
-/// The questions that nobody answered.
-///
-/// A station answers each question once, in the order in which they came, and while it is busy some of them at once: seen
-/// from the end, an answer is to the latest question before it that the station has not answered otherwise. The last
-/// question may still be under way when the prober stops.
+/// The questions that nobody answered. The last one may still be under way when the prober stops.
 pub(super) fn lost(report: &Report) -> usize {
-    let mut is_answered = vec![false; report.asked.len()];
-    let mut earliest: BTreeMap<MacAddr, usize> = BTreeMap::new();
-    for answer in report.answers.iter().rev() {
-        let earliest = earliest.entry(answer.mac).or_insert(usize::MAX);
-        let question = answer.question.min(earliest.saturating_sub(1));
-        if let Some(index) = question.checked_sub(1) {
-            is_answered[index] = true;
-            *earliest = question;
-        }
-    }
-    let over = is_answered.len().saturating_sub(1);
-    is_answered[..over]
-        .iter()
-        .filter(|is_answered| !**is_answered)
-        .count()
+    let answered: BTreeSet<usize> = report.answers.iter().map(|answer| answer.question).collect();
+    let over = 1..report.asked.len();
+    over.filter(|question| !answered.contains(question)).count()
 }
 
 /// How often another station came to answer; two that answer in turns count each time.

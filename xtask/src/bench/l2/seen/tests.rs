@@ -7,7 +7,7 @@ use super::*;
 const A: &str = "02:00:00:00:00:01";
 const B: &str = "02:00:00:00:00:02";
 
-/// Five questions, one each 10 ms; answers as (the question before it, who).
+/// Five questions, one each 10 ms; answers as (its question, who).
 fn mk_report(answers: &[(usize, &str)]) -> Report {
     let period = Duration::from_millis(10);
     Report {
@@ -35,19 +35,25 @@ fn a_question_without_an_answer_is_lost_but_for_the_last() {
 }
 
 #[test]
-fn a_late_answer_is_an_answer() {
-    assert_eq!(lost(&mk_report(&[(1, A), (3, A), (3, A), (4, A), (5, A)])), 0);
+fn a_late_answer_is_an_answer_to_its_question() {
+    assert_eq!(lost(&mk_report(&[(1, A), (3, A), (2, A), (4, A), (5, A)])), 0);
+    assert_eq!(moves(&mk_report(&[(1, A), (3, B), (2, A), (4, B), (5, B)])), 1);
 }
 
 #[test]
-fn the_answer_of_another_station_replaces_none() {
-    assert_eq!(lost(&mk_report(&[(1, A), (3, A), (3, B), (4, B), (5, B)])), 1);
-    assert_eq!(moves(&mk_report(&[(1, A), (3, A), (3, B), (4, B), (5, B)])), 1);
+fn while_one_hands_over_to_another_both_may_answer() {
+    let handed_over = mk_report(&[(1, A), (2, B), (2, A), (3, B), (3, A), (4, B), (5, B)]);
+    assert_eq!((lost(&handed_over), moves(&handed_over)), (0, 1));
+    let back = mk_report(&[(1, A), (2, B), (3, A), (4, B), (5, B)]);
+    assert_eq!(moves(&back), 3);
 }
 
 #[test]
-fn a_busy_station_answers_several_questions_at_once() {
-    let late = [(1, A), (4, B), (5, B), (5, B), (5, B)];
-    assert_eq!(lost(&mk_report(&late)), 0);
-    assert_eq!(lost(&mk_report(&[(1, A), (4, B), (5, B), (5, B)])), 1);
+fn two_that_answer_every_question_are_two_answerers() {
+    let both: Vec<(usize, &str)> = (1..=5)
+        .flat_map(|question| [(question, A), (question, B)])
+        .collect();
+    let report = mk_report(&both);
+    assert_eq!((report.answerers().len(), moves(&report)), (2, 0));
+    assert_eq!(report.two_answerers(), 5 * report.period);
 }
