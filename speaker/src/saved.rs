@@ -169,7 +169,11 @@ fn plan(written: Written) -> Plan {
     let speakers = speakers
         .map(|(node, addresses)| (NodeId::of(&node), Speaker { node, addresses }))
         .collect();
-    Plan { speakers, groups }
+    Plan {
+        speakers,
+        groups,
+        is_held: false,
+    }
 }
 
 /// What an earlier process has left in this file; none in the first one of a pod.

@@ -140,6 +140,9 @@ pub enum Input<'a> {
     Forwards(bool),
     /// Give everything away, or (`false`) no longer.
     Drain(bool),
+    /// Another load balancer has just ended: what it answered for, which is handed in next, does not wait long for speakers
+    /// that are not there yet.
+    OtherEnded,
     /// This process is about to end, and to come back: the others stand in for it.
     Restarting,
     /// The time of [`Cluster::poll_timeout`] has come.
@@ -370,6 +373,7 @@ impl Cluster {
             }
             Input::Forwards(forwards) => self.life.forwards = forwards,
             Input::Drain(drain) => self.drain(now, drain),
+            Input::OtherEnded => self.duty.other_ended = Some(now),
             Input::Restarting => self.leave(now),
             Input::Timeout => self.tick(now),
         }

@@ -129,6 +129,7 @@ impl Index {
         Plan {
             speakers: self.speakers_of_plan(),
             groups,
+            is_held: self.world.rival().is_some(),
         }
     }
 

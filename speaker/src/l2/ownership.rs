@@ -40,6 +40,8 @@ pub struct Plan {
     pub speakers: BTreeMap<NodeId, Speaker>,
     /// By the lowest address of each group.
     pub groups: BTreeMap<IpAddr, Group>,
+    /// Whether another load balancer answers: there are no groups until it has ended.
+    pub is_held: bool,
 }
 
 /// A speaker of the cluster.
@@ -264,7 +266,10 @@ impl Ownership {
             self.forget_former();
             self.ask_macs = now;
         }
-        // Before the groups: it counts for who gets them.
+        // Before the groups: these count for who gets them.
+        if before.is_held && !self.plan.is_held {
+            self.handle(now, Input::OtherEnded);
+        }
         self.attach(now);
         self.set_addresses(now, Some(&before.groups));
         self.tell_groups(now, &before.groups);

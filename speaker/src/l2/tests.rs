@@ -114,6 +114,7 @@ fn plan(addresses: &[&str]) -> Plan {
     Plan {
         speakers: BTreeMap::from([(me, speaker)]),
         groups: BTreeMap::from([(lowest, group)]),
+        is_held: false,
     }
 }
 

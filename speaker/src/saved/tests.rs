@@ -38,6 +38,7 @@ fn mk_plan() -> Plan {
             (address("172.21.5.240"), group),
             (address("172.21.5.241"), nobodys),
         ]),
+        is_held: false,
     }
 }
 

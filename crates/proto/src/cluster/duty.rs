@@ -12,6 +12,8 @@ use super::{Cause, Role};
 #[derive(Debug, Default)]
 pub(super) struct Duty {
     pub(super) draining: bool,
+    /// Since when another load balancer no longer answers for what this one is to answer for.
+    pub(super) other_ended: Option<Instant>,
     pub(super) serving: BTreeMap<IpAddr, Role>,
     /// The segment is asked for these before they are served.
     pub(super) doubtful: BTreeMap<IpAddr, Question>,

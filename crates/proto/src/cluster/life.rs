@@ -288,6 +288,7 @@ impl Cluster {
             return;
         }
         self.life.since = now;
+        self.duty.other_ended = None;
         self.life.acknowledged = None;
         self.life.confirmed = false;
         self.members.expect_all(now);

@@ -37,6 +37,9 @@ const OVERDUE: Duration = Duration::from_secs(2);
 /// the first one that is there does not take them all.
 const GATHERING: Duration = Duration::from_secs(5);
 
+/// What another load balancer answered for until now waits for them no longer than this, since nobody answers meanwhile.
+const OTHER_ENDED: Duration = Duration::from_secs(1);
+
 /// A new group waits for so long if only some are known to lead there: the others may not have heard of it yet, and tell
 /// what leads to it when they do.
 const ATTACHING: Duration = Duration::from_millis(500);
@@ -195,8 +198,15 @@ impl Cluster {
         candidates.contains_key(&self.me())
     }
 
-    fn place_new(&mut self, now: Instant, group: IpAddr, candidates: &Candidates) {
+    /// Until when new groups wait for speakers that are not heard yet.
+    fn gathered(&self) -> Instant {
         let gathered = self.life.since + GATHERING;
+        let hurried = self.duty.other_ended.map(|since| since + OTHER_ENDED);
+        hurried.map_or(gathered, |hurried| gathered.min(hurried))
+    }
+
+    fn place_new(&mut self, now: Instant, group: IpAddr, candidates: &Candidates) {
+        let gathered = self.gathered();
         let (placer, me) = (self.members.placer(), self.me());
         if placer != Some(me) {
             // It may not have heard of the group, and then never will place it.

@@ -48,6 +48,7 @@ fn while_a_speaker_of_metallb_is_ready_there_is_nothing_to_announce_and_the_spea
         panic!("{effects:?}");
     };
     assert_eq!((plan.speakers.len(), plan.groups.len()), (1, 0));
+    assert!(plan.is_held);
     // It is Ready all the same: the pods are replaced one by one.
     assert!(index.is_settled());
     assert_eq!(

@@ -40,6 +40,7 @@ fn plan() -> Plan {
     Plan {
         speakers: (1..=3).map(|number| (id(number), speaker(number))).collect(),
         groups: BTreeMap::from([(vip(), group)]),
+        is_held: false,
     }
 }
 
@@ -310,4 +311,37 @@ fn a_datagram_of_a_later_version_is_counted() {
         _ => None,
     });
     assert_eq!(counted.collect::<Vec<_>>(), [Unreadable::Version(2)]);
+}
+
+#[test]
+fn what_another_load_balancer_answered_for_is_answered_for_before_all_speakers_are_there() {
+    let mut now = Instant(1_000_000_000);
+    let mut node = Ownership::new(now, id(1), 1, 1);
+    node.set_ports(now, ports(1, true));
+    let groups = BTreeMap::new();
+    let held = Plan {
+        groups,
+        is_held: true,
+        ..plan()
+    };
+    node.set_plan(now, held);
+    node.handle(now, Input::Forwards(true));
+    let mut answers_after = |plan: Option<Plan>, duration: Duration| {
+        if let Some(plan) = plan {
+            node.set_plan(now, plan);
+        }
+        let (end, mut answers) = (now + duration, false);
+        while now < end {
+            now = now + MILLISECOND;
+            node.tick(now);
+            while let Some(action) = node.poll_action() {
+                if let Action::Table(table) = action {
+                    answers = table.contains_key(&vip());
+                }
+            }
+        }
+        answers
+    };
+    assert!(!answers_after(None, Duration::from_secs(2)));
+    assert!(answers_after(Some(plan()), Duration::from_secs(2)));
 }

@@ -154,3 +154,37 @@ fn the_first_groups_behind_a_prefix_wait_until_the_others_have_told_that_they_le
     lan.run(SECOND);
     assert_eq!(count(&lan, 9), [3, 3, 3]);
 }
+
+/// Two of three nodes, since a second.
+fn mk_without_the_third() -> Lan {
+    let mut lan = Lan::new(3, 0);
+    lan.node(id(2)).is_on = false;
+    lan.run(SECOND);
+    lan
+}
+
+/// How long a new group waits for the node that is not there.
+fn wait_of(lan: &mut Lan, number: u8) -> Duration {
+    lan.add(group(number));
+    let since = lan.now;
+    while lan.answerers(group(number)).is_empty() {
+        lan.run(MILLISECOND);
+    }
+    lan.now - since
+}
+
+#[test]
+fn what_another_load_balancer_answered_for_waits_a_second_for_who_is_not_there() {
+    let mut lan = mk_without_the_third();
+    assert!(wait_of(&mut lan, 0) >= 4 * SECOND, "it waits for everybody");
+    let mut lan = mk_without_the_third();
+    for number in [0, 1] {
+        lan.input(id(number), Input::OtherEnded);
+    }
+    let waits = wait_of(&mut lan, 0);
+    assert!((SECOND..1500 * MILLISECOND).contains(&waits), "{waits:?}");
+    // That is over with a pause, after which all is gathered anew.
+    lan.now = lan.now + 20 * SECOND;
+    lan.run(SECOND);
+    assert!(wait_of(&mut lan, 1) >= 3 * SECOND, "it waits for everybody again");
+}
