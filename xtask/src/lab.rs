@@ -175,6 +175,7 @@ async fn up(name: String, nodes: u8, nics: NicsArg, bare: bool) -> anyhow::Resul
         nodes: nodes.into(),
         nics,
         product,
+        ..LabOptions::default()
     })
     .await?;
     println!(

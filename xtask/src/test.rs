@@ -66,6 +66,7 @@ impl Test {
             count.add("book", crate::book::build().map(drop));
         }
         if no_lab {
+            count.skipped.push(format!("{RIGHTS}: --no-lab"));
             count.skipped.extend(
                 scenarios
                     .iter()
@@ -100,6 +101,9 @@ fn product() -> anyhow::Result<cortenlb_e2e::Product> {
     Ok(cortenlb_e2e::Product { cli, ..product })
 }
 
+/// The comparison of what is granted with what was asked for.
+const RIGHTS: &str = "RBAC: nothing missing, nothing spare";
+
 async fn run_scenarios(
     scenarios: &[cortenlb_e2e::Scenario],
     filter: &str,
@@ -114,6 +118,18 @@ async fn run_scenarios(
         .iter()
         .map(|(name, why)| format!("scenario {name}: {why}"));
     count.failed.extend(failed);
+    // Only all scenarios together use every right.
+    if !filter.is_empty() {
+        return;
+    }
+    if summary.failed.is_empty() {
+        let rights = cortenlb_e2e::rights::check(&product.manifest, &summary.audits);
+        count.add(RIGHTS, rights);
+    } else {
+        count
+            .skipped
+            .push(format!("{RIGHTS}: a scenario failed, and may have used them"));
+    }
 }
 
 impl Count {

@@ -6,6 +6,7 @@
 //! | [`objects`] | builders of the objects that scenarios create |
 //! | [`observer`] | watches all Services through a fault, and judges every event |
 //! | [`reference`] | the story that CortenLB exists for, as a demonstration and as a scenario |
+//! | [`rights`] | the roles of the manifest against what the product asked of the API server |
 //! | [`runner`] | the order, the clean-up between scenarios, the count |
 //! | `scenarios` | the scenarios, by area |
 //!
@@ -17,6 +18,7 @@ pub mod cluster;
 pub mod objects;
 pub mod observer;
 pub mod reference;
+pub mod rights;
 pub mod runner;
 mod scenarios;
 

@@ -1,14 +1,16 @@
 //! Runs scenarios one after another on labs that they share, and counts.
 
 use std::collections::VecDeque;
+use std::fs;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use cortenlb_lab::{Lab, LabOptions, Nics};
 use futures::future::BoxFuture;
 
-use crate::Product;
 use crate::cluster::Cluster;
+use crate::{Product, rights};
 
 /// One scenario: what a user does, and what must then hold.
 pub struct Scenario {
@@ -62,6 +64,8 @@ pub struct Summary {
     pub passed: usize,
     /// The scenarios that did not, with the reason.
     pub failed: Vec<(&'static str, String)>,
+    /// What the product asked of the API server of each lab, for [`rights::check`]. All of it only if nothing failed.
+    pub audits: Vec<PathBuf>,
 }
 
 /// The longest that one scenario may take: the slowest waits for Kubernetes to give up a dead node, several times.
@@ -116,9 +120,24 @@ async fn visit(
         name: lab.to_owned(),
         nodes,
         nics,
+        audited: rights::ACCOUNTS.map(str::to_owned).into(),
         ..LabOptions::default()
     };
     let cluster = Cluster::up_as(options, product.clone()).await?;
+    run_stages(&cluster, planned, summary).await?;
+    match keep_audit(&cluster) {
+        Ok(log) => summary.audits.push(log),
+        Err(error) => summary.failed.push(("audit log", format!("{error:#}"))),
+    }
+    Ok(())
+}
+
+/// Runs what is planned, and installs the product where a stage has it. After an error `planned` holds what has not run.
+async fn run_stages(
+    cluster: &Cluster,
+    planned: &mut VecDeque<&Scenario>,
+    summary: &mut Summary,
+) -> anyhow::Result<()> {
     let mut stage = Stage::Bare;
     while let Some(scenario) = planned.front() {
         if scenario.stage != stage {
@@ -128,10 +147,22 @@ async fn visit(
             }
             stage = scenario.stage;
         }
-        run_one(&cluster, scenario, summary).await;
+        run_one(cluster, scenario, summary).await;
         planned.pop_front();
     }
     Ok(())
+}
+
+/// Saves the audit log from the end of its lab.
+fn keep_audit(cluster: &Cluster) -> anyhow::Result<PathBuf> {
+    let folder = &cluster.product.artefacts;
+    fs::create_dir_all(folder).with_context(|| format!("creating {}", folder.display()))?;
+    let (log, kept) = (
+        cluster.lab.audit_log(),
+        folder.join(format!("audit-{}.log", cluster.lab.name())),
+    );
+    fs::copy(&log, &kept).with_context(|| format!("copying {} to {}", log.display(), kept.display()))?;
+    Ok(kept)
 }
 
 async fn run_one(cluster: &Cluster, scenario: &Scenario, summary: &mut Summary) {

@@ -18,6 +18,7 @@ pub(crate) async fn choose(
     name: LabName,
     nodes: u8,
     nics: Nics,
+    audited: Vec<String>,
 ) -> Result<Plan, LabError> {
     if folder.path().exists() {
         teardown::remove(root, &name).await?;
@@ -35,6 +36,7 @@ pub(crate) async fn choose(
             nodes,
             nics,
             access,
+            audited: audited.clone(),
         };
         if is_free(&plan).await? {
             folder.remember(&plan)?;

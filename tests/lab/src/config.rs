@@ -1,5 +1,7 @@
 //! Configuration files and command lines of the lab's servers. Pure: a plan and a folder in, text out.
 
+use std::path::PathBuf;
+
 use serde_json::json;
 
 use crate::folder::LabFolder;
@@ -8,6 +10,9 @@ use crate::servers::PAUSE_IMAGE;
 
 /// Where Debian's containernetworking-plugins puts its programs.
 pub(crate) const CNI_PLUGINS: &str = "/usr/lib/cni";
+
+/// The name of the log of what users ask for.
+pub(crate) const AUDIT: &str = "cp-audit";
 
 /// The folder of one node.
 pub(crate) fn node_folder(folder: &LabFolder, node: Host) -> String {
@@ -30,7 +35,7 @@ pub(crate) fn etcd(folder: &LabFolder) -> Vec<String> {
 
 pub(crate) fn apiserver(plan: &Plan, folder: &LabFolder) -> Vec<String> {
     let pki = |file: &str| folder.pki(file).display().to_string();
-    words(&[
+    let words = words(&[
         "kube-apiserver",
         "--etcd-servers=http://127.0.0.1:2379",
         &format!(
@@ -54,7 +59,38 @@ pub(crate) fn apiserver(plan: &Plan, folder: &LabFolder) -> Vec<String> {
         "--allow-privileged=true",
         "--max-requests-inflight=2000",
         "--max-mutating-requests-inflight=1000",
+    ]);
+    words.into_iter().chain(audit(plan, folder)).collect()
+}
+
+/// The API server's flags for [`audit_policy`]; none if nobody is audited.
+fn audit(plan: &Plan, folder: &LabFolder) -> Vec<String> {
+    if plan.audited.is_empty() {
+        return Vec::new();
+    }
+    words(&[
+        &format!("--audit-policy-file={}", audit_policy_file(folder).display()),
+        &format!("--audit-log-path={}", folder.log(AUDIT).display()),
+        // One file, in megabytes: what is moved aside would be missed, and 0 is 100.
+        "--audit-log-maxsize=1000000",
     ])
+}
+
+/// Where [`audit_policy`] is to be.
+pub(crate) fn audit_policy_file(folder: &LabFolder) -> PathBuf {
+    folder.join("cp/audit-policy.json")
+}
+
+/// Who asked for what, and whether it was allowed: once when it is answered, for a watch also when it begins, since the
+/// server may be killed before it ends.
+pub(crate) fn audit_policy(plan: &Plan) -> String {
+    let policy = json!({
+        "apiVersion": "audit.k8s.io/v1",
+        "kind": "Policy",
+        "omitStages": ["RequestReceived"],
+        "rules": [{ "level": "Metadata", "users": plan.audited }, { "level": "None" }],
+    });
+    format!("{policy:#}\n")
 }
 
 pub(crate) fn controller_manager(folder: &LabFolder) -> Vec<String> {

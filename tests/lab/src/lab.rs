@@ -16,7 +16,7 @@ use crate::plan::{Host, LabName, MAX_NODES, NameError, Nics, Plan};
 use crate::process::{Server, without_proxies};
 use crate::servers::{Servers, require_room};
 use crate::start::Start;
-use crate::{access, network, pki, progress, start, teardown};
+use crate::{access, config, network, pki, progress, start, teardown};
 
 /// Room that a running lab takes: images on five nodes, etcd and logs.
 const LAB_BYTES: u64 = 2 << 30;
@@ -35,6 +35,9 @@ pub struct LabOptions {
     pub nics: Nics,
     /// CortenLB, to install once the nodes are Ready; `None` leaves the cluster bare.
     pub product: Option<Product>,
+    /// The users whose requests the API server writes down, see [`Lab::audit_log`]; nobody's by default. A lab that runs
+    /// already goes on as it was started.
+    pub audited: Vec<String>,
 }
 
 impl Default for LabOptions {
@@ -44,6 +47,7 @@ impl Default for LabOptions {
             nodes: 3,
             nics: Nics::One,
             product: None,
+            audited: Vec::new(),
         }
     }
 }
@@ -80,6 +84,7 @@ impl Lab {
             nodes,
             nics,
             product,
+            audited,
         } = options;
         let name: LabName = name.parse()?;
         let count = u8::try_from(nodes)
@@ -112,7 +117,7 @@ impl Lab {
         }
         let begin = Instant::now();
         progress::say(&format!("{name}: starting {nodes} node(s)"));
-        let plan = access::choose(&root, &folder, name, nodes, nics).await?;
+        let plan = access::choose(&root, &folder, name, nodes, nics, audited).await?;
         pki::create(&plan, &folder)?;
         network::create(&plan).await?;
         Start {
@@ -210,6 +215,12 @@ impl Lab {
     /// The kubeconfig of an administrator on this machine.
     pub fn kubeconfig(&self) -> PathBuf {
         self.folder.kubeconfig("admin")
+    }
+
+    /// What the users of [`LabOptions::audited`] ask of the API server, from its first start on: lines of JSON, each an
+    /// `Event` of `audit.k8s.io/v1` at level Metadata. Not there if nobody is audited.
+    pub fn audit_log(&self) -> PathBuf {
+        self.folder.log(config::AUDIT)
     }
 
     /// A client with all rights.

@@ -175,6 +175,9 @@ pub(crate) struct Plan {
     pub(crate) nics: Nics,
     /// Which of the point-to-point networks 10.213.x.0/30 leads from the machine to the control plane.
     pub(crate) access: u8,
+    /// The users whose requests the API server writes down.
+    #[serde(default)]
+    pub(crate) audited: Vec<String>,
 }
 
 impl Plan {
@@ -255,6 +258,7 @@ impl Plan {
             nodes: MAX_NODES as u8,
             nics: Nics::One,
             access: 0,
+            audited: Vec::new(),
         };
         let hosts = widest.hosts().into_iter().map(|host| widest.namespace(host));
         hosts.chain([widest.lan()]).collect()

@@ -61,6 +61,13 @@ impl Start<'_> {
     /// etcd and the API server, until it answers that it is ready.
     async fn api(&self) -> Result<kube::Client, LabError> {
         let etcd = self.server(Host::ControlPlane, "kubernetes", &config::etcd(self.folder))?;
+        if !self.plan.audited.is_empty() {
+            // Rules without users would be for everybody.
+            write(
+                &config::audit_policy_file(self.folder),
+                &config::audit_policy(self.plan),
+            )?;
+        }
         let client = self.api_server().await?;
         etcd.check()?;
         Ok(client)

@@ -70,7 +70,7 @@ pub(super) async fn run(name: &str, mut plan: Plan) -> anyhow::Result<()> {
         name: name.to_owned(),
         nodes,
         nics,
-        product: None,
+        ..LabOptions::default()
     };
     if plan.wants_segment() {
         let measure = async |cluster: &Cluster| segment(cluster, plan).await;

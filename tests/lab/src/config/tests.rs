@@ -8,6 +8,7 @@ fn plan(nics: Nics) -> (Plan, LabFolder) {
         nodes: 3,
         nics,
         access: 0,
+        audited: Vec::new(),
     };
     let folder = Root::at("/labs".into()).lab(&plan.name);
     (plan, folder)
@@ -59,4 +60,23 @@ fn pods_get_an_address_of_each_family() {
 fn the_dns_binds_the_address_that_its_endpoint_names() {
     let (plan, folder) = plan(Nics::Two);
     assert!(corefile(&plan, &folder).contains("bind 172.21.6.10\n"));
+}
+
+#[test]
+fn the_api_server_writes_down_what_audited_users_ask_for() {
+    let (mut plan, folder) = plan(Nics::One);
+    let flags = |plan: &Plan| {
+        let words = apiserver(plan, &folder);
+        words
+            .into_iter()
+            .filter(|word| word.starts_with("--audit-"))
+            .count()
+    };
+    assert_eq!(flags(&plan), 0);
+    plan.audited = vec!["system:serviceaccount:a:b".to_owned()];
+    assert_eq!(flags(&plan), 3);
+    assert!(apiserver(&plan, &folder).contains(&"--audit-log-maxsize=1000000".to_owned()));
+    let policy: serde_json::Value = serde_json::from_str(&audit_policy(&plan)).unwrap();
+    assert_eq!(policy["rules"][0]["users"][0], "system:serviceaccount:a:b");
+    assert_eq!(policy["rules"][1]["level"], "None");
 }

@@ -7,6 +7,7 @@ fn plan(nics: Nics) -> Plan {
         nodes: 2,
         nics,
         access: 3,
+        audited: Vec::new(),
     }
 }
 

@@ -6,6 +6,7 @@ fn plan(name: &str, nodes: u8, nics: Nics) -> Plan {
         nodes,
         nics,
         access: 7,
+        audited: Vec::new(),
     }
 }
 
