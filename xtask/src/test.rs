@@ -56,7 +56,7 @@ impl Test {
             section("Checks");
             crate::check::run(&mut |check, outcome| count.add(&format!("check {check}"), outcome));
             section("Unit and property tests");
-            if let Err(error) = crate::monitoring::fetch() {
+            if let Err(error) = crate::monitoring::fetch().await {
                 count
                     .skipped
                     .push(format!("promtool's tests of the alerts: {error:#}"));

@@ -6,6 +6,7 @@ pub mod kill;
 pub mod manifest;
 pub mod metallb;
 pub mod objects;
+pub mod prometheus;
 pub mod scrape;
 pub mod segment;
 pub mod wait;

@@ -5,6 +5,7 @@ mod announce;
 mod cli;
 mod conflict;
 mod contention;
+mod dashboard;
 mod faults;
 mod gateway;
 mod guide;
@@ -75,6 +76,11 @@ pub fn all() -> Vec<Scenario> {
         scenario!(Installed, lifecycle::applied_again_changes_no_address),
         scenario!(Installed, lifecycle::our_upgrade_and_reinstall_keep_addresses),
         scenario!(Installed, metrics::metrics_are_for_those_who_may),
+        scenario!(
+            Installed,
+            dashboard::dashboard_has_data,
+            after dashboard::prepare
+        ),
         scenario!(Installed, contention::same_address_in_one_instant),
         scenario!(Installed, contention::garbage_in_annotations),
         scenario!(Installed, contention::status_written_by_somebody_else),

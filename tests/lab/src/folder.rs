@@ -69,6 +69,11 @@ impl Root {
         self.0.join("servers")
     }
 
+    /// Where a Debian package is unpacked.
+    pub(crate) fn package(&self, name: &str) -> PathBuf {
+        self.0.join("packages").join(name)
+    }
+
     pub(crate) fn helm(&self) -> PathBuf {
         self.0.join("helm")
     }

@@ -13,6 +13,7 @@
 //! | `pki` | certificates and kubeconfigs |
 //! | `servers` | building and caching the programs of tests/servers |
 //! | `helm` | Helm, without a cluster and against a lab; MetalLB's chart and manifest |
+//! | `package` | programs of Debian packages that are not to be installed |
 //! | `process` | detached servers, pid files, signals |
 //! | `start`, `teardown` | the order in which servers start; the end of everything |
 //! | [`probe`] | who answers for an address on the segment, and when |
@@ -36,6 +37,7 @@ mod host;
 pub mod image;
 mod lab;
 mod network;
+mod package;
 mod pki;
 mod plan;
 pub mod probe;
@@ -55,6 +57,7 @@ pub use folder::FileError;
 pub use helm::{Helm, metallb_chart, metallb_manifest};
 pub use host::{HostError, require_packages};
 pub use lab::{Lab, LabOptions, Product};
+pub use package::{find_unpacked, unpacked};
 pub use pki::PkiError;
 pub use plan::{MAX_NODES, NameError, Nics};
 pub use process::ServerError;

@@ -1,5 +1,6 @@
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::process::Command;
 
 use serde_json::{Value, json};
 
@@ -139,7 +140,7 @@ fn each_alert_is_tested() {
 
 #[test]
 fn promtool_accepts_the_alerts_and_they_go_off_as_they_are_to() {
-    let Some(promtool) = program("promtool") else {
+    let Some(promtool) = promtool() else {
         eprintln!("SKIPPED: there is no promtool; `cargo xtask test` fetches it");
         return;
     };

@@ -10,7 +10,7 @@ use super::Cluster;
 use crate::objects::NAMESPACE;
 
 /// The port of the metrics in our manifest.
-const METRICS_PORT: u16 = 9120;
+pub(super) const METRICS_PORT: u16 = 9120;
 
 /// Who may have the metrics.
 const READER: &str = "metrics-reader";

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use cortenlb_netio::packet::PacketSocket;
 use cortenlb_wire::ethernet::EtherType;
-use cortenlb_wire::filter;
+use cortenlb_wire::{arp, filter};
 
 use super::{Thread, TrafficError, failure, inside, joined};
 use crate::error::LabError;
@@ -30,6 +30,19 @@ pub enum Parcel {
         /// Its payload.
         bytes: Vec<u8>,
     },
+}
+
+impl Parcel {
+    /// The frame in which a host says to all that it has an address (RFC 5227, section 2.3).
+    ///
+    /// # Errors
+    /// There is no such host.
+    pub fn claim(lab: &Lab, host: &str, address: Ipv4Addr) -> Result<Self, LabError> {
+        let mac = lab.plan.host(host)?.mac(Segment::Vip).parse();
+        let mac = mac.expect("the plan writes MAC addresses as they are read");
+        let [request, _] = arp::Repr::gratuitous(mac, address);
+        Ok(Self::Frame(request.emit()))
+    }
 }
 
 /// What became of the parcels.
