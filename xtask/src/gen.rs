@@ -6,7 +6,7 @@ mod kinds;
 mod manifests;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
 use clap::Args;
@@ -33,6 +33,9 @@ const HEADER: &str = "# Made by `cargo xtask gen`: change the Rust it is made fr
 
 /// The manifest of a whole install.
 pub(crate) const MANIFEST: &str = "deploy/manifests/cortenlb.yaml";
+
+/// What kustomize takes the manifest by.
+const KUSTOMIZATION: &str = "deploy/manifests/kustomization.yaml";
 
 /// The Helm chart.
 pub(crate) const CHART: &str = "deploy/chart";
@@ -125,9 +128,20 @@ fn files(image: &str) -> anyhow::Result<BTreeMap<PathBuf, String>> {
     let rest = parts.iter().flat_map(|(_, documents)| documents);
     let documents: Vec<&Value> = [&namespace].into_iter().chain(&definitions).chain(rest).collect();
     files.insert(PathBuf::from(MANIFEST), yaml(&documents)?);
+    files.insert(PathBuf::from(KUSTOMIZATION), yaml(&[&kustomization()])?);
     files.extend(chart::files(image, &definitions)?);
     files.insert(PathBuf::from(kinds::PAGE), kinds::page(&definitions));
     Ok(files)
+}
+
+/// The base of all that is made of the manifest by kustomize.
+fn kustomization() -> Value {
+    let manifest = Path::new(MANIFEST).file_name().expect("the manifest is a file");
+    json!({
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "resources": [manifest.to_string_lossy()],
+    })
 }
 
 /// An object as JSON, its numbers as Kubernetes writes them: k8s-openapi has floats where OpenAPI says "number".

@@ -13,6 +13,7 @@
 //! | `pki` | certificates and kubeconfigs |
 //! | `servers` | building and caching the programs of tests/servers |
 //! | `helm` | Helm, without a cluster and against a lab; MetalLB's chart and manifest |
+//! | `kubectl` | kubectl without a cluster |
 //! | `package` | programs of Debian packages that are not to be installed |
 //! | `process` | detached servers, pid files, signals |
 //! | `start`, `teardown` | the order in which servers start; the end of everything |
@@ -35,6 +36,7 @@ mod folder;
 mod helm;
 mod host;
 pub mod image;
+mod kubectl;
 mod lab;
 mod network;
 mod package;
@@ -56,6 +58,7 @@ pub use error::LabError;
 pub use folder::FileError;
 pub use helm::{Helm, metallb_chart, metallb_manifest};
 pub use host::{HostError, require_packages};
+pub use kubectl::Kubectl;
 pub use lab::{Lab, LabOptions, Product};
 pub use package::{find_unpacked, unpacked};
 pub use pki::PkiError;

@@ -78,16 +78,19 @@ struct Module {
     programs: &'static [&'static str],
 }
 
+/// All of Kubernetes as one program, kubectl among it.
+const KUBERNETES: Module = Module {
+    folder: "kubernetes",
+    flags: &[
+        "-ldflags=-s -w -X k8s.io/component-base/version.gitVersion=v1.36.3 \
+         -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=36",
+    ],
+    packages: &["."],
+    programs: &["kubernetes"],
+};
+
 const MODULES: [Module; 5] = [
-    Module {
-        folder: "kubernetes",
-        flags: &[
-            "-ldflags=-s -w -X k8s.io/component-base/version.gitVersion=v1.36.3 \
-             -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=36",
-        ],
-        packages: &["."],
-        programs: &["kubernetes"],
-    },
+    KUBERNETES,
     Module {
         folder: "containerd",
         flags: &["-ldflags=-s -w", "-tags=no_btrfs,no_devmapper,no_zfs"],
@@ -135,6 +138,12 @@ const HELM: Module = Module {
 pub(crate) async fn helm(root: &Root) -> Result<PathBuf, BuildError> {
     let _lock = root.lock_servers().await?;
     Ok(HELM.ensure(root).await?.join("helm"))
+}
+
+/// Finds Kubernetes's program in the cache, or builds it.
+pub(crate) async fn kubernetes(root: &Root) -> Result<PathBuf, BuildError> {
+    let _lock = root.lock_servers().await?;
+    Ok(KUBERNETES.ensure(root).await?.join("kubernetes"))
 }
 
 /// The programs, and the images made of some of them.
