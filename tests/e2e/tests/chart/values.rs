@@ -83,6 +83,8 @@ fn flags() {
             SPEAKER,
             "--ignore-exclude-lb=true",
         ),
+        ("speaker.rebalance=true", SPEAKER, "--rebalance=true"),
+        ("speaker.drainCordoned=true", SPEAKER, "--drain-cordoned=true"),
         (
             "speaker.gratuitousARPInterval=0",
             SPEAKER,
