@@ -30,7 +30,7 @@ use self::{
     answers::{Answers, Key},
     review::Failure,
 };
-use crate::{logs::chain, metrics::PATH};
+use crate::logs::chain;
 
 /// Questions to the API server at one time, so that whoever guesses tokens cannot flood it.
 const REVIEWS: usize = 4;
@@ -40,9 +40,6 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Tokens of ServiceAccounts have some 1,200 bytes.
 const LONGEST_TOKEN: usize = 16 * 1024;
-
-/// The ClusterRole of our manifests that allows [`PATH`].
-const READER: &str = "metallb-system:metrics-reader";
 
 /// How a user's name begins that is a ServiceAccount: its namespace and its name follow (Kubernetes API).
 const ACCOUNT: &str = "system:serviceaccount:";
@@ -121,18 +118,11 @@ fn forbidden(user: &str, Asked { verb, path }: Asked<'_>) -> String {
         Some((namespace, name)) => format!("--serviceaccount={namespace}:{name}"),
         None => format!("--user={user}"),
     };
-    let mut text = format!(
-        "{user} may not {verb} the nonResourceURL {path}: a ClusterRole has to allow it. For example:\n"
-    );
-    let role = if path == PATH && verb == "get" {
-        READER
-    } else {
-        text +=
-            &format!("kubectl create clusterrole cortenlb-reader --verb={verb} --non-resource-url={path}\n");
-        "cortenlb-reader"
-    };
-    text += &format!("kubectl create clusterrolebinding cortenlb-reader --clusterrole={role} {subject}\n");
-    text
+    format!(
+        "{user} may not {verb} the nonResourceURL {path}: a ClusterRole has to allow it. For example:\n\
+         kubectl create clusterrole cortenlb-reader --verb={verb} --non-resource-url={path}\n\
+         kubectl create clusterrolebinding cortenlb-reader --clusterrole=cortenlb-reader {subject}\n"
+    )
 }
 
 /// Asks, and remembers the answers.

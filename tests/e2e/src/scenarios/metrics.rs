@@ -43,11 +43,16 @@ pub(super) async fn metrics_are_for_those_who_may(cluster: &Cluster) -> anyhow::
 
 /// Does what the refusal says, and scrapes.
 async fn as_advised(cluster: &Cluster, advice: &str, token: &str) -> anyhow::Result<()> {
-    let command = advice.lines().find_map(|line| line.strip_prefix("kubectl "));
-    let command = command.with_context(|| format!("no command in {advice:?}"))?;
-    println!("  kubectl {command}");
-    let words: Vec<&str> = command.split(' ').collect();
-    cluster.kubectl(&words).await?;
+    let commands: Vec<&str> = advice
+        .lines()
+        .filter_map(|line| line.strip_prefix("kubectl "))
+        .collect();
+    ensure!(!commands.is_empty(), "no command in {advice:?}");
+    for command in commands {
+        println!("  kubectl {command}");
+        let words: Vec<&str> = command.split(' ').collect();
+        cluster.kubectl(&words).await?;
+    }
     let pods = cluster.pods("speaker").await?;
     let (node, address) = place_of(pods.first().context("no speaker")?)?;
     // A refusal is remembered for some seconds.
@@ -58,7 +63,7 @@ async fn as_advised(cluster: &Cluster, advice: &str, token: &str) -> anyhow::Res
     });
     let granted = granted.await;
     cluster
-        .kubectl(&["delete", "clusterrolebinding", "cortenlb-reader"])
+        .kubectl(&["delete", "clusterrole,clusterrolebinding", "cortenlb-reader"])
         .await?;
     granted
 }
