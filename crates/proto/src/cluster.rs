@@ -88,6 +88,14 @@ pub enum Input<'a> {
         /// The nodes that can answer for it. Empty: nobody can.
         candidates: Option<Candidates>,
     },
+    /// Who may be found to be a candidate of a group besides those who are, and these too: before its candidates. A new group
+    /// waits for all of them, and is given to candidates alone. None, or without it: all candidates are known.
+    Prospects {
+        /// Which group.
+        group: IpAddr,
+        /// The nodes.
+        prospects: Option<Candidates>,
+    },
     /// The lowest address of a group is another one than before: to be handed in after its new addresses, and before its
     /// candidates under the new name, and before the old name is gone.
     Renamed {
@@ -354,6 +362,7 @@ impl Cluster {
                 self.members_changed(now);
             }
             Input::Group { group, candidates } => self.set_candidates(now, group, candidates),
+            Input::Prospects { group, prospects } => self.duty.set_prospects(group, prospects),
             Input::Renamed { group, former } => self.renamed(now, group, former),
             Input::Addresses {
                 group,

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use cortenlb_core::time::Instant;
 use cortenlb_wire::member::NodeId;
 
-use super::{Cause, Role};
+use super::{Candidates, Cause, Role};
 
 /// What this node does, and what it will have to look at.
 #[derive(Debug, Default)]
@@ -23,6 +23,8 @@ pub(super) struct Duty {
     pub(super) handing: BTreeMap<IpAddr, Handing>,
     /// Their owners cannot answer for them, and do not seem to know.
     pub(super) overdue: BTreeMap<IpAddr, Instant>,
+    /// Who is a candidate of these groups, or may be found to be one.
+    pub(super) prospects: BTreeMap<IpAddr, Candidates>,
     /// Until when these new groups wait for others to tell how they are attached.
     pub(super) unplaced: BTreeMap<IpAddr, Instant>,
     /// Since when these groups are known and have no owner.
@@ -86,8 +88,16 @@ impl Duty {
         first.into_iter().chain(self.all).min()
     }
 
+    pub(super) fn set_prospects(&mut self, group: IpAddr, prospects: Option<Candidates>) {
+        match prospects {
+            Some(prospects) => drop(self.prospects.insert(group, prospects)),
+            None => drop(self.prospects.remove(&group)),
+        }
+    }
+
     /// There is no such group any more.
     pub(super) fn forget(&mut self, group: IpAddr) {
+        self.prospects.remove(&group);
         self.unplaced.remove(&group);
         self.unowned.remove(&group);
         self.astray.remove(&group);

@@ -59,11 +59,12 @@ impl Cluster {
         [first, others.min_by_key(rank).map(|(id, _)| id)]
     }
 
-    /// Whether it is in doubt which of those that are Up lead to a group: some are known to, and others are not.
-    pub(super) fn is_divided(&self, group: IpAddr, candidates: &Candidates) -> bool {
+    /// Whether it is in doubt which of those that are Up lead to a group: some are known to, and others are not, or are no
+    /// candidates yet.
+    pub(super) fn is_divided(&self, group: IpAddr, prospects: &Candidates, candidates: &Candidates) -> bool {
         let mut leads = self
-            .able(group, candidates, None)
-            .map(|(id, _)| self.leads_to(group, id));
+            .able(group, prospects, None)
+            .map(|(id, _)| candidates.contains_key(&id) && self.leads_to(group, id));
         leads
             .next()
             .is_some_and(|first| leads.any(|other| other != first))

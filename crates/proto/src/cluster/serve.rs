@@ -220,7 +220,8 @@ impl Cluster {
                 return;
             }
         }
-        let missing = candidates
+        let prospects = self.duty.prospects.get(&group).unwrap_or(candidates).clone();
+        let missing = prospects
             .keys()
             .any(|id| matches!(self.members.phase(*id), None | Some(Phase::Joining)));
         if missing && now < gathered {
@@ -229,7 +230,7 @@ impl Cluster {
         if let Some(until) = self.hesitates_until() {
             return self.duty.due(until, group);
         }
-        if self.is_divided(group, candidates) {
+        if self.is_divided(group, &prospects, candidates) {
             let until = *self.duty.unplaced.entry(group).or_insert(now + ATTACHING);
             if now < until {
                 return self.duty.due(until, group);

@@ -1,7 +1,8 @@
 //! Which nodes the machine is told to be candidates: those of the plan, and where a group asks for it only those of them
 //! that have an interface in its subnet, with carrier or without.
 //!
-//! All members know the attachments, and say the same. A node whose attachment is not known is none.
+//! All members know the attachments, and say the same. A node whose attachment is not known is none; but while a group is
+//! new it may come to be one, so the machine is told of all as its prospects.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -27,9 +28,15 @@ impl Ownership {
             .filter(|lowest| !self.plan.groups.contains_key(lowest));
         let gone: Vec<IpAddr> = gone.copied().collect();
         for group in new {
-            let former = self.plan.groups.get(&group).and_then(|group| group.former);
+            let planned = self.plan.groups.get(&group);
+            let former = planned.and_then(|planned| planned.former);
+            let prospects = planned.filter(|planned| planned.on_link);
+            let prospects = prospects.map(|planned| planned.candidates.clone());
             if let Some(former) = former.filter(|_| !before.contains_key(&group)) {
                 self.handle(now, Input::Renamed { group, former });
+            }
+            if prospects.is_some() || self.narrowed.contains_key(&group) {
+                self.handle(now, Input::Prospects { group, prospects });
             }
             self.tell_candidates(now, group);
         }

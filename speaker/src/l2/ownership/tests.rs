@@ -68,23 +68,29 @@ impl Lan {
     }
 
     fn with(plan: &Plan, ports: impl Fn(u8) -> Ports) -> Self {
-        let now = Instant(1_000_000_000);
-        let mut lan = Self {
-            now,
+        let mut lan = Self::empty();
+        (1..=3).for_each(|number| lan.start(number, plan, ports(number)));
+        lan.run(Duration::from_secs(8));
+        lan
+    }
+
+    fn empty() -> Self {
+        Self {
+            now: Instant(1_000_000_000),
             nodes: BTreeMap::new(),
             tables: BTreeMap::new(),
             friends: BTreeMap::new(),
             kernels: BTreeMap::new(),
-        };
-        for number in 1..=3 {
-            let mut node = Ownership::new(now, id(number), number.into(), number.into());
-            node.set_ports(now, ports(number));
-            node.set_plan(now, plan.clone());
-            node.handle(now, Input::Forwards(true));
-            lan.nodes.insert(id(number), node);
         }
-        lan.run(Duration::from_secs(8));
-        lan
+    }
+
+    fn start(&mut self, number: u8, plan: &Plan, ports: Ports) {
+        let now = self.now;
+        let mut node = Ownership::new(now, id(number), number.into(), number.into());
+        node.set_ports(now, ports);
+        node.set_plan(now, plan.clone());
+        node.handle(now, Input::Forwards(true));
+        self.nodes.insert(id(number), node);
     }
 
     fn run(&mut self, duration: Duration) {

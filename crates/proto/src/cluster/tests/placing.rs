@@ -188,3 +188,18 @@ fn what_another_load_balancer_answered_for_waits_a_second_for_who_is_not_there()
     lan.run(SECOND);
     assert!(wait_of(&mut lan, 1) >= 3 * SECOND, "it waits for everybody again");
 }
+
+#[test]
+fn a_new_group_waits_for_who_may_be_found_to_be_a_candidate() {
+    let two: Candidates = Arc::new((0..2).map(|number| (id(number), 0)).collect());
+    let mut lan = mk_without_the_third();
+    let three = std::mem::replace(&mut lan.candidates, two.clone());
+    assert!(wait_of(&mut lan, 0) < SECOND);
+    let mut lan = mk_without_the_third();
+    lan.candidates = two;
+    for number in [0, 1] {
+        let (group, prospects) = (group(0), Some(three.clone()));
+        lan.input(id(number), Input::Prospects { group, prospects });
+    }
+    assert!(wait_of(&mut lan, 0) >= 4 * SECOND);
+}

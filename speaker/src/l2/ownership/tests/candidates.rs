@@ -13,6 +13,28 @@ fn on_link() -> Plan {
     plan
 }
 
+/// Nine such groups in one subnet.
+fn nine_on_link() -> Plan {
+    let mut plan = on_link();
+    let group = plan.groups.remove(&vip()).unwrap();
+    let groups = (0_u8..9).map(|number| {
+        let lowest = IpAddr::from([172, 21, 5, 240 + number]);
+        let addresses = [(lowest, Scope::All)].into();
+        let group = Group {
+            addresses,
+            ..group.clone()
+        };
+        (lowest, group)
+    });
+    plan.groups = groups.collect();
+    plan
+}
+
+/// For how many addresses each node answers.
+fn shares(lan: &Lan) -> Vec<usize> {
+    lan.tables.values().map(Table::len).collect()
+}
+
 #[test]
 fn a_group_that_asks_for_nodes_in_its_subnet_is_answered_for_by_no_others() {
     let mut lan = Lan::with(&on_link(), elsewhere);
@@ -48,4 +70,31 @@ fn the_plan_may_begin_and_cease_to_ask_for_that() {
         lan.run(Duration::from_secs(8));
         assert_eq!(lan.answering().len(), answering);
     }
+}
+
+#[test]
+fn speakers_that_begin_one_after_another_share_the_groups_that_ask_for_that() {
+    let mut lan = Lan::empty();
+    for number in 1..=3 {
+        lan.start(number, &nine_on_link(), ports(number, true));
+        // Long enough to find itself alone.
+        lan.run(Duration::from_millis(1_500));
+    }
+    lan.run(Duration::from_secs(3));
+    assert_eq!(shares(&lan), [3, 3, 3]);
+}
+
+#[test]
+fn who_hears_of_such_groups_a_moment_later_gets_its_share() {
+    let groups = BTreeMap::new();
+    let mut lan = Lan::with(&Plan { groups, ..on_link() }, |number| ports(number, true));
+    // The placer first: none tells of the prefix before it knows of a group there.
+    let ids: Vec<NodeId> = lan.nodes.keys().copied().collect();
+    for id in ids {
+        let now = lan.now;
+        lan.node(id).set_plan(now, nine_on_link());
+        lan.run(50 * MILLISECOND);
+    }
+    lan.run(Duration::from_secs(2));
+    assert_eq!(shares(&lan), [3, 3, 3]);
 }
