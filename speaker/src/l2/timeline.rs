@@ -12,8 +12,13 @@ use cortenlb_proto::cluster::{Cause, Former};
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 
-/// So many changes are kept, the newest ones: a node's whole share is lost with it, and 256 are read through by nobody.
+/// So many changes are kept and shown, the newest ones: a node's whole share is lost with it, and 256 are read through by
+/// nobody.
 const MOST: usize = 256;
+
+/// A fail-over or a drain is kept for so long however many there are: each is an Event, once the segment has been told, which
+/// takes a second for 5,000 addresses, and gateways may answer seconds later.
+const UNDER_WAY: Duration = Duration::from_secs(60);
 
 /// A step from the last sign of life of an owner to the traffic that the next one gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -122,7 +127,7 @@ impl Timeline {
         let measured = measured.into_iter().filter_map(|phase| change.measured(phase));
         let measured = measured.collect();
         self.0.push_back(change);
-        if self.0.len() > MOST {
+        while self.0.len() > MOST && self.0.front().is_some_and(|oldest| !oldest.is_under_way(now)) {
             self.0.pop_front();
         }
         measured
@@ -161,7 +166,7 @@ impl Timeline {
 
     /// For people and programs: the newest change first.
     pub(super) fn to_json(&self) -> Value {
-        let changes: Vec<Value> = self.0.iter().rev().map(Change::to_json).collect();
+        let changes: Vec<Value> = self.0.iter().rev().take(MOST).map(Change::to_json).collect();
         json!({ "changes": changes })
     }
 }
@@ -178,6 +183,13 @@ impl Change {
     fn measured(&self, phase: Phase) -> Option<(Phase, Duration)> {
         let (heard, at) = (self.phases.get(&Phase::Heard)?, self.phases.get(&phase)?);
         matches!(self.cause, Cause::OwnerDead(_)).then(|| (phase, *at - *heard))
+    }
+
+    /// Whether something may still follow from it: an Event, or a time that counts.
+    fn is_under_way(&self, now: Instant) -> bool {
+        let counts = self.is_news || matches!(self.cause, Cause::OwnerDead(_));
+        let taken = self.phases.get(&Phase::Taken);
+        counts && taken.is_some_and(|at| now - *at < UNDER_WAY)
     }
 
     fn told(&self) -> String {

@@ -155,3 +155,46 @@ fn the_newest_are_kept_and_shown_first() {
     });
     assert_eq!(changes[0], expected);
 }
+
+#[test]
+fn of_a_thousand_groups_taken_in_one_turn_each_is_told_and_measured() {
+    let mut timeline = Timeline::default();
+    let groups: Vec<IpAddr> = (0..1_000_u16)
+        .map(|number| {
+            let [high, low] = number.to_be_bytes();
+            IpAddr::from([172, 22, high, low])
+        })
+        .collect();
+    for group in &groups {
+        let taken = Taken {
+            group: *group,
+            addresses: BTreeSet::from([*group]),
+            ..dead(0)
+        };
+        timeline.taken(at(432), Timestamp::UNIX_EPOCH, taken);
+    }
+    for group in &groups {
+        let announced = timeline.reached(at(433), *group, Phase::Announced);
+        assert_eq!(announced, Some(ms(Phase::Announced, 433)), "{group}");
+    }
+    let told: Vec<IpAddr> = timeline.news().into_iter().map(|news| news.group).collect();
+    assert_eq!(told, groups);
+    for group in &groups {
+        let gateway = timeline.reached(at(3_000), *group, Phase::Gateway);
+        assert_eq!(gateway, Some(ms(Phase::Gateway, 3_000)), "{group}");
+    }
+    assert_eq!(timeline.to_json()["changes"].as_array().unwrap().len(), MOST);
+}
+
+#[test]
+fn what_nobody_was_told_of_for_a_minute_is_not_kept_beyond_the_newest() {
+    let mut timeline = Timeline::default();
+    for _ in 0..1_000 {
+        timeline.taken(at(432), Timestamp::UNIX_EPOCH, dead(240));
+    }
+    let later = |milliseconds: u64| at(432 + milliseconds);
+    timeline.taken(later(59_999), Timestamp::UNIX_EPOCH, dead(241));
+    assert_eq!(timeline.0.len(), 1_001);
+    timeline.taken(later(60_000), Timestamp::UNIX_EPOCH, dead(241));
+    assert_eq!(timeline.0.len(), MOST);
+}
