@@ -53,14 +53,20 @@ enum Claim {
     Deleted,
 }
 
-/// One object, as far as it matters here.
+/// One object, as far as it matters here: there is one for each Service that any node announces.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Object {
     service: ServiceKey,
-    node: String,
-    uid: Option<String>,
+    uid: Option<Box<str>>,
     /// 0 if it cannot be read.
     version: u64,
+    /// What matters of one of this node's; none: it is another's.
+    own: Option<Own>,
+}
+
+/// What matters of an object of this node's besides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Own {
     owner: Option<String>,
     status: Option<Status>,
     /// [`names::ADDRESS_CONFLICT`].
@@ -70,8 +76,8 @@ struct Object {
 /// A [`MetalLBServiceL2Status`], comparable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Status {
-    node: String,
-    service: ServiceKey,
+    /// It is about the node and the Service that the labels name.
+    is_as_labelled: bool,
     interfaces: Few<String>,
 }
 
@@ -154,7 +160,7 @@ impl Statuses {
 
     /// Whether an object says that this node announces the Service.
     pub fn is_claimed_by_me(&self, service: &ServiceKey) -> bool {
-        self.of(service).any(|(_, object)| object.node == self.me.node)
+        self.own(service).next().is_some()
     }
 
     /// The writes that make the objects about a Service right: with the interfaces (none: all) if this node
@@ -181,7 +187,7 @@ impl Statuses {
             (None, Some(conflict)) => self.warn(service, conflict),
             (None, None) => self
                 .own(service)
-                .map(|(name, object)| self.delete(name, object))
+                .map(|(name, object, _)| self.delete(name, object))
                 .collect(),
         };
         if !writes.is_empty() {
@@ -197,20 +203,23 @@ impl Statuses {
             && self.of(service).next().is_some()
     }
 
-    fn own(&self, service: &ServiceKey) -> impl Iterator<Item = (&String, &Object)> {
-        self.of(service).filter(|(_, object)| object.node == self.me.node)
+    fn own(&self, service: &ServiceKey) -> impl Iterator<Item = (&String, &Object, &Own)> {
+        self.of(service)
+            .filter_map(|(name, object)| Some((name, object, object.own.as_ref()?)))
     }
 
     /// An object without a status: this node announces nothing of the Service, and says why.
     fn warn(&self, service: &ServiceKey, conflict: &str) -> Vec<Write<ServiceKey>> {
         let (silent, announcing): (Vec<_>, Vec<_>) =
-            self.own(service).partition(|(_, object)| object.status.is_none());
+            self.own(service).partition(|(_, _, own)| own.status.is_none());
         // What is in a status stays there: the node in it is immutable.
         let deleted = announcing.into_iter();
-        let mut writes: Vec<_> = deleted.map(|(name, object)| self.delete(name, object)).collect();
+        let mut writes: Vec<_> = deleted
+            .map(|(name, object, _)| self.delete(name, object))
+            .collect();
         match silent.first() {
             None => writes.push(self.create(service, Some(conflict))),
-            Some((name, object)) => writes.extend(self.mend(service, name, object, Some(conflict))),
+            Some((name, _, own)) => writes.extend(self.mend(service, name, own, Some(conflict))),
         }
         writes
     }
@@ -220,14 +229,14 @@ impl Statuses {
         &self,
         service: &ServiceKey,
         name: &str,
-        object: &Object,
+        own: &Own,
         conflict: Option<&str>,
     ) -> Option<Write<ServiceKey>> {
         let mut metadata = serde_json::Map::new();
-        if self.pod_uid.is_some() && object.owner != self.pod_uid {
+        if self.pod_uid.is_some() && own.owner != self.pod_uid {
             metadata.insert("ownerReferences".to_owned(), self.owner_references());
         }
-        if object.conflict.as_deref() != conflict {
+        if own.conflict.as_deref() != conflict {
             let annotations = json!({ names::ADDRESS_CONFLICT: conflict });
             metadata.insert("annotations".to_owned(), annotations);
         }
@@ -248,29 +257,23 @@ impl Statuses {
         conflict: Option<&str>,
     ) -> Vec<Write<ServiceKey>> {
         let wanted = Status {
-            node: self.me.node.clone(),
-            service: service.clone(),
+            is_as_labelled: true,
             interfaces: interfaces.iter().cloned().collect(),
         };
         // Node and Service are immutable in the schema: an object that has them wrong is not mine.
-        let is_mine = |object: &Object| {
-            object.node == self.me.node
-                && object
-                    .status
-                    .as_ref()
-                    .is_none_or(|status| (&status.node, &status.service) == (&wanted.node, &wanted.service))
-        };
-        let mine = self.of(service).find(|(_, object)| is_mine(object));
+        let mine = self
+            .own(service)
+            .find(|(.., own)| own.status.as_ref().is_none_or(|status| status.is_as_labelled));
         let others = self
             .of(service)
-            .filter(|(name, _)| mine.is_none_or(|(mine, _)| mine != *name));
+            .filter(|(name, _)| mine.is_none_or(|(mine, ..)| mine != *name));
         let mut writes: Vec<_> = others.map(|(name, object)| self.delete(name, object)).collect();
         match mine {
             None => writes.push(self.create(service, conflict)),
-            Some((name, object)) => {
-                writes.extend(self.mend(service, name, object, conflict));
-                if object.status.as_ref() != Some(&wanted) {
-                    let body = json!({ "status": wanted.to_json() });
+            Some((name, _, own)) => {
+                writes.extend(self.mend(service, name, own, conflict));
+                if own.status.as_ref() != Some(&wanted) {
+                    let body = json!({ "status": self.status(service, &wanted.interfaces) });
                     writes.push(self.write(
                         service,
                         name,
@@ -283,6 +286,17 @@ impl Statuses {
             }
         }
         writes
+    }
+
+    /// As a merge patch: `null` takes away the interfaces of an earlier status.
+    fn status(&self, service: &ServiceKey, interfaces: &Few<String>) -> Value {
+        let interfaces: Vec<_> = interfaces.iter().map(|name| json!({ "name": name })).collect();
+        json!({
+            "node": self.me.node,
+            "serviceName": service.name(),
+            "serviceNamespace": service.namespace(),
+            "interfaces": if interfaces.is_empty() { Value::Null } else { interfaces.into() },
+        })
     }
 
     fn create(&self, service: &ServiceKey, conflict: Option<&str>) -> Write<ServiceKey> {
@@ -309,7 +323,7 @@ impl Statuses {
 
     fn delete(&self, name: &str, object: &Object) -> Write<ServiceKey> {
         let preconditions = Preconditions {
-            uid: object.uid.clone(),
+            uid: object.uid.as_deref().map(str::to_owned),
             resource_version: None,
         };
         self.write(
@@ -356,7 +370,7 @@ impl Statuses {
     /// older form than the known one is a watch that lags behind the outcome of a write.
     fn insert(&mut self, object: &ServiceL2Status) -> Option<ServiceKey> {
         let name = object.name_any();
-        let object = Object::of(object)?;
+        let object = Object::of(object, &self.me.node)?;
         if self
             .objects
             .get(&name)
@@ -382,7 +396,7 @@ impl Statuses {
                 self.by_service.remove(&object.service);
             }
         }
-        if object.node == self.me.node
+        if object.own.is_some()
             && let Some(claim) = self.claims.get_mut(&object.service)
         {
             *claim = Claim::Deleted;
@@ -392,52 +406,45 @@ impl Statuses {
 }
 
 impl Object {
-    fn of(object: &ServiceL2Status) -> Option<Self> {
+    /// As it matters to the speaker of node `me`.
+    fn of(object: &ServiceL2Status, me: &str) -> Option<Self> {
         let labels = object.labels();
+        let [namespace, name, node] = [
+            names::SERVICE_NAMESPACE,
+            names::SERVICE_NAME,
+            names::ANNOUNCE_NODE,
+        ]
+        .map(|label| labels.get(label));
+        let (service, node) = (ServiceKey::new(namespace?, name?), node?);
+        let own = || Own {
+            owner: object.owner_references().first().map(|owner| owner.uid.clone()),
+            status: object
+                .status
+                .as_ref()
+                .map(|status| Status::of(status, node, &service)),
+            conflict: object.annotations().get(names::ADDRESS_CONFLICT).cloned(),
+        };
         Some(Self {
-            service: ServiceKey::new(
-                labels.get(names::SERVICE_NAMESPACE)?,
-                labels.get(names::SERVICE_NAME)?,
-            ),
-            node: labels.get(names::ANNOUNCE_NODE)?.clone(),
-            uid: object.uid(),
+            own: (node == me).then(own),
+            uid: object.metadata.uid.as_deref().map(Box::from),
             version: object
                 .resource_version()
                 .and_then(|version| version.parse().ok())
                 .unwrap_or(0),
-            owner: object.owner_references().first().map(|owner| owner.uid.clone()),
-            status: object.status.as_ref().map(Status::of),
-            conflict: object.annotations().get(names::ADDRESS_CONFLICT).cloned(),
+            service,
         })
     }
 }
 
 impl Status {
-    fn of(status: &MetalLBServiceL2Status) -> Self {
+    /// As it is, in an object whose labels name these.
+    fn of(status: &MetalLBServiceL2Status, node: &str, service: &ServiceKey) -> Self {
+        let about = (&*status.node, &*status.service_namespace, &*status.service_name);
+        let interfaces = status.interfaces.iter();
         Self {
-            node: status.node.clone(),
-            service: ServiceKey::new(&status.service_namespace, &status.service_name),
-            interfaces: status
-                .interfaces
-                .iter()
-                .map(|interface| interface.name.clone())
-                .collect(),
+            is_as_labelled: about == (node, service.namespace(), service.name()),
+            interfaces: interfaces.map(|interface| interface.name.clone()).collect(),
         }
-    }
-
-    /// As a merge patch: `null` takes away the interfaces of an earlier status.
-    fn to_json(&self) -> Value {
-        let interfaces: Vec<_> = self
-            .interfaces
-            .iter()
-            .map(|name| json!({ "name": name }))
-            .collect();
-        json!({
-            "node": self.node,
-            "serviceName": self.service.name(),
-            "serviceNamespace": self.service.namespace(),
-            "interfaces": if interfaces.is_empty() { Value::Null } else { interfaces.into() },
-        })
     }
 }
 
