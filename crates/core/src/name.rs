@@ -1,5 +1,6 @@
 //! Names of Kubernetes objects, as the decisions speak of them.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -72,6 +73,36 @@ impl Namespaced {
 
     fn split(&self) -> (&str, &str) {
         self.0.split_once(END).unwrap_or_default()
+    }
+}
+
+/// The names of some nodes, each once and in order, in one allocation.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct NodeNames(Box<str>);
+
+impl NodeNames {
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.split_terminator(END)
+    }
+}
+
+impl<S: AsRef<str>> FromIterator<S> for NodeNames {
+    fn from_iter<I: IntoIterator<Item = S>>(names: I) -> Self {
+        let names: Vec<S> = names.into_iter().collect();
+        let sorted: BTreeSet<&str> = names.iter().map(AsRef::as_ref).collect();
+        Self(
+            sorted
+                .into_iter()
+                .flat_map(|name| name.chars().chain([END]))
+                .collect(),
+        )
+    }
+}
+
+impl fmt::Debug for NodeNames {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.iter()).finish()
     }
 }
 

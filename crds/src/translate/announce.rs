@@ -84,7 +84,7 @@ pub fn slice(slice: &EndpointSlice) -> Fact {
             service: ServiceKey::new(&namespace, service),
             serving: serving().next().is_some(),
             nodes: serving()
-                .filter_map(|endpoint| endpoint.node_name.clone())
+                .filter_map(|endpoint| endpoint.node_name.as_deref())
                 .collect(),
         }
     });

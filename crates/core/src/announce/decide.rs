@@ -79,11 +79,11 @@ impl World {
         if !self.slices_of(key).any(|slice| slice.serving) {
             return Err(Refusal::NoEndpoints);
         }
-        let local: Option<BTreeSet<&NodeName>> = service
+        let local: Option<BTreeSet<&str>> = service
             .local
-            .then(|| self.slices_of(key).flat_map(|slice| &slice.nodes).collect());
+            .then(|| self.slices_of(key).flat_map(|slice| slice.nodes.iter()).collect());
         let verdicts = self.nodes.iter().map(|(name, node)| {
-            let is_local = local.as_ref().is_none_or(|local| local.contains(name));
+            let is_local = local.as_ref().is_none_or(|local| local.contains(name.as_str()));
             (name.clone(), self.verdict(name, node, &advertisements, is_local))
         });
         Ok(verdicts.collect())

@@ -4,8 +4,7 @@
 //! touched annotation changes nothing and costs nothing.
 
 use crate::addr::AddrRange;
-use crate::few::Few;
-use crate::name::{ServiceKey, SliceKey};
+use crate::name::{NodeNames, ServiceKey, SliceKey};
 use crate::placement::NodeName;
 use crate::selector::{LabelSelector, Labels};
 use std::collections::BTreeSet;
@@ -89,7 +88,7 @@ pub struct Slice {
     /// Whether any endpoint can serve: `ready` is true or unset, or `serving` is true.
     pub serving: bool,
     /// The nodes with an endpoint that can serve.
-    pub nodes: Few<NodeName>,
+    pub nodes: NodeNames,
 }
 
 /// A speaker pod.

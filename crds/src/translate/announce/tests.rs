@@ -1,5 +1,5 @@
 use super::*;
-use cortenlb_core::few::Few;
+use cortenlb_core::name::NodeNames;
 use cortenlb_core::selector::Labels;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -174,7 +174,7 @@ fn endpoints_without_node_or_service() {
     let expected = Slice {
         service: ServiceKey::new("default", "web"),
         serving: true,
-        nodes: Few::default(),
+        nodes: NodeNames::default(),
     };
     assert_eq!(
         slice(&mk(object.clone())),

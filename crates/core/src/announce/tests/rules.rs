@@ -1,7 +1,7 @@
 //! The rules about a Service, its pool and its advertisements.
 
 use super::*;
-use crate::few::Few;
+use crate::name::NodeNames;
 
 fn gone_pool() -> Fact {
     pool("pool", Pool::default()).gone()
@@ -202,7 +202,7 @@ fn one_serving_endpoint_anywhere_is_needed() {
     let nowhere = Slice {
         service: key("web"),
         serving: true,
-        nodes: Few::default(),
+        nodes: NodeNames::default(),
     };
     assert_eq!(after([slice("web-1", nowhere)]).refusal, None);
 }
