@@ -31,6 +31,7 @@ use cortenlb_netio::gateway::GatewayWatch;
 use cortenlb_netio::limits;
 use cortenlb_netio::link::{self, LinkWatch};
 use cortenlb_netio::poll::{Poller, Waker};
+use cortenlb_netio::turns;
 use cortenlb_proto::cluster::NodeId;
 use cortenlb_proto::l2::{Gateways, Interfaces, Responder};
 use cortenlb_proto::seal::Keys;
@@ -191,6 +192,10 @@ pub async fn spawn(registry: &mut Registry, settings: Settings) -> Result<Handle
     let thread = thread::Builder::new()
         .name("layer2".into())
         .spawn(move || {
+            // Whoever asks waits for it, and so do those who listen for heartbeats.
+            if let Err(error) = turns::shorten(turns::SHORTEST) {
+                tracing::warn!(%error, "cannot ask for short turns: answers may be late while all cores are busy");
+            }
             if let Err(error) = driver.run() {
                 // A failure that nobody waits for is of no consequence.
                 let _ = failed.try_send(Failure::Wait(error));

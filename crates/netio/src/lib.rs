@@ -7,6 +7,7 @@
 //! | [`poll`] | waiting for several sockets and for a waker, on a thread of its own |
 //! | [`multicast`] | membership in solicited-node groups |
 //! | [`limits`] | how many descriptors the process may have |
+//! | [`turns`] | how long the turns of a thread are |
 //! | [`link`] | interfaces and their addresses, followed by netlink notifications |
 //! | [`gateway`] | default gateways and their MACs, followed likewise |
 //! | `notify` | what both have in common |
@@ -24,3 +25,4 @@ mod notify;
 pub mod packet;
 pub mod poll;
 mod sys;
+pub mod turns;

@@ -53,6 +53,49 @@ pub(crate) fn set_descriptors(limit: libc::rlimit) -> io::Result<()> {
     }
 }
 
+const CALLING_THREAD: libc::c_long = 0;
+const NO_FLAGS: libc::c_long = 0;
+
+/// How the calling thread is scheduled.
+pub(crate) fn scheduling() -> io::Result<libc::sched_attr> {
+    let size = mem::size_of::<libc::sched_attr>();
+    // SAFETY: a sched_attr is made of numbers alone, for which zero is a value.
+    let mut attributes: libc::sched_attr = unsafe { mem::zeroed() };
+    // SAFETY: `attributes` is a valid place for as many bytes as the call is told that it may write.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_sched_getattr,
+            CALLING_THREAD,
+            &raw mut attributes,
+            size,
+            NO_FLAGS,
+        )
+    };
+    if result < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(attributes)
+    }
+}
+
+/// Has it scheduled so.
+pub(crate) fn set_scheduling(attributes: libc::sched_attr) -> io::Result<()> {
+    // SAFETY: the pointer is to a sched_attr that outlives the call and says its own size.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_sched_setattr,
+            CALLING_THREAD,
+            &raw const attributes,
+            NO_FLAGS,
+        )
+    };
+    if result < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
+}
+
 /// `eventfd(2)`, not blocking.
 pub(crate) fn eventfd() -> io::Result<OwnedFd> {
     // SAFETY: the call takes no pointers.
