@@ -27,6 +27,15 @@ fn nanoseconds(time: libc::timespec) -> u64 {
         .saturating_add(part(time.tv_nsec))
 }
 
+/// What a system call that returns a negative number on failure has set `errno` to.
+fn check(result: impl Into<libc::c_long>) -> io::Result<()> {
+    if result.into() < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
+}
+
 /// The soft and the hard limit on the number of descriptors.
 pub(crate) fn descriptors() -> io::Result<libc::rlimit> {
     let mut limit = libc::rlimit {
@@ -35,22 +44,15 @@ pub(crate) fn descriptors() -> io::Result<libc::rlimit> {
     };
     // SAFETY: `limit` is a valid place for the one rlimit that the call writes.
     let result = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) };
-    if result < 0 {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok(limit)
-    }
+    check(result)?;
+    Ok(limit)
 }
 
 /// Sets both of them.
 pub(crate) fn set_descriptors(limit: libc::rlimit) -> io::Result<()> {
     // SAFETY: the pointer is to an rlimit that outlives the call.
     let result = unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) };
-    if result < 0 {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok(())
-    }
+    check(result)
 }
 
 const CALLING_THREAD: libc::c_long = 0;
@@ -71,11 +73,8 @@ pub(crate) fn scheduling() -> io::Result<libc::sched_attr> {
             NO_FLAGS,
         )
     };
-    if result < 0 {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok(attributes)
-    }
+    check(result)?;
+    Ok(attributes)
 }
 
 /// Has it scheduled so.
@@ -89,11 +88,7 @@ pub(crate) fn set_scheduling(attributes: libc::sched_attr) -> io::Result<()> {
             NO_FLAGS,
         )
     };
-    if result < 0 {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok(())
-    }
+    check(result)
 }
 
 /// `eventfd(2)`, not blocking.
@@ -124,11 +119,7 @@ pub(crate) fn ppoll(descriptors: &mut [libc::pollfd], timeout: Option<Duration>)
             ptr::null(),
         )
     };
-    if result < 0 {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok(())
-    }
+    check(result)
 }
 
 /// Binds a packet socket to an interface and a protocol (`packet(7)`).
@@ -147,11 +138,7 @@ pub(crate) fn bind_packet(socket: BorrowedFd<'_>, interface: u32, protocol: u16)
             size_of::<libc::sockaddr_ll>() as libc::socklen_t,
         )
     };
-    if result < 0 {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok(())
-    }
+    check(result)
 }
 
 /// Sets an integer option of a socket.
@@ -166,11 +153,7 @@ pub(crate) fn set_option(socket: BorrowedFd<'_>, level: i32, option: i32, value:
             size_of::<i32>() as libc::socklen_t,
         )
     };
-    if result < 0 {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok(())
-    }
+    check(result)
 }
 
 /// `PACKET_STATISTICS`: frames that passed the filter, and those of them that the receive queue had no room for.
@@ -189,11 +172,8 @@ pub(crate) fn packet_statistics(socket: BorrowedFd<'_>) -> io::Result<(u32, u32)
             &raw mut length,
         )
     };
-    if result < 0 {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok((statistics[0], statistics[1]))
-    }
+    check(result)?;
+    Ok((statistics[0], statistics[1]))
 }
 
 /// Receives one datagram: its length, and the wall-clock time in nanoseconds that the kernel stamped it with.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::command::{self, CommandError};
 use crate::config::CNI_PLUGINS;
@@ -166,6 +166,13 @@ fn missing() -> Vec<(&'static str, &'static str)> {
 }
 
 fn in_path(program: &str) -> bool {
+    find_in_path(program).is_some()
+}
+
+/// Where the search path has a program.
+pub(crate) fn find_in_path(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+    std::env::split_paths(&path)
+        .map(|folder| folder.join(program))
+        .find(|file| file.is_file())
 }

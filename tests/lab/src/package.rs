@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::command;
 use crate::folder::Root;
-use crate::host::HostError;
+use crate::host::{HostError, find_in_path};
 
 /// Where a program of a Debian package is: in the search path, or in the cache, where this unpacks it. Needs apt-get and
 /// dpkg-deb.
@@ -32,8 +32,6 @@ pub async fn unpacked(package: &str, program: &str) -> Result<PathBuf, HostError
 
 /// The same, if it is there already.
 pub fn find_unpacked(package: &str, program: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let installed = std::env::split_paths(&path).map(|folder| folder.join(program));
-    let unpacked = Root::from_env().package(package).join("usr/bin").join(program);
-    installed.chain([unpacked]).find(|file| file.is_file())
+    let unpacked = || Root::from_env().package(package).join("usr/bin").join(program);
+    find_in_path(program).or_else(|| Some(unpacked()).filter(|file| file.is_file()))
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
+use cortenlb_wire::mac::MacAddr;
 use serde::{Deserialize, Serialize};
 
 /// The most nodes that a lab can have.
@@ -119,8 +120,8 @@ impl Host {
     }
 
     /// A locally administered MAC address that says segment and host, for people who read captures.
-    pub(crate) fn mac(self, segment: Segment) -> String {
-        format!("02:21:{:02}:00:00:{:02x}", segment.index() + 5, self.number())
+    pub(crate) fn mac(self, segment: Segment) -> MacAddr {
+        MacAddr([0x02, 0x21, segment.index() + 5, 0, 0, self.number()])
     }
 
     pub(crate) fn ipv4(self, segment: Segment) -> Ipv4Addr {

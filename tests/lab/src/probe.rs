@@ -232,11 +232,7 @@ impl Task {
 
     /// The one that was written down last.
     fn question(&self) -> Vec<u8> {
-        let mac: MacAddr = self
-            .host
-            .mac(Segment::Vip)
-            .parse()
-            .expect("the plan writes MAC addresses as they are read");
+        let mac = self.host.mac(Segment::Vip);
         match self.address {
             IpAddr::V4(address) => {
                 arp::Repr::request(mac, self.askers.of(self.report.asked.len()), address).emit()

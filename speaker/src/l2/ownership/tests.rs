@@ -321,33 +321,17 @@ fn a_datagram_of_a_later_version_is_counted() {
 
 #[test]
 fn what_another_load_balancer_answered_for_is_answered_for_before_all_speakers_are_there() {
-    let mut now = Instant(1_000_000_000);
-    let mut node = Ownership::new(now, id(1), 1, 1);
-    node.set_ports(now, ports(1, true));
-    let groups = BTreeMap::new();
+    let mut lan = Lan::empty();
     let held = Plan {
-        groups,
+        groups: BTreeMap::new(),
         is_held: true,
         ..plan()
     };
-    node.set_plan(now, held);
-    node.handle(now, Input::Forwards(true));
-    let mut answers_after = |plan: Option<Plan>, duration: Duration| {
-        if let Some(plan) = plan {
-            node.set_plan(now, plan);
-        }
-        let (end, mut answers) = (now + duration, false);
-        while now < end {
-            now = now + MILLISECOND;
-            node.tick(now);
-            while let Some(action) = node.poll_action() {
-                if let Action::Table(table) = action {
-                    answers = table.contains_key(&vip());
-                }
-            }
-        }
-        answers
-    };
-    assert!(!answers_after(None, Duration::from_secs(2)));
-    assert!(answers_after(Some(plan()), Duration::from_secs(2)));
+    lan.start(1, &held, ports(1, true));
+    lan.run(Duration::from_secs(2));
+    assert_eq!(lan.answering(), []);
+    let now = lan.now;
+    lan.node(id(1)).set_plan(now, plan());
+    lan.run(Duration::from_secs(2));
+    assert_eq!(lan.answering(), [id(1)]);
 }

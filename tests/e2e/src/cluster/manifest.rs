@@ -10,6 +10,11 @@ use super::Cluster;
 /// The objects of a manifest, in its order.
 pub fn read(file: &Path) -> anyhow::Result<Vec<Value>> {
     let text = std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
+    parse(&text).with_context(|| file.display().to_string())
+}
+
+/// The objects of a manifest's text. A document of comments alone is none.
+pub fn parse(text: &str) -> anyhow::Result<Vec<Value>> {
     let is_object = |document: &(usize, &str)| {
         let mut lines = document.1.lines();
         lines.any(|line| !line.is_empty() && !line.starts_with('#'))
@@ -17,8 +22,7 @@ pub fn read(file: &Path) -> anyhow::Result<Vec<Value>> {
     let documents = text.split("\n---\n").enumerate().filter(is_object);
     documents
         .map(|(number, document)| {
-            serde_saphyr::from_str(document)
-                .with_context(|| format!("document {number} of {}", file.display()))
+            serde_saphyr::from_str(document).with_context(|| format!("document {number}"))
         })
         .collect()
 }

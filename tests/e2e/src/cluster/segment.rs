@@ -64,7 +64,7 @@ impl Cluster {
         // Silence can only be seen by listening for a while.
         tokio::time::sleep(WINDOW).await;
         let report = prober.stop()?;
-        let answerers = report.answerers().into_iter().rev();
+        let answerers = report.answerers().into_iter();
         Ok(answerers.map(|mac| mac.to_string()).collect())
     }
 

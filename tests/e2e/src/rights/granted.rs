@@ -4,18 +4,15 @@ use anyhow::{Context as _, ensure};
 use k8s_openapi::api::rbac::v1::{
     ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, RoleRef, Subject,
 };
-use serde_json::Value;
 
 use super::{Access, Target};
+use crate::cluster::manifest;
 
 /// Every right by itself. A role that is bound to nobody grants nothing.
-pub(super) fn read(manifest: &str) -> anyhow::Result<Vec<Access>> {
+pub(super) fn read(text: &str) -> anyhow::Result<Vec<Access>> {
     let mut roles = Roles::default();
     let (mut in_cluster, mut in_namespace) = (Vec::new(), Vec::new());
-    // Before the first document is a comment.
-    let documents = manifest.split("\n---\n").filter(|text| text.contains("kind: "));
-    for document in documents {
-        let object: Value = serde_saphyr::from_str(document).context("a document of the manifest")?;
+    for object in manifest::parse(text)? {
         match object["kind"].as_str() {
             Some("ClusterRole") => roles.of_cluster.push(serde_json::from_value(object)?),
             Some("Role") => roles.of_namespace.push(serde_json::from_value(object)?),

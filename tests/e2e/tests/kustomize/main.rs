@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
+use cortenlb_e2e::cluster::manifest;
 use cortenlb_lab::Kubectl;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
@@ -49,21 +50,17 @@ fn build(folder: &Path) -> String {
 }
 
 fn objects(text: &str) -> Objects {
-    let documents = text
-        .split("\n---\n")
-        .filter(|document| document.contains("kind:"));
-    let objects = documents.map(|document| {
-        let object: Value =
-            serde_saphyr::from_str(document).unwrap_or_else(|error| panic!("{error}:\n{document}"));
+    let found = manifest::parse(text).unwrap_or_else(|error| panic!("{error:#}:\n{text}"));
+    let count = found.len();
+    let named = |object: Value| {
+        let metadata = &object["metadata"];
         let name = format!(
             "{} {} {}",
-            object["kind"], object["metadata"]["namespace"], object["metadata"]["name"]
+            object["kind"], metadata["namespace"], metadata["name"]
         );
         (name, object)
-    });
-    let found = objects.collect::<Vec<_>>();
-    let count = found.len();
-    let found: Objects = found.into_iter().collect();
+    };
+    let found: Objects = found.into_iter().map(named).collect();
     assert_eq!(found.len(), count, "an object is there twice");
     found
 }

@@ -46,7 +46,10 @@ fn hosts_have_the_documented_addresses() {
     assert_eq!(addresses(Host::Node(1)), expected("172.21.5.11", "fd00:5::11"));
     assert_eq!(addresses(Host::Node(5)), expected("172.21.5.15", "fd00:5::15"));
     assert_eq!(addresses(Host::Client), expected("172.21.5.100", "fd00:5::100"));
-    assert_eq!(Host::Node(2).mac(Segment::Management), "02:21:06:00:00:0c");
+    assert_eq!(
+        Host::Node(2).mac(Segment::Management).to_string(),
+        "02:21:06:00:00:0c"
+    );
     assert_eq!(pod_ranges(Host::Node(3)), ["10.244.3.0/24", "fd00:244:0:3::/64"]);
 }
 

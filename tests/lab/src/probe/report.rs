@@ -70,7 +70,7 @@ impl Report {
         }
     }
 
-    /// Everybody who answered, in the order of their last answers.
+    /// Everybody who answered, who did so last first.
     pub fn answerers(&self) -> Vec<MacAddr> {
         let mut found = Vec::new();
         for answer in self.answers.iter().rev() {
@@ -78,7 +78,6 @@ impl Report {
                 found.push(answer.mac);
             }
         }
-        found.reverse();
         found
     }
 

@@ -38,8 +38,7 @@ impl Parcel {
     /// # Errors
     /// There is no such host.
     pub fn claim(lab: &Lab, host: &str, address: Ipv4Addr) -> Result<Self, LabError> {
-        let mac = lab.plan.host(host)?.mac(Segment::Vip).parse();
-        let mac = mac.expect("the plan writes MAC addresses as they are read");
+        let mac = lab.plan.host(host)?.mac(Segment::Vip);
         let [request, _] = arp::Repr::gratuitous(mac, address);
         Ok(Self::Frame(request.emit()))
     }
