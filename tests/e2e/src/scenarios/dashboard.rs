@@ -32,7 +32,7 @@ pub(super) async fn dashboard_has_data(cluster: &Cluster) -> anyhow::Result<()> 
     let prometheus = Prometheus::start(cluster, &scrape, &token, &rules["spec"]["groups"]).await?;
     let outcome = async {
         everybody_is_scraped(cluster, &prometheus).await?;
-        make_it_happen(cluster).await?;
+        make_it_happen(cluster, &prometheus).await?;
         let answered = eventually(SOON, || each_has_a_number(&prometheus, &queries, begin));
         answered.await?;
         eventually(SOON, || each_rule_is_evaluated(&prometheus)).await
@@ -104,8 +104,18 @@ async fn everybody_is_scraped(cluster: &Cluster, prometheus: &Prometheus<'_>) ->
 }
 
 /// An address is given and asked for, somebody else claims it, another node does, and its owner is lost.
-async fn make_it_happen(cluster: &Cluster) -> anyhow::Result<()> {
+async fn make_it_happen(cluster: &Cluster, prometheus: &Prometheus<'_>) -> anyhow::Result<()> {
     let owner = served(cluster).await?;
+    // The node that is cut off may be the leader's, and is not scraped for seconds then.
+    eventually(SOON, || async {
+        let given = prometheus.query("cortenlb_allocation_seconds_count > 0").await?;
+        ensure!(
+            !given.is_empty(),
+            "no controller has been seen to give an address"
+        );
+        Ok(())
+    })
+    .await?;
     let nodes = cluster.lab.nodes();
     let other = nodes
         .iter()
