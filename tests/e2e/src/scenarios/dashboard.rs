@@ -9,6 +9,7 @@ use crate::cluster::prometheus::{self, Prometheus, has_number, now};
 use crate::cluster::segment::CLIENT;
 use crate::cluster::wait::eventually;
 use crate::cluster::{Cluster, SOON};
+use crate::objects::mk_service;
 
 const DASHBOARD: &str = include_str!("../../../../deploy/dashboards/cortenlb.json");
 const RULES: &str = include_str!("../../../../deploy/monitoring/rules.yaml");
@@ -103,9 +104,11 @@ async fn everybody_is_scraped(cluster: &Cluster, prometheus: &Prometheus<'_>) ->
     .await
 }
 
-/// An address is given and asked for, somebody else claims it, another node does, and its owner is lost.
+/// Addresses are given and one is asked for, somebody else claims it, another node does, and its owner is lost.
 async fn make_it_happen(cluster: &Cluster, prometheus: &Prometheus<'_>) -> anyhow::Result<()> {
     let owner = served(cluster).await?;
+    // The time of the first Service need not count: the controller may have seen it before the pool, and said so.
+    cluster.create(mk_service("shop")).await?;
     // The node that is cut off may be the leader's, and is not scraped for seconds then.
     eventually(SOON, || async {
         let given = prometheus.query("cortenlb_allocation_seconds_count > 0").await?;
