@@ -20,13 +20,17 @@ const TAKEN: &str = "172.21.5.230/32";
 /// The same.
 const VIP: &str = "172.21.5.230";
 
+/// An address of the other family, which nobody else has.
+const FREE: &str = "fd00:5::e6";
+
 /// Type of the condition that says that somebody else has the address.
 const ADDRESS_CONFLICT: &str = "cortenlb.io/AddressConflict";
 
 /// Nobody answers for an address that a host on the segment has: a Service that did not ask for it gets another one, one
 /// that did says who has it, and is served when that host gives it up.
 pub(super) async fn address_conflict_with_another_host(cluster: &Cluster) -> anyhow::Result<()> {
-    cluster.pool("default-addresspool", &[RANGE]).await?;
+    let free = format!("{FREE}/128");
+    cluster.pool("default-addresspool", &[RANGE, &free]).await?;
     cluster.advertise("default", json!({})).await?;
     cluster
         .on_client(&["ip", "address", "add", TAKEN, "dev", "eth0"])
@@ -77,7 +81,9 @@ async fn while_it_is_taken(cluster: &Cluster) -> anyhow::Result<()> {
     cluster.expect_answer_from("172.21.5.231", &node).await?;
     cluster.curl("http://172.21.5.231/").await?;
 
-    let named = mk_service("named").annotation("metallb.io/loadBalancerIPs", VIP);
+    let named = mk_service("named")
+        .annotation("metallb.io/loadBalancerIPs", &format!("{VIP},{FREE}"))
+        .spec("ipFamilyPolicy", "RequireDualStack");
     cluster.create(named).await?;
     let said = cluster
         .condition("named", ADDRESS_CONFLICT, "True", "InUseOnSegment")
@@ -88,7 +94,14 @@ async fn while_it_is_taken(cluster: &Cluster) -> anyhow::Result<()> {
         "the condition names no {mac}: {}",
         said.message
     );
-    cluster.expect_address("named", VIP).await?;
+    let given = cluster.addresses("named").await?;
+    ensure!(
+        given == [VIP.parse::<IpAddr>()?, FREE.parse()?],
+        "both addresses that it asked for are its own: {given:?}"
+    );
+    let node = cluster.announced_from("named").await?;
+    cluster.expect_answer_from(FREE, &node).await?;
+    cluster.curl(&format!("http://[{FREE}]/")).await?;
     // Seen from the host that has it, whose own kernel does not answer itself.
     cluster.expect_silence(VIP).await
 }
