@@ -1,5 +1,7 @@
 //! The controller's metrics, by MetalLB's names.
 
+use std::time::Duration;
+
 use cortenlb_kit::metrics::Registry;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -21,7 +23,7 @@ pub struct Metrics {
     /// `cortenlb_services_pending`: Services without an address.
     pub pending: Gauge,
     /// `cortenlb_allocation_seconds`: how long an address takes.
-    pub allocated: Histogram,
+    allocated: Histogram,
     /// `cortenlb_leader`: 1 while this replica holds the Lease.
     pub leader: Gauge,
     /// `metallb_k8s_client_updates_total`: changes that watches told.
@@ -97,8 +99,8 @@ impl Metrics {
         );
         registry.register(
             "cortenlb_allocation_seconds",
-            "Time from the sight of a Service without an IP address to the API server's answer that it has one; those \
-             that were told why they get none are not in it",
+            "Time from the sight of a Service without an IP address to the sight of its address, as the leader sees \
+             it; those that were told why they get none are not in it",
             allocated.clone(),
         );
         registry.register(
@@ -127,6 +129,13 @@ impl Metrics {
             config_stale.clone(),
         );
         metrics
+    }
+
+    /// How long each of some Services has waited for its address.
+    pub fn observe_allocated(&self, waited: &[Duration]) {
+        for time in waited {
+            self.allocated.observe(time.as_secs_f64());
+        }
     }
 
     /// How full a pool is; `None`: it is gone, and so are its gauges.

@@ -301,9 +301,6 @@ impl Controller {
                     return self.lead.map(|lead| (lead, self.index.is_exposed()));
                 }
                 Some(outcome) = self.outcomes.recv() => {
-                    if let Some(took) = self.pending.written(self.now().boot, &outcome) {
-                        self.metrics.allocated.observe(took.as_secs_f64());
-                    }
                     self.feed(Input::Written(Box::new(outcome)));
                 }
                 Ok(()) = self.claim.changed() => self.lead(),
@@ -330,7 +327,11 @@ impl Controller {
             Told::Index(input) => {
                 match input.as_ref() {
                     Input::Services(change) => {
-                        self.pending.services(self.now().boot, change);
+                        let allocated = self.pending.services(self.now().boot, change);
+                        // A standby sees what the leader does.
+                        if self.lead.is_some() {
+                            self.metrics.observe_allocated(&allocated);
+                        }
                         self.announced.services(change);
                         self.conflicts.services(change);
                     }

@@ -50,6 +50,11 @@ impl View {
         self.seen.wants.is_some() && self.seen.addresses.is_empty()
     }
 
+    /// Whether it has an address of ours to give.
+    pub fn has_address(&self) -> bool {
+        self.seen.wants.is_some() && !self.seen.addresses.is_empty()
+    }
+
     /// Whether its status says why it has none.
     pub fn is_refused(&self) -> bool {
         let said = self.seen.conditions.get(names::CONDITION_ADDRESS_ASSIGNED);

@@ -1,8 +1,10 @@
-use cortenlb_kit::write::{Op, Priority, Refusal, Target, Write};
 use k8s_openapi::api::core::v1::Service;
 use serde_json::{Value, json};
 
 use super::*;
+
+/// None of them has an address by the change.
+const NONE: [Duration; 0] = [];
 
 fn mk_service(name: &str, status: &Value) -> Value {
     json!({
@@ -33,51 +35,34 @@ fn refused() -> Value {
     }] })
 }
 
-/// The answer to a write of the status of Service `name`.
-fn mk_outcome(name: &str, status: &Value) -> Outcome<Key> {
-    let object = serde_json::from_value(mk_service(name, status)).unwrap();
-    Outcome {
-        write: Write {
-            key: Key::Service(ServiceKey::new("default", name)),
-            priority: Priority::High,
-            supersede: true,
-            target: Target::of::<Service>(Some("default"), name),
-            op: Op::Patch {
-                subresource: Some("status"),
-                body: json!({}).into(),
-            },
-        },
-        term: 0,
-        result: Ok(Some(Box::new(object))),
-    }
-}
-
 fn at(milliseconds: u64) -> Instant {
     Instant(milliseconds * 1_000_000)
 }
 
 #[test]
-fn an_address_takes_from_the_first_sight_to_the_answer() {
+fn an_address_takes_from_the_first_sight_to_the_sight_of_it() {
     let mut pending = Pending::default();
     let seen = Change::Apply(mk_view("web", &json!({})));
-    pending.services(at(0), &seen);
+    assert_eq!(pending.services(at(0), &seen), NONE);
     // Told again, it has waited all the same.
-    pending.services(at(10), &seen);
+    assert_eq!(pending.services(at(10), &seen), NONE);
     assert_eq!(pending.len(), 1);
-    let refused = Outcome {
-        result: Err(Refusal::Conflict {
-            target: Target::of::<Service>(Some("default"), "web"),
-        }),
-        ..mk_outcome("web", &json!({}))
-    };
-    assert_eq!(pending.written(at(15), &refused), None);
-    assert_eq!(pending.written(at(16), &mk_outcome("web", &json!({}))), None);
-    assert_eq!(
-        pending.written(at(20), &mk_outcome("web", &served())),
-        Some(Duration::from_millis(20))
-    );
+    let served = Change::Apply(mk_view("web", &served()));
+    assert_eq!(pending.services(at(20), &served), [Duration::from_millis(20)]);
     assert!(pending.is_empty());
-    assert_eq!(pending.written(at(30), &mk_outcome("web", &served())), None);
+    // Once.
+    assert_eq!(pending.services(at(30), &served), NONE);
+}
+
+#[test]
+fn after_a_watch_break_the_list_tells_who_has_an_address_by_now() {
+    let mut pending = Pending::default();
+    let views = |a: &Value, b: &Value| vec![mk_view("a", a), mk_view("b", b)];
+    let none = json!({});
+    pending.services(at(0), &Change::Reset(views(&none, &none)));
+    let allocated = pending.services(at(5), &Change::Reset(views(&served(), &none)));
+    assert_eq!(allocated, [Duration::from_millis(5)]);
+    assert_eq!(pending.len(), 1);
 }
 
 #[test]
@@ -86,20 +71,29 @@ fn who_was_told_why_is_counted_and_not_measured() {
     pending.services(at(0), &Change::Apply(mk_view("web", &json!({}))));
     pending.services(at(1), &Change::Apply(mk_view("web", &refused())));
     assert_eq!(pending.len(), 1);
-    assert_eq!(pending.written(at(9), &mk_outcome("web", &served())), None);
+    assert_eq!(
+        pending.services(at(9), &Change::Apply(mk_view("web", &served()))),
+        NONE
+    );
     assert!(pending.is_empty());
 }
 
 #[test]
-fn who_goes_or_is_served_by_somebody_else_waits_no_more() {
+fn who_goes_or_wants_no_address_any_more_waits_no_more_and_is_not_measured() {
     let mut pending = Pending::default();
     let none = json!({});
     let views = ["a", "b", "c", "d"].map(|name| mk_view(name, &none));
     pending.services(at(0), &Change::Reset(views.to_vec()));
     assert_eq!(pending.len(), 4);
-    pending.services(at(1), &Change::Delete(mk_view("a", &none)));
-    pending.services(at(2), &Change::Apply(mk_view("b", &served())));
-    assert_eq!(pending.len(), 2);
-    pending.services(at(3), &Change::Reset(vec![mk_view("d", &none)]));
+    let mut inside = mk_service("b", &none);
+    inside["spec"]["type"] = "ClusterIP".into();
+    let inside: Service = serde_json::from_value(inside).unwrap();
+    for change in [
+        Change::Delete(mk_view("a", &none)),
+        Change::Apply(View::of(&inside, None)),
+        Change::Reset(vec![mk_view("d", &none)]),
+    ] {
+        assert_eq!(pending.services(at(1), &change), NONE);
+    }
     assert_eq!(pending.len(), 1);
 }
