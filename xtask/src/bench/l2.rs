@@ -42,7 +42,7 @@ use cortenlb_lab::{Lab, LabOptions, Nics};
 use super::{milliseconds, percentile};
 pub(super) use plan::{Act, FAST, Plan, vips};
 use scene::{Owners, Scene};
-use seen::{gaps, lost, moves};
+use seen::{gaps, moves};
 
 /// How long is listened after a fault: several times what a fail-over may take. A longer gap counts as this one.
 const FAULT: Duration = Duration::from_secs(3);
@@ -208,7 +208,7 @@ fn told(run: &str, report: &Report) {
     eprintln!(
         "l2: {run}: gap {:.0} ms, {} probes lost, two answer for {:.0} ms, MAC moved {} times",
         milliseconds(report.longest_gap()),
-        lost(report),
+        report.unanswered().len(),
         milliseconds(report.two_answerers()),
         moves(report),
     );

@@ -1,6 +1,6 @@
 //! What a prober saw, and what follows from it. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
@@ -105,6 +105,13 @@ impl Report {
         questions
     }
 
+    /// The questions that nobody answered, counted from 1. The last one may still be under way when the prober stops.
+    pub fn unanswered(&self) -> Vec<usize> {
+        let answered: BTreeSet<usize> = self.answers.iter().map(|answer| answer.question).collect();
+        let over = 1..self.asked.len();
+        over.filter(|question| !answered.contains(question)).collect()
+    }
+
     /// Times without an answer longer than `least`, as (start, end) since the start; those before the first answer and
     /// after the last count too.
     pub fn gaps(&self, least: Duration) -> Vec<(Duration, Duration)> {
@@ -188,6 +195,13 @@ impl fmt::Display for Report {
                 write!(f, ", at {at:.1?} by {mac}")?;
             }
             writeln!(f)?;
+        }
+        for question in self.unanswered() {
+            writeln!(
+                f,
+                "question {question} of {:.1?} unanswered",
+                self.asked[question - 1]
+            )?;
         }
         for Announcement { at, kind, mac } in &self.announcements {
             writeln!(f, "{at:>12.1?} {kind:?} from {mac}")?;

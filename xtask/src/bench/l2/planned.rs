@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use anyhow::ensure;
+use cortenlb_lab::probe::Report;
 use tokio::time::sleep;
 
 use super::scene::Scene;
-use super::seen::{differing, gaps, lost};
+use super::seen::{differing, gaps};
 use super::{FAULT, RETURN, Victim, print_moves, told};
 use crate::bench::{milliseconds, percentile, print};
 
@@ -29,11 +30,10 @@ pub(super) async fn drain(scene: &Scene<'_>, vips: usize, runs: u16) -> anyhow::
         sleep(FAULT).await;
         let after = scene.settled().await?;
 
-        unanswered += lost(&drained);
         gaps.push(milliseconds(drained.longest_gap()));
         stayed += given.values().filter(|owner| *owner == node).count();
         returned += differing(&given, &after);
-        told(&format!("drain {run}/{runs}: {node}"), &drained);
+        unanswered += lost(&format!("drain {run}/{runs}: {node}"), &drained);
     }
     let print = |name: &str, value: f64, unit: &str| {
         crate::bench::print(&format!("l2.drain.{name}.{vips}"), value, unit);
@@ -47,19 +47,28 @@ pub(super) async fn drain(scene: &Scene<'_>, vips: usize, runs: u16) -> anyhow::
 
 /// All speakers are replaced, one after the other.
 pub(super) async fn replace(scene: &Scene<'_>, runs: u16) -> anyhow::Result<()> {
-    let mut reports = Vec::new();
+    let (mut unanswered, mut reports) = (0, Vec::new());
     for run in 1..=runs {
         let victim = Victim::choose(scene).await?;
         let report = scene.watch(victim.vip, FAULT, scene.replace_speakers());
         let report = report.await?;
-        told(&format!("stop {run}/{runs}"), &report);
+        unanswered += lost(&format!("stop {run}/{runs}"), &report);
         reports.push(report);
     }
     print("l2.stop.gap.max", percentile(&gaps(&reports), 100), "ms");
-    let unanswered: usize = reports.iter().map(lost).sum();
     print("l2.stop.lost", unanswered as f64, "probes");
     print_moves("l2.stop.moves", &reports);
     Ok(())
+}
+
+/// The number of questions that nobody answered: each is a defect, and how it came about is told.
+fn lost(run: &str, report: &Report) -> usize {
+    told(run, report);
+    let unanswered = report.unanswered().len();
+    if unanswered > 0 {
+        eprint!("{report}");
+    }
+    unanswered
 }
 
 /// A speaker comes that Kubernetes and the other speakers had given up: its node was not to run one for a while.

@@ -1,19 +1,11 @@
 //! What follows from a prober's report. Pure.
 
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use cortenlb_lab::probe::Report;
 
 use super::scene::Owners;
 use crate::bench::milliseconds;
-
-/// The questions that nobody answered. The last one may still be under way when the prober stops.
-pub(super) fn lost(report: &Report) -> usize {
-    let answered: BTreeSet<usize> = report.answers.iter().map(|answer| answer.question).collect();
-    let over = 1..report.asked.len();
-    over.filter(|question| !answered.contains(question)).count()
-}
 
 /// How often another station came to answer; two that answer in turns count each time.
 pub(super) fn moves(report: &Report) -> usize {

@@ -54,6 +54,14 @@ fn a_move_is_a_gap_and_a_change_but_not_two_answerers() {
 }
 
 #[test]
+fn a_question_without_an_answer_is_unanswered_but_for_the_last() {
+    let mut report = mk_report(&[(1, 1, A), (3, 201, A), (2, 210, A), (5, 450, A)]);
+    report.asked.truncate(6);
+    assert_eq!(report.unanswered(), [4]);
+    assert_eq!(mk_report(&[]).unanswered(), (1..10).collect::<Vec<_>>());
+}
+
+#[test]
 fn the_time_before_the_first_and_after_the_last_answer_counts() {
     let report = mk_report(&[(5, 450, A), (6, 501, A)]);
     assert_eq!(report.gaps(ms(100)), [(ms(0), ms(450)), (ms(501), ms(1000))]);
