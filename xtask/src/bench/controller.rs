@@ -3,6 +3,9 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
+use cortenlb_e2e::cluster::Cluster;
+use cortenlb_e2e::cluster::scrape::place_of;
+use cortenlb_e2e::cluster::wait::eventually;
 use cortenlb_lab::{Lab, LabOptions};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use k8s_openapi::api::core::v1::{Namespace, Service};
@@ -10,7 +13,7 @@ use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::runtime::{WatchStreamExt as _, watcher};
 use serde_json::json;
 
-use super::usage::{memory, writes};
+use super::usage::{memory, sum, writes};
 
 /// As many as the controller's writer has under way.
 const CONCURRENCY: usize = 32;
@@ -40,28 +43,28 @@ pub(super) struct Plan {
 /// Brings up a lab of one node with the product installed for each number of Services, and measures.
 pub(super) async fn run(name: &str, plan: Plan) -> anyhow::Result<()> {
     let Plan { services, idle } = plan;
-    let product = crate::image::product()?;
+    let product = crate::image::scenarios_product()?;
     let last = services.len().saturating_sub(1);
     for (place, services) in services.into_iter().enumerate() {
-        Lab::down(name).await?;
         let options = LabOptions {
             name: name.to_owned(),
             nodes: 1,
-            product: Some(product.clone()),
             ..LabOptions::default()
         };
         let idle = Some(idle).filter(|_| place == last);
-        let outcome = async { measure(&Lab::up(options).await?, services, idle).await }.await;
+        let cluster = Cluster::up_as(options, product.clone()).await?;
+        let outcome = measure(&cluster, services, idle).await;
         Lab::down(name).await?;
         outcome?;
     }
     Ok(())
 }
 
-async fn measure(lab: &Lab, services: usize, idle: Option<Duration>) -> anyhow::Result<()> {
+async fn measure(cluster: &Cluster, services: usize, idle: Option<Duration>) -> anyhow::Result<()> {
+    cluster.install().await?;
     let bench = Bench {
-        client: lab.client().await?,
-        lab,
+        client: cluster.client.clone(),
+        lab: &cluster.lab,
     };
     let print = |name: &str, value: f64, unit: &str| super::print(&format!("{name}.{services}"), value, unit);
     bench.memory("speaker", "speaker.memory.idle").await?;
@@ -78,6 +81,8 @@ async fn measure(lab: &Lab, services: usize, idle: Option<Duration>) -> anyhow::
         bench.memory("controller", &name).await
     };
     memory("bulk").await?;
+    recorded(cluster).await?;
+    memory("recorded").await?;
     bench
         .kubectl(&["rollout", "restart", "deployment/controller"])
         .await?;
@@ -115,6 +120,21 @@ async fn measure(lab: &Lab, services: usize, idle: Option<Duration>) -> anyhow::
     print("apiserver.status_write.rate", plain, "1/s");
     print("controller.bulk.ratio", bulk / plain, "1");
     Ok(())
+}
+
+/// Waits until the controllers have recorded the Events of all that they have done.
+async fn recorded(cluster: &Cluster) -> anyhow::Result<()> {
+    let token = cluster.metrics_token().await?;
+    let attempt = || async {
+        for pod in cluster.pods("controller").await? {
+            let (node, address) = place_of(&pod)?;
+            let (_, metrics) = cluster.scrape(&node, address, Some(&token)).await?;
+            let waiting = sum(&metrics, "cortenlb_events_waiting");
+            ensure!(waiting == 0.0, "{waiting} Events wait to be recorded");
+        }
+        Ok(())
+    };
+    eventually(LIMIT, attempt).await
 }
 
 /// Of a row of durations, in milliseconds.

@@ -69,3 +69,16 @@ fn resident(process: u32) -> anyhow::Result<f64> {
         .context("no VmRSS")?;
     Ok(line.trim().trim_end_matches(" kB").parse()?)
 }
+
+/// The sum of a metric's values in an exposition.
+pub(super) fn sum(text: &str, name: &str) -> f64 {
+    let values = text.lines().filter_map(|line| {
+        let rest = line.strip_prefix(name)?;
+        let value = rest.rsplit(' ').next()?;
+        rest.starts_with(['{', ' ']).then(|| value.parse::<f64>().ok())?
+    });
+    values.sum()
+}
+
+#[cfg(test)]
+mod tests;

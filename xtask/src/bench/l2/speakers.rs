@@ -8,6 +8,7 @@ use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::api::Api;
 
 use super::scene::{CLIENT, Scene};
+use crate::bench::usage::sum;
 
 /// Clock ticks a second in /proc: the same on every machine that Linux calls a user's (proc_pid_stat(5)).
 const TICKS: u64 = 100;
@@ -61,16 +62,6 @@ impl Scene<'_> {
         let ticks = ticks(&stat).context("/proc/PID/stat has no times")?;
         Ok(Duration::from_secs(ticks) / TICKS as u32)
     }
-}
-
-/// The sum of a metric's values in an exposition.
-fn sum(text: &str, name: &str) -> f64 {
-    let values = text.lines().filter_map(|line| {
-        let rest = line.strip_prefix(name)?;
-        let value = rest.rsplit(' ').next()?;
-        rest.starts_with(['{', ' ']).then(|| value.parse::<f64>().ok())?
-    });
-    values.sum()
 }
 
 /// `utime` and `stime` of a line of /proc/PID/stat: fields 14 and 15, counted from behind the program's name.
