@@ -21,6 +21,15 @@ pub struct Waker {
     event: Arc<File>,
 }
 
+/// Why a wait is over; neither, if its time was.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ready {
+    /// A waker was used.
+    pub woken: bool,
+    /// The positions of the sources that want attention, in order.
+    pub sources: Vec<usize>,
+}
+
 impl Poller {
     /// A poller that nobody has woken.
     ///
@@ -41,7 +50,7 @@ impl Poller {
     }
 
     /// Waits until a source is readable or has an error to tell, a waker was used, or `timeout` is over (`None`:
-    /// never). Returns the positions of the sources that want attention, in order; none after a wake or timeout.
+    /// never).
     ///
     /// # Errors
     /// Those of `ppoll(2)`; an interruption by a signal is not one.
@@ -49,7 +58,7 @@ impl Poller {
         &mut self,
         sources: impl IntoIterator<Item = BorrowedFd<'a>>,
         timeout: Option<Duration>,
-    ) -> io::Result<Vec<usize>> {
+    ) -> io::Result<Ready> {
         let entry = |fd: BorrowedFd<'_>| libc::pollfd {
             fd: fd.as_raw_fd(),
             events: libc::POLLIN,
@@ -59,23 +68,24 @@ impl Poller {
         self.descriptors.push(entry(self.event.as_fd()));
         self.descriptors.extend(sources.into_iter().map(entry));
         match sys::ppoll(&mut self.descriptors, timeout) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(Vec::new()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(Ready::default()),
             result => result?,
         }
         let (event, sources) = self
             .descriptors
             .split_first()
             .expect("the first descriptor is the waker's");
-        if event.revents != 0 {
+        let woken = event.revents != 0;
+        if woken {
             // Sets the count of wakes to zero; it cannot fail after poll has found it readable.
             (&*self.event).read_exact(&mut [0; 8])?;
         }
-        Ok(sources
-            .iter()
-            .enumerate()
-            .filter(|(_, source)| source.revents != 0)
-            .map(|(at, _)| at)
-            .collect())
+        let ready = sources.iter().enumerate();
+        let ready = ready.filter(|(_, source)| source.revents != 0);
+        Ok(Ready {
+            woken,
+            sources: ready.map(|(at, _)| at).collect(),
+        })
     }
 }
 

@@ -29,7 +29,7 @@ fn request(target: &str) -> arp::Repr {
 /// The next frame, waited for.
 fn next(socket: &PacketSocket) -> (Vec<u8>, u64) {
     let ready = Poller::new().unwrap().wait([socket.as_fd()], DEADLINE).unwrap();
-    assert_eq!(ready, [0], "no frame came");
+    assert_eq!(ready.sources, [0], "no frame came");
     let mut buffer = [0; 2048];
     let received = socket.receive(&mut buffer).unwrap();
     (buffer[..received.length].to_vec(), received.at)

@@ -18,7 +18,7 @@ use cortenlb_core::time::Instant;
 use cortenlb_netio::clock;
 use cortenlb_netio::multicast::Membership;
 use cortenlb_netio::packet::PacketSocket;
-use cortenlb_netio::poll::Poller;
+use cortenlb_netio::poll::{Poller, Ready};
 use cortenlb_proto::cluster;
 use cortenlb_proto::l2::{Input, Output, Purpose, Responder, Response};
 use cortenlb_wire::ethernet::EtherType;
@@ -37,6 +37,9 @@ mod ports;
 const FRAME: usize = 1_522;
 /// Frames taken from one socket before the others, the mailbox and the clock have their turn.
 const BATCH: usize = 64;
+/// More frames than wait on one socket: the kernel counts each with 768 bytes at least, and 212,992 (`rmem_default`) are
+/// the most unless it was told otherwise.
+const QUEUE: usize = 512;
 /// So long an ending speaker still answers, until others stand in for it.
 const LEAVE: Duration = Duration::from_millis(200);
 /// The least time between looks at the sockets' statistics.
@@ -113,43 +116,46 @@ impl Driver {
     /// Runs until the mailbox says stop, or waiting fails.
     pub(super) fn run(mut self) -> io::Result<()> {
         loop {
-            let due = [
-                Some(self.ownership.poll_timeout()),
-                self.responder.poll_timeout(),
-                self.retry,
-                self.end,
-            ];
+            let tick = self.ownership.poll_timeout();
+            let due = [Some(tick), self.responder.poll_timeout(), self.retry, self.end];
             let timeout = due.into_iter().flatten().min().map(|due| due - now());
             let sockets = self.ports.values().map(|port| port.socket.as_fd());
             let sources = sockets.chain(self.transport.iter().map(Transport::as_fd));
-            let ready = self.poller.wait(sources, timeout)?;
+            let Ready { woken, sources } = self.poller.wait(sources, timeout)?;
             // The positions are those of the ports before the mailbox changes them.
-            let datagrams = ready.contains(&self.ports.len());
-            let ready: Vec<Port> = ready
+            let datagrams = sources.contains(&self.ports.len());
+            let ready: Vec<Port> = sources
                 .into_iter()
                 .filter_map(|at| self.ports.keys().nth(at).copied())
                 .collect();
 
             // What others have said comes before verdicts about them, and both before any answer: after a pause nothing
-            // is answered that others have meanwhile.
+            // is answered that others have meanwhile. Else nothing that is not due stands between a question and its answer.
             if datagrams {
                 self.receive_datagrams();
             }
-            self.ownership.tick(now());
-            self.metrics
-                .hears_nobody
-                .set(self.ownership.hears_nobody().into());
-            self.work();
+            if tick <= now() {
+                self.tick();
+            }
             if self.end.is_some_and(|end| end <= now()) {
                 return Ok(());
             }
-            self.take_mail();
+            if woken {
+                self.take_mail();
+            }
             ready.into_iter().for_each(|port| self.receive(port));
             self.responder.handle_input(now(), Input::Timeout);
             self.is_stale |= self.retry.is_some_and(|at| at <= now());
             self.work();
             self.look_at_statistics();
         }
+    }
+
+    fn tick(&mut self) {
+        self.ownership.tick(now());
+        let hears_nobody = self.ownership.hears_nobody();
+        self.metrics.hears_nobody.set(hears_nobody.into());
+        self.work();
     }
 
     fn take_mail(&mut self) {
@@ -297,16 +303,19 @@ impl Driver {
         let mut taken = 0;
         while taken < BATCH && self.take_frame(port) {
             taken += 1;
+            // The answer before all else that follows.
+            self.perform();
             self.work();
         }
     }
 
-    /// Answers the frames that are waiting, up to a batch on each socket.
+    /// Answers the frames that are waiting. In a hand-over of many addresses a question may wait behind what the next
+    /// owners tell of each of them.
     fn finish(&mut self) {
         let ports: Vec<Port> = self.ports.keys().copied().collect();
         for port in ports {
             let mut taken = 0;
-            while taken < BATCH && self.take_frame(port) {
+            while taken < QUEUE && self.take_frame(port) {
                 taken += 1;
                 self.perform();
             }
@@ -354,7 +363,12 @@ impl Driver {
                     purpose,
                     frame,
                 } => {
-                    if self.send((interface, protocol), &frame) {
+                    let sent = self.send((interface, protocol), &frame);
+                    // Counted when the answer is on its way.
+                    if purpose == Purpose::Answer {
+                        self.metrics.asked(address);
+                    }
+                    if sent {
                         match purpose {
                             Purpose::Answer => self.metrics.answered(address),
                             Purpose::First => {
@@ -366,7 +380,6 @@ impl Driver {
                         }
                     }
                 }
-                Output::Asked { address } => self.metrics.asked(address),
                 Output::GatewayLearned {
                     interface,
                     address,

@@ -84,7 +84,7 @@ fn next<T>(socket: &PacketSocket, mut read: impl FnMut(&[u8]) -> Option<T>) -> T
             Err(error) => {
                 assert_eq!(error.kind(), io::ErrorKind::WouldBlock, "{error}");
                 let ready = poller.wait([socket.as_fd()], Some(DEADLINE)).unwrap();
-                assert_eq!(ready, [0], "no frame came");
+                assert_eq!(ready.sources, [0], "no frame came");
             }
         }
     }

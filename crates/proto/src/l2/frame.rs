@@ -16,7 +16,7 @@ struct Heard {
     /// The gateway answers this address.
     learned: Option<IpAddr>,
     /// What it is answered with, or why it is not.
-    answer: Result<Vec<Output>, DropReason>,
+    answer: Result<Option<Output>, DropReason>,
 }
 
 /// "The address is at `by`", from the station with the address `source`.
@@ -51,7 +51,7 @@ impl Responder {
             if let Some(address) = learned {
                 self.end_lesson(now, (address, index));
             }
-            answer.or_else(|reason| if used { Ok(vec![]) } else { Err(reason) })
+            answer.or_else(|reason| if used { Ok(None) } else { Err(reason) })
         });
         match answer {
             Ok(answer) => self.outputs.extend(answer),
@@ -96,7 +96,7 @@ impl Responder {
         index: u32,
         interface: &Interface,
         packet: &arp::Repr,
-    ) -> Result<Vec<Output>, DropReason> {
+    ) -> Result<Option<Output>, DropReason> {
         if packet.operation != arp::Operation::Request {
             return Err(DropReason::NotARequest);
         }
@@ -109,7 +109,7 @@ impl Responder {
             source: interface.mac,
             ..packet.answer(mac)
         };
-        Ok(answered(index, EtherType::Arp, address, answer.emit()))
+        Ok(Some(answered(index, EtherType::Arp, address, answer.emit())))
     }
 
     /// RFC 4861 §7.2.3 and §7.2.4; unlike MetalLB also for unicast probes and for duplicate address detection.
@@ -135,7 +135,7 @@ impl Responder {
         index: u32,
         interface: &Interface,
         solicitation: &ndp::Solicitation,
-    ) -> Result<Vec<Output>, DropReason> {
+    ) -> Result<Option<Output>, DropReason> {
         let envelope = solicitation.envelope;
         if !envelope.destination_mac.is_multicast() && envelope.destination_mac != interface.mac {
             return Err(DropReason::OtherStation);
@@ -146,7 +146,7 @@ impl Responder {
         let source = interface.ndp.ok_or(DropReason::NotServed)?;
         let mut answer = solicitation.answer(mac, source);
         answer.envelope.source_mac = interface.mac;
-        Ok(answered(index, EtherType::Ipv6, address, answer.emit()))
+        Ok(Some(answered(index, EtherType::Ipv6, address, answer.emit())))
     }
 
     fn handle_advertisement(
@@ -196,13 +196,12 @@ impl Responder {
     }
 }
 
-fn answered(interface: u32, protocol: EtherType, address: IpAddr, frame: Vec<u8>) -> Vec<Output> {
-    let send = Output::Send {
+fn answered(interface: u32, protocol: EtherType, address: IpAddr, frame: Vec<u8>) -> Output {
+    Output::Send {
         interface,
         protocol,
         address,
         purpose: Purpose::Answer,
         frame,
-    };
-    vec![Output::Asked { address }, send]
+    }
 }

@@ -25,11 +25,6 @@ pub enum Output {
         /// The whole frame.
         frame: Vec<u8>,
     },
-    /// Somebody has asked for a served address; the answer follows.
-    Asked {
-        /// The address asked for.
-        address: IpAddr,
-    },
     /// The default gateway has answered a served address for the first time: it knows where that is.
     GatewayLearned {
         /// Index of the interface.

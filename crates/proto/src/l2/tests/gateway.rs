@@ -177,7 +177,13 @@ fn only_an_answer_of_the_gateway_to_our_mac_counts() {
     let request = arp::Repr::request(GATEWAY_MAC, GATEWAY, VIP);
     let answered = arp_frame(&mut responder, request);
     assert!(
-        matches!(answered[0], Output::Asked { .. }),
+        matches!(
+            answered[..],
+            [Output::Send {
+                purpose: Purpose::Answer,
+                ..
+            }]
+        ),
         "a question is no answer"
     );
     // VRRP: the gateway may answer from another MAC than it is asked at.

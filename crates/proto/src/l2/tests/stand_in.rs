@@ -170,7 +170,7 @@ fn what_we_say_in_anothers_name_is_not_heard_as_a_claim() {
     let vip = v6("fd00:5::240");
     let detection = Solicitation::multicast(CLIENT_MAC, Ipv6Addr::UNSPECIFIED, vip);
     let outputs = ndp_frame(&mut responder, &detection.emit());
-    let [_, Output::Send { frame, .. }] = &outputs[..] else {
+    let [Output::Send { frame, .. }] = &outputs[..] else {
         panic!("{outputs:?}");
     };
     let mut table = mk_table([vip]);
