@@ -381,12 +381,7 @@ impl Controller {
                         self.writes.send_in(lead.epoch, write);
                     }
                 }
-                Effect::Note(note) => {
-                    let object = note.involved.name.as_deref().unwrap_or_default();
-                    let namespace = note.involved.namespace.as_deref().unwrap_or_default();
-                    tracing::info!(event = note.reason, namespace, object, "{}", note.message);
-                    self.events.publish(&note);
-                }
+                Effect::Note(note) => self.events.publish(&note),
                 Effect::Usage { pool, usage } => self.metrics.set_usage(&pool, usage),
                 Effect::Config { stale } => {
                     self.metrics.config_loaded.set(1);

@@ -366,7 +366,9 @@ impl Speaker {
                     self.layer2.set_plan(plan);
                 }
                 Effect::Announced { service, address } => {
-                    tracing::info!(
+                    // The Event says it of the Service, and the layer 2 thread of the group; which address it is, is for who
+                    // looks closer.
+                    tracing::debug!(
                         event = "serviceAnnounced",
                         %service,
                         ip = %address,

@@ -69,9 +69,24 @@ pub struct EventHandle {
     dropped: Counter,
 }
 
+impl Note {
+    /// What the log says of it: the same words, so that whoever reads the one finds the other.
+    fn log(&self) {
+        let event = self.reason.as_str();
+        let namespace = self.involved.namespace.as_deref().unwrap_or_default();
+        let object = self.involved.name.as_deref().unwrap_or_default();
+        match self.severity {
+            Severity::Normal => tracing::info!(event, namespace, object, "{}", self.message),
+            Severity::Warning => tracing::warn!(event, namespace, object, "{}", self.message),
+        }
+    }
+}
+
 impl EventHandle {
-    /// Hands a note over; never waits. When the queue is full the note is dropped and counted.
+    /// Logs a note and hands it over; never waits. When the queue is full the note is dropped and counted, and in the log
+    /// alone.
     pub fn publish(&self, note: &Note) {
+        note.log();
         if !self.notes.push(note) {
             self.dropped.inc();
         }

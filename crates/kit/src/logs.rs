@@ -33,8 +33,8 @@ use tracing_subscriber::{
 /// The prefix of the project's own crates. Libraries below them speak from `warn` on.
 const OURS: &str = "cortenlb";
 
-/// Lines that wait to be written; later ones are dropped, and counted. A take-over of 2,000 groups makes two lines for each,
-/// of 300 bytes.
+/// Lines that wait to be written; later ones are dropped, and counted. A take-over of 2,000 groups makes three lines for
+/// each, of 300 bytes.
 const LINES: usize = 8_192;
 
 /// Ends the thread that writes, once it has written everything.

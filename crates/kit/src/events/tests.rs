@@ -1,5 +1,6 @@
 use k8s_openapi::api::core::v1::{Event, ObjectReference};
 use prometheus_client::registry::Registry;
+use serde_json::Value;
 use tokio::{
     sync::watch,
     task::JoinHandle,
@@ -9,6 +10,7 @@ use tokio::{
 use super::{EventHandle, Note, QUEUE, QUEUE_BYTES, REPEAT, Recorder, Severity, YIELD};
 use crate::{
     fake::{Fake, Fault},
+    logs::tests::Captured,
     metrics::render,
 };
 
@@ -95,6 +97,40 @@ async fn an_event_is_what_kubectl_describe_looks_for() {
         .strip_prefix("traefik.")
         .unwrap();
     assert!(u64::from_str_radix(suffix, 16).is_ok(), "{suffix}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_is_logged_in_the_same_words() {
+    let captured = Captured::new();
+    let bench = Bench::new();
+    bench.handle.publish(&mk_note("no address left"));
+    bench.handle.publish(&Note {
+        severity: Severity::Normal,
+        reason: "IPAllocated".to_owned(),
+        ..mk_note("assigned \"10.0.0.1\"")
+    });
+    let mut recorded: Vec<_> = bench
+        .finish()
+        .await
+        .into_iter()
+        .map(|event| (event.reason.unwrap(), event.message.unwrap()))
+        .collect();
+    recorded.sort();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let lines = captured.lines();
+    let told: Vec<_> = lines
+        .iter()
+        .map(|line| (text(&line["event"]), text(&line["msg"])))
+        .collect();
+    assert_eq!(told, recorded);
+    assert!(
+        lines
+            .iter()
+            .all(|line| line["namespace"] == "traefik" && line["object"] == "traefik"),
+        "{lines:?}"
+    );
+    let levels: Vec<_> = lines.iter().map(|line| text(&line["level"])).collect();
+    assert_eq!(levels, ["warn", "info"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -29,13 +29,10 @@ impl Ownership {
         inputs.into_iter().for_each(|input| self.handle(now, input));
     }
 
-    /// It is known now who else has an address, or that nobody has it.
+    /// It is known now who else has an address, which the Event `AddressConflict` says, or that nobody has it.
     pub(super) fn occupied(&mut self, address: IpAddr, by: Option<MacAddr>) {
-        match by {
-            Some(mac) => {
-                tracing::warn!(%address, %mac, "a station that is no node has the address: it is not answered for");
-            }
-            None => tracing::info!(%address, "nobody else has the address"),
+        if by.is_none() {
+            tracing::info!(%address, "nobody else has the address");
         }
         self.is_stale = true;
     }
