@@ -12,7 +12,7 @@ use tracing_subscriber::util::TryInitError;
 
 use crate::{
     admin::tls::{self, MinVersion},
-    logs::{self, LogLevel},
+    logs::{self, LogFormat, LogLevel},
 };
 
 #[cfg(any(test, feature = "fake"))]
@@ -36,6 +36,9 @@ pub struct Flags {
     /// all, debug, info, warn, error or none
     #[arg(long, default_value_t)]
     log_level: LogLevel,
+    /// auto, json or text; auto is text on a terminal, and otherwise json
+    #[arg(long, env = "CORTENLB_LOG_FORMAT", default_value_t)]
+    log_format: LogFormat,
     /// Serve only Services of this class; by default those without a class
     #[arg(long, default_value = "")]
     lb_class: String,
@@ -107,13 +110,14 @@ impl Flags {
             port,
             health_probe_port,
             log_level,
+            log_format,
             lb_class,
             kubeconfig,
             tls_min_version,
             metrics_cert_dir,
             without_effect,
         } = self;
-        logs::init(log_level).map_err(StartError::Logs)?;
+        logs::init(log_level, log_format).map_err(StartError::Logs)?;
         tracing::info!(version, "CortenLB {program} starting");
         for flag in more.iter().chain(&without_effect.given()) {
             tracing::warn!(flag, "this flag has no effect in this version");

@@ -1,4 +1,5 @@
-//! Logs: one JSON object a line on standard output, with MetalLB's field names; plain text on a terminal.
+//! Logs: one JSON object a line on standard output, with MetalLB's field names; plain text on a terminal, unless a flag says
+//! otherwise.
 //!
 //! A thread of its own writes them: whoever reads the other end may stall, the container runtime while its disk is busy,
 //! say, and nobody waits for that who answers neighbours or renews a Lease.
@@ -22,9 +23,9 @@ use tracing::{
 };
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::{
-    Layer as _,
+    Layer,
     filter::{FilterExt as _, Targets},
-    fmt::{FmtContext, FormatEvent, FormatFields, format::Writer},
+    fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter, format::Writer},
     layer::{Context, Filter, SubscriberExt},
     registry::LookupSpan,
     util::{SubscriberInitExt, TryInitError},
@@ -124,23 +125,74 @@ impl LogLevel {
     }
 }
 
+/// The values of flag `--log-format`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Text on a terminal, JSON otherwise: the default.
+    #[default]
+    Auto,
+    /// A JSON object a line.
+    Json,
+    /// Text for people.
+    Text,
+}
+
+/// The value of `--log-format` is none of these.
+#[derive(Debug, PartialEq, Eq, ThisError)]
+#[error("log format {0:?} does not exist: use auto, json or text")]
+pub struct UnknownFormat(String);
+
+impl FromStr for LogFormat {
+    type Err = UnknownFormat;
+
+    fn from_str(name: &str) -> Result<Self, UnknownFormat> {
+        Ok(match name {
+            "auto" => Self::Auto,
+            "json" => Self::Json,
+            "text" => Self::Text,
+            _ => return Err(UnknownFormat(name.to_owned())),
+        })
+    }
+}
+
+impl fmt::Display for LogFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Auto => "auto",
+            Self::Json => "json",
+            Self::Text => "text",
+        })
+    }
+}
+
+impl LogFormat {
+    /// Writes lines in this format. Only a terminal shows colours.
+    fn layer<S, W>(self, is_terminal: bool, writer: W) -> Box<dyn Layer<S> + Send + Sync>
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+        W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+    {
+        let lines = tracing_subscriber::fmt::layer::<S>().with_writer(writer);
+        match self {
+            Self::Auto | Self::Text if is_terminal => lines.boxed(),
+            Self::Text => lines.with_ansi(false).boxed(),
+            Self::Auto | Self::Json => lines.event_format(Json).boxed(),
+        }
+    }
+}
+
 /// Makes the process log to standard output from `level` on.
 ///
 /// # Errors
 /// Logging was set up before; the earlier set-up stays.
-pub fn init(level: LogLevel) -> Result<(), TryInitError> {
+pub fn init(level: LogLevel, format: LogFormat) -> Result<(), TryInitError> {
     let (writer, guard) = NonBlockingBuilder::default()
         .lossy(true)
         .buffered_lines_limit(LINES)
         .thread_name("logs")
         .finish(std::io::stdout());
     let dropped = writer.error_counter();
-    let lines = tracing_subscriber::fmt::layer().with_writer(writer);
-    let lines = if std::io::stdout().is_terminal() {
-        lines.boxed()
-    } else {
-        lines.event_format(Json).boxed()
-    };
+    let lines = format.layer(std::io::stdout().is_terminal(), writer);
     tracing_subscriber::registry()
         .with(lines.with_filter(level.filter()))
         .try_init()?;

@@ -37,6 +37,25 @@ fn a_log_level_that_does_not_exist_is_refused() {
 }
 
 #[test]
+fn a_log_format_that_does_not_exist_is_told_what_exists() {
+    for (flags, format) in [
+        (&[][..], LogFormat::Auto),
+        (&["--log-format=json"], LogFormat::Json),
+        (&["--log-format=text"], LogFormat::Text),
+    ] {
+        assert_eq!(parse(flags).log_format, format, "{flags:?}");
+    }
+    let Err(error) = Program::try_parse_from(["program", "--log-format=xml"]) else {
+        panic!("there is no such format")
+    };
+    let error = error.to_string();
+    assert!(
+        error.contains("--log-format") && error.contains("use auto, json or text"),
+        "{error}"
+    );
+}
+
+#[test]
 fn the_table_has_each_flag_with_its_variable_its_default_and_what_it_says() {
     let table = table(&Program::command());
     let lines: Vec<&str> = table.lines().collect();

@@ -11,7 +11,7 @@ use tracing::{
 };
 use tracing_subscriber::{Layer as _, fmt::MakeWriter, layer::SubscriberExt};
 
-use super::{Json, LogLevel, UnknownLevel, chain};
+use super::{Json, LogFormat, LogLevel, UnknownLevel, chain};
 
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<u8>>>);
@@ -165,6 +165,43 @@ fn an_unknown_level_is_told_what_exists() {
         error.to_string().contains("verbose") && error.to_string().contains("all, debug, info"),
         "{error}"
     );
+}
+
+/// What one line looks like.
+fn written(format: LogFormat, is_terminal: bool) -> String {
+    LazyLock::force(&OTHERS);
+    let lines = Lines::default();
+    let subscriber = tracing_subscriber::registry().with(format.layer(is_terminal, lines.clone()));
+    tracing::subscriber::with_default(subscriber, || tracing::info!(service = "a/b", "allocated"));
+    let bytes = lines.0.lock().unwrap().clone();
+    String::from_utf8(bytes).unwrap()
+}
+
+#[test]
+fn lines_are_text_on_a_terminal_and_json_elsewhere_unless_told_otherwise() {
+    for (name, is_terminal, is_json) in [
+        ("auto", true, false),
+        ("auto", false, true),
+        ("json", true, true),
+        ("json", false, true),
+        ("text", true, false),
+        ("text", false, false),
+    ] {
+        let format: LogFormat = name.parse().unwrap();
+        assert_eq!(format.to_string(), name);
+        let line = written(format, is_terminal);
+        assert!(
+            line.contains("allocated") && line.contains("a/b"),
+            "{name}: {line}"
+        );
+        assert_eq!(
+            serde_json::from_str::<Value>(&line).is_ok(),
+            is_json,
+            "{name}: {line}"
+        );
+        let is_coloured = line.contains('\u{1b}');
+        assert!(is_terminal || !is_coloured, "{name}: {line}");
+    }
 }
 
 #[test]
