@@ -228,6 +228,8 @@ pub enum Output {
     },
     /// Ask on the segment for the node's own address.
     AskNode(NodeId),
+    /// This member's heartbeats come here, and did not come: it is asked for.
+    Suspected(NodeId),
     /// This member is attached to the network in another way than before.
     Attached(NodeId),
     /// A member, perhaps this one, is in another phase than before.

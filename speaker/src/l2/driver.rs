@@ -268,6 +268,9 @@ impl Driver {
                     self.metrics.unreadable(error);
                 }
                 Action::Phase(phase) => self.metrics.phase(phase),
+                Action::Suspected => {
+                    self.metrics.suspected.inc();
+                }
                 Action::Taken(at, taken) => self.told.failovers.taken(at, taken, &self.metrics),
                 Action::Friends(friends) => self.responder.handle_input(now(), Input::Friends(friends)),
             }

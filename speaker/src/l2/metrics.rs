@@ -52,6 +52,8 @@ pub(super) struct Metrics {
     /// Groups that this node came to answer for.
     came: Family<Why, Counter>,
     phases: Family<Step, Counter>,
+    /// How often heartbeats of another speaker did not come.
+    pub(super) suspected: Counter,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -99,6 +101,7 @@ impl Metrics {
             failed_over: Family::new_with_constructor(|| Histogram::new(FAILED_OVER)),
             came: Family::default(),
             phases: Family::default(),
+            suspected: Counter::default(),
         };
         metrics.begin();
         registry.register(
@@ -175,6 +178,11 @@ impl Metrics {
             "cortenlb_membership_phases",
             "Number of times that another speaker came into a phase, as seen from this node",
             metrics.phases.clone(),
+        );
+        registry.register(
+            "cortenlb_membership_suspected",
+            "Number of times that heartbeats of another speaker did not come, three in a row as a rule, and it was asked for",
+            metrics.suspected.clone(),
         );
         metrics
     }

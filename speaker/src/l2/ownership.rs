@@ -86,6 +86,8 @@ pub(super) enum Action {
     Contested(BTreeMap<IpAddr, MacAddr>),
     /// Another speaker is in this phase now.
     Phase(&'static str),
+    /// Heartbeats of another speaker did not come.
+    Suspected,
     /// Open the sockets on these interfaces anew.
     Reopen(Vec<u32>),
     /// Ask on the segment.
@@ -337,6 +339,7 @@ impl Ownership {
                     after,
                     why,
                 } => self.tell_phase(id, before, after, why),
+                Output::Suspected(_) => self.actions.push_back(Action::Suspected),
                 Output::Unreadable(error) => self.actions.push_back(Action::Unreadable(error)),
             }
         }

@@ -89,7 +89,7 @@ impl Cluster {
                 .is_some_and(|known| now >= known.sign + SUSPICION)
         };
         let watched = self.members.watched();
-        let missed: Vec<NodeId> = watched.into_iter().filter(|id| silent(self, id)).collect();
+        let missed: Vec<NodeId> = watched.iter().copied().filter(|id| silent(self, id)).collect();
         // If one is missed, it has gone. If several are, the network is divided: it would take long to find by and by
         // who is on the other side.
         let missed = if missed.len() > 1 {
@@ -107,6 +107,9 @@ impl Cluster {
         for id in missed {
             if self.inquiries.0.contains_key(&id) {
                 continue;
+            }
+            if watched.contains(&id) {
+                self.outputs.push_back(Output::Suspected(id));
             }
             self.open(now, id);
         }

@@ -36,6 +36,8 @@ struct Node {
     /// Why it ceased to serve.
     released: Vec<Cause>,
     phases: Vec<(NodeId, Option<Phase>, Phase, Why)>,
+    /// Whose heartbeats it missed.
+    suspected: Vec<NodeId>,
     unreadable: Vec<Unreadable>,
     /// When it asked for what others own, and for what.
     checks: Vec<(Instant, IpAddr)>,
@@ -93,6 +95,7 @@ impl Lan {
             told: Vec::new(),
             released: Vec::new(),
             phases: Vec::new(),
+            suspected: Vec::new(),
             unreadable: Vec::new(),
             checks: Vec::new(),
             unheard: Vec::new(),
@@ -163,6 +166,7 @@ impl Lan {
                     after,
                     why,
                 } => node.phases.push((id, before, after, why)),
+                Output::Suspected(id) => node.suspected.push(id),
                 Output::Unreadable(error) => node.unreadable.push(error),
                 Output::Unheard { group, next, .. } => node.unheard.push((group, next)),
                 other => {

@@ -124,6 +124,7 @@ impl Lan {
                         | Action::Taken(..)
                         | Action::Contested(_)
                         | Action::Phase(_)
+                        | Action::Suspected
                         | Action::Reopen(_) => {}
                         Action::Unreadable(error) => panic!("{error}"),
                     }

@@ -1,4 +1,4 @@
-//! Who is taken for dead where not all nodes are on one segment.
+//! Who is missed, and who is taken for dead where not all nodes are on one segment.
 
 use super::*;
 
@@ -73,4 +73,43 @@ fn where_nobody_is_left_on_the_segment_the_others_say_so_themselves() {
     lan.run(300 * MILLISECOND);
     assert_eq!(phases(&lan, id(0)), BTreeSet::from([Phase::Dead]));
     assert_eq!(phases(&lan, id(1)), BTreeSet::from([Phase::Dead]));
+}
+
+/// Nothing that one sends to another arrives, for so long.
+fn lose(lan: &mut Lan, from: usize, to: usize, duration: Duration) {
+    let end = lan.now + duration;
+    while lan.now < end {
+        lan.sent.retain(|(_, by, at, _)| (*by, *at) != (id(from), id(to)));
+        lan.run(MILLISECOND);
+    }
+}
+
+/// Whose heartbeats the first node has missed since it was asked last.
+fn missed(lan: &mut Lan) -> Vec<NodeId> {
+    std::mem::take(&mut lan.node(id(0)).suspected)
+}
+
+#[test]
+fn one_heartbeat_that_is_lost_is_not_missed_and_of_many_each_third_is() {
+    let mut lan = Lan::new(3, 0);
+    lan.run(5 * SECOND);
+    drop(missed(&mut lan));
+    lose(&mut lan, 1, 0, 90 * MILLISECOND);
+    lan.run(SECOND);
+    assert_eq!(missed(&mut lan), []);
+    lose(&mut lan, 1, 0, SECOND);
+    lan.run(SECOND);
+    assert_eq!(missed(&mut lan), [id(1); 3]);
+    // The third node has heard it all the time.
+    assert_eq!(phases(&lan, id(1)), BTreeSet::new());
+}
+
+#[test]
+fn a_process_that_begins_anew_at_once_is_not_missed() {
+    let mut lan = Lan::new(2, 0);
+    lan.run(5 * SECOND);
+    drop(missed(&mut lan));
+    lan.start(1);
+    lan.run(2 * SECOND);
+    assert_eq!(missed(&mut lan), []);
 }
