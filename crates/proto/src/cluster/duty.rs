@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use cortenlb_core::time::Instant;
-use cortenlb_wire::member::NodeId;
+use cortenlb_wire::member::{NodeId, Record};
 
 use super::{Candidates, Cause, Role};
 
@@ -45,8 +45,8 @@ pub(super) struct Duty {
     pub(super) astray: BTreeMap<IpAddr, Instant>,
     /// Another node answers for these as well, as the owner.
     pub(super) rivals: BTreeMap<IpAddr, Rival>,
-    /// When records were forgotten.
-    pub(super) forgotten: BTreeMap<IpAddr, Instant>,
+    /// Records that were forgotten, and when somebody told of them last.
+    pub(super) forgotten: BTreeMap<IpAddr, (Record, Instant)>,
     /// Since when a record has no group.
     pub(super) orphans: BTreeMap<IpAddr, Instant>,
 }

@@ -18,7 +18,7 @@ const PROMOTION: Duration = Duration::from_secs(1);
 /// Nothing that is known of a group without candidates is forgotten before.
 const FORGOTTEN: Duration = Duration::from_secs(180);
 
-/// All forget a record within this time: until then it is not learned again from others.
+/// What was forgotten may be learned again when nobody has told of it for so long.
 const FORGETTING: Duration = Duration::from_secs(60);
 
 impl Cluster {
@@ -36,11 +36,15 @@ impl Cluster {
             self.duty.forget(group);
             self.duty.moves.remove(&group);
             self.duty.gave.remove(&group);
-            self.duty.forgotten.insert(group, now);
+            if let Some(record) = self.records.get(group).copied() {
+                self.duty.forgotten.insert(group, (record, now));
+            }
             self.records.remove(group);
             self.conflicts.forget_gone(group);
         }
-        self.duty.forgotten.retain(|_, at| now - *at < FORGETTING);
+        self.duty
+            .forgotten
+            .retain(|_, (_, told)| now - *told < FORGETTING);
         self.members.forget_gone(now, AWAY_AT_MOST);
         self.choose_checks(now, self.calm(now) >= SETTLED);
         if !self.is_up() || self.life.is_leaving || self.calm(now) < SETTLED {
@@ -55,6 +59,21 @@ impl Cluster {
             self.review_group(now, group, &candidates, reattached);
         }
         self.rebalance(now);
+    }
+
+    /// Whether a member tells of what this one has forgotten: it has heard later that there is no such group, or has begun
+    /// later. As long as it does so that is not learned again: two that forget in turns would keep it for ever, and its
+    /// owner, who no longer knows that it saw it go, would pass it on. A record that is another one is news.
+    pub(super) fn has_forgotten(&mut self, now: Instant, said: &Record) -> bool {
+        let Some((record, told)) = self.duty.forgotten.get_mut(&said.group) else {
+            return false;
+        };
+        let backing = said.backing;
+        let is_same = *said == Record { backing, ..*record };
+        if is_same {
+            *told = now;
+        }
+        is_same
     }
 
     /// `reattached`: others may lead to it than before.

@@ -92,13 +92,13 @@ impl Cluster {
 
     /// Takes in a record from a member.
     pub(super) fn merge_record(&mut self, now: Instant, said: Record) -> Merged {
-        // Others forget it a moment later.
-        if self.duty.forgotten.contains_key(&said.group) {
+        if self.has_forgotten(now, &said) {
             return Merged::Known;
         }
         let old = self.records.get(said.group).copied();
         let merged = self.records.merge(said, self.credit());
         if merged == Merged::News {
+            self.duty.forgotten.remove(&said.group);
             self.record_changed(now, old, said);
         }
         merged

@@ -8,6 +8,7 @@ use super::*;
 mod check;
 mod conflict;
 mod dispute;
+mod forgotten;
 mod former;
 mod placing;
 mod rename;
