@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use cortenlb_core::announce::Interfaces;
+use cortenlb_core::few::Few;
 use cortenlb_proto::cluster::{Candidates, NodeId};
 use serde::{Deserialize, Serialize};
 use tokio::io::AsyncWriteExt as _;
@@ -80,6 +81,9 @@ struct WrittenGroup {
     candidates: usize,
     /// Interfaces by their names; null: all.
     addresses: BTreeMap<IpAddr, Option<Vec<String>>>,
+    /// None: the lowest alone.
+    #[serde(default)]
+    all: Vec<IpAddr>,
     #[serde(default)]
     contested: bool,
     #[serde(default)]
@@ -106,6 +110,7 @@ pub fn write(plan: &Plan) -> Vec<u8> {
         let written = WrittenGroup {
             candidates: number,
             addresses: addresses.collect(),
+            all: group.all.iter().copied().collect(),
             contested: group.contested,
             on_link: group.on_link,
         };
@@ -154,11 +159,16 @@ fn plan(written: Written) -> Plan {
             let listed = names.map(|names| Interfaces::Listed(names.into_iter().collect()));
             (address, listed.unwrap_or(Interfaces::All))
         });
+        let mut all: Few<IpAddr> = group.all.into_iter().collect();
+        if all.is_empty() {
+            all.insert(lowest);
+        }
         let group = Group {
             // The records that are kept go by the new name.
             former: None,
             candidates: candidates.get(group.candidates)?.clone(),
             addresses: addresses.collect(),
+            all,
             contested: group.contested,
             on_link: group.on_link,
         };

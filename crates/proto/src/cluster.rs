@@ -108,8 +108,10 @@ pub enum Input<'a> {
     Addresses {
         /// Which group.
         group: IpAddr,
-        /// All its addresses, the lowest among them.
+        /// The addresses that this node announces if it owns the group, and the lowest.
         addresses: BTreeSet<IpAddr>,
+        /// All that nodes announce together, known alike by all: an owner is to reach them all. None: the lowest alone.
+        all: BTreeSet<IpAddr>,
         /// Those that this node can ask for where they are announced.
         seen_here: BTreeSet<IpAddr>,
         /// Whether somebody else was found to have one of them: whoever comes to own the group asks before it answers.
@@ -369,9 +371,10 @@ impl Cluster {
             Input::Addresses {
                 group,
                 addresses,
+                all,
                 seen_here,
                 contested,
-            } => self.set_addresses(now, group, addresses, seen_here, contested),
+            } => self.set_addresses(now, group, addresses, all, seen_here, contested),
             Input::Datagram(bytes) => self.receive(now, bytes),
             Input::Answered { group, address, by } => self.answered(now, group, address, by),
             Input::Stranger { group, address, mac } => self.stranger(now, group, address, mac),

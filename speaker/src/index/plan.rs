@@ -3,7 +3,7 @@
 use super::{Index, Role};
 use crate::l2::{Group, Plan, Speaker};
 use cortenlb_core::announce::{Decision, Interfaces};
-use cortenlb_core::few::FewMap;
+use cortenlb_core::few::{Few, FewMap};
 use cortenlb_core::name::ServiceKey;
 use cortenlb_proto::cluster::{Candidates, NodeId};
 use std::collections::BTreeMap;
@@ -28,7 +28,9 @@ pub(super) struct Planned {
     /// The lowest one before, if that has changed.
     former: Option<IpAddr>,
     candidates: Candidates,
-    /// Of them only those count that have an interface in its subnet.
+    /// The addresses that they can announce.
+    all: Few<IpAddr>,
+    /// Of them only those count that have an interface in the subnet of each.
     on_link: bool,
     /// What this node announces if it owns the group.
     pub(super) role: Option<Role>,
@@ -73,6 +75,7 @@ impl Index {
             lowest: group.lowest,
             former,
             candidates,
+            all: group.addresses.clone(),
             on_link: group.on_link,
             role: self.role(decision),
         })
@@ -109,6 +112,7 @@ impl Index {
                 former: None,
                 candidates: Arc::clone(&planned.candidates),
                 addresses: FewMap::default(),
+                all: planned.all.clone(),
                 contested: false,
                 on_link: planned.on_link,
             });

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cortenlb_core::announce::Interfaces as Scope;
-use cortenlb_core::few::FewMap;
+use cortenlb_core::few::{Few, FewMap};
 use cortenlb_core::time::Instant;
 use cortenlb_proto::cluster::{Candidates, Cause, Cluster, Former, Input, NodeId, Output, Role, Unreadable};
 use cortenlb_proto::l2::{Announcement, Table, Whose};
@@ -62,9 +62,11 @@ pub struct Group {
     pub candidates: Candidates,
     /// The addresses that this node can announce, and where.
     pub addresses: FewMap<IpAddr, Scope>,
+    /// All that the candidates can announce, at least one: an owner is to have them on its links.
+    pub all: Few<IpAddr>,
     /// Whether a station that is no node was found to have one of them.
     pub contested: bool,
-    /// Whether of the candidates only those count that have an interface in the subnet of the lowest address.
+    /// Whether of the candidates only those count that have an interface in the subnet of each address.
     pub on_link: bool,
 }
 

@@ -107,6 +107,7 @@ fn plan(addresses: &[&str]) -> Plan {
     let group = Group {
         former: None,
         candidates: Arc::new(BTreeMap::from([(me, 0)])),
+        all: addresses.keys().copied().collect(),
         addresses,
         contested: false,
         on_link: false,

@@ -22,6 +22,7 @@ fn mk_plan() -> Plan {
                 Interfaces::Listed(["eth0".to_owned(), "eth1".to_owned()].into()),
             ),
         ]),
+        all: [address("172.21.5.240"), address("fd00::240")].into(),
         contested: true,
         on_link: true,
     };
@@ -29,6 +30,7 @@ fn mk_plan() -> Plan {
         former: None,
         candidates: BTreeMap::new().into(),
         addresses: FewMap::default(),
+        all: [address("172.21.5.241")].into(),
         contested: false,
         on_link: false,
     };
@@ -52,6 +54,19 @@ fn mk_directory(name: &str) -> PathBuf {
 fn a_plan_is_read_as_it_was_written() {
     assert_eq!(read(&write(&mk_plan())), Some(mk_plan()));
     assert_eq!(read(&write(&Plan::default())), Some(Plan::default()));
+}
+
+#[test]
+fn a_group_of_an_earlier_version_has_its_lowest_address() {
+    let mut written: serde_json::Value = serde_json::from_slice(&write(&mk_plan())).unwrap();
+    let groups = written["groups"].as_object_mut().unwrap();
+    for group in groups.values_mut() {
+        group.as_object_mut().unwrap().remove("all");
+    }
+    let plan = read(written.to_string().as_bytes()).unwrap();
+    for (lowest, group) in &plan.groups {
+        assert_eq!(group.all, [*lowest].into());
+    }
 }
 
 #[test]

@@ -198,8 +198,8 @@ impl World {
             };
             Some((service, verdicts))
         });
-        let members: Vec<(bool, BTreeMap<NodeName, i64>)> = others
-            .map(|(service, verdicts)| (self.is_on_link(service), preferences(verdicts)))
+        let members: Vec<(&Service, BTreeMap<NodeName, i64>)> = others
+            .map(|(service, verdicts)| (service, preferences(verdicts)))
             .filter(|(_, candidates)| !candidates.is_empty())
             .collect();
         let (_, first) = members.first()?;
@@ -211,15 +211,21 @@ impl World {
                 *preference += member[node];
             }
         }
-        let candidates = if common.is_empty() { first.clone() } else { common };
+        let (candidates, announced) = if common.is_empty() {
+            (first.clone(), &members[..1])
+        } else {
+            (common, &members[..])
+        };
+        let announced = announced.iter().flat_map(|(service, _)| &service.addresses);
         let addresses = group
             .iter()
             .filter_map(|member| self.services.get(member))
             .flat_map(|one| &one.addresses);
         Some(Group {
             lowest: *addresses.min()?,
+            addresses: announced.copied().collect(),
             candidates,
-            on_link: members.iter().any(|(on_link, _)| *on_link),
+            on_link: members.iter().any(|(service, _)| self.is_on_link(service)),
         })
     }
 

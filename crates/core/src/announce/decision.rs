@@ -1,6 +1,7 @@
 //! The record of one decision: who announces a Service, and for each node why or why not.
 
 use super::{DRAIN, EXCLUDE_LABEL};
+use crate::few::Few;
 use crate::placement::NodeName;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -29,10 +30,12 @@ pub struct Decision {
 pub struct Group {
     /// The lowest address of all of them.
     pub lowest: IpAddr,
+    /// The addresses of the Services that the candidates can announce: an owner is to have all of them on its links.
+    pub addresses: Few<IpAddr>,
     /// The nodes that can announce all of its Services that can be announced at all, or else the first of them by name;
     /// with how much each is preferred.
     pub candidates: BTreeMap<NodeName, i64>,
-    /// Of the candidates only those count that have an interface in the subnet of the lowest address: all
+    /// Of the candidates only those count that have an interface in the subnet of each address: all
     /// L2Advertisements of one of the Services ask for it ([`super::REQUIRE_SUBNET`]). The speakers know who has.
     pub on_link: bool,
 }

@@ -1,7 +1,7 @@
 //! How members are attached to the network, and which groups they reach with that.
 //!
 //! A member whose interface towards a group has lost its carrier lives, and says so over another one; it answers for
-//! nothing that it has there. So it tells, and the group goes to one that reaches it.
+//! nothing that it has there. So it tells, and the group goes to one that reaches it, with all its addresses.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -65,27 +65,36 @@ impl Cluster {
         merged
     }
 
-    /// Whether a node can be given a group with these candidates: it is one of them, Up, and reaches it. Where nobody
-    /// reaches it, all are alike. One that does counts while it is not dead: whoever cannot see on the segment that it
-    /// answers has no reason to think that it does not.
+    /// Whether a node can be given a group with these candidates: it is one of them, Up, and reaches all its addresses.
+    /// Where nobody does, those can that miss the fewest. One that misses fewer counts while it is not dead: whoever cannot
+    /// see on the segment that it answers has no reason to think that it does not.
     pub(super) fn can_own(&self, group: IpAddr, candidates: &Candidates, id: NodeId) -> bool {
+        if !candidates.contains_key(&id) || !self.members.is_up(id) {
+            return false;
+        }
         let lives = |id: NodeId| self.members.phase(id).is_some_and(|phase| phase < Phase::Dead);
+        let missed = self.missed(group, id);
         let mut others = candidates.keys().copied();
-        candidates.contains_key(&id)
-            && self.members.is_up(id)
-            && (self.reaches(group, id) || !others.any(|other| lives(other) && self.reaches(group, other)))
+        missed == 0 || !others.any(|other| lives(other) && self.missed(group, other) < missed)
     }
 
-    /// Whether a node's interface that has this address on its link has carrier. If it has none, or nothing is known of
-    /// it, nothing speaks against it.
-    fn reaches(&self, group: IpAddr, id: NodeId) -> bool {
-        self.carriers(group, id) != Some(false)
+    /// How many addresses of a group are on the links of a node's interfaces without carrier alone. If an address is on none
+    /// of its links, or nothing is known of them, nothing speaks against it.
+    fn missed(&self, group: IpAddr, id: NodeId) -> usize {
+        self.on_links(group, id, false)
     }
 
-    /// Whether a node is known to have such an interface, with carrier. One that has none may reach the group all the same,
-    /// through a router or without an address of its own there; or it began without carrier, and knows no prefix.
-    pub(super) fn leads_to(&self, group: IpAddr, id: NodeId) -> bool {
-        self.carriers(group, id) == Some(true)
+    /// To how many addresses of a group a node is known to lead: they are on the link of an interface with carrier. It may
+    /// reach others all the same, through a router or without an address of its own there; or it began without carrier, and
+    /// knows no prefix.
+    pub(super) fn leads_to(&self, group: IpAddr, id: NodeId) -> usize {
+        self.on_links(group, id, true)
+    }
+
+    fn on_links(&self, group: IpAddr, id: NodeId, carrier: bool) -> usize {
+        let all = self.conflicts.all(group);
+        all.filter(|address| self.carriers(*address, id) == Some(carrier))
+            .count()
     }
 
     /// Whether two nodes have a prefix in common, so that one hears the other on the segment; none if it is not known of one
@@ -101,11 +110,12 @@ impl Cluster {
     }
 
     /// Whether one of a node's interfaces that have this address on their link has carrier; none if it has no such one.
-    fn carriers(&self, group: IpAddr, id: NodeId) -> Option<bool> {
+    fn carriers(&self, address: IpAddr, id: NodeId) -> Option<bool> {
         let interfaces = &self.members.attachment(id)?.interfaces;
-        let leading = interfaces
-            .iter()
-            .filter(|interface| interface.prefixes.iter().any(|prefix| prefix.contains(group)));
+        let leading = interfaces.iter().filter(|interface| {
+            let mut prefixes = interface.prefixes.iter();
+            prefixes.any(|prefix| prefix.contains(address))
+        });
         leading
             .map(|interface| interface.carrier)
             .reduce(|one, other| one || other)

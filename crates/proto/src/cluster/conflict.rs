@@ -54,6 +54,8 @@ pub(super) struct Conflicts {
 struct Told {
     /// Its lowest address among them.
     addresses: Few<IpAddr>,
+    /// Those that an owner is to reach; none: the lowest alone.
+    all: Few<IpAddr>,
     seen_here: Few<IpAddr>,
     /// Somebody else had one of them, as the last owner found.
     contested: bool,
@@ -83,6 +85,14 @@ impl Conflicts {
     pub(super) fn addresses(&self, group: IpAddr) -> Vec<IpAddr> {
         let told = self.groups.get(&group);
         told.map_or_else(|| vec![group], |told| told.addresses.iter().copied().collect())
+    }
+
+    /// The addresses of the group that an owner is to reach.
+    pub(super) fn all(&self, group: IpAddr) -> impl Iterator<Item = IpAddr> {
+        let told = self.groups.get(&group).filter(|told| !told.all.is_empty());
+        let lowest = told.is_none().then_some(group);
+        let all = told.into_iter().flat_map(|told| told.all.iter().copied());
+        lowest.into_iter().chain(all)
     }
 
     /// Whether somebody else had an address of the group, as far as is known.
@@ -164,23 +174,30 @@ impl Cluster {
         })
     }
 
-    /// These are the addresses of a group. What this member answers for already gets no gap by it, but what it has as
-    /// well from now on is fresh.
+    /// These are the addresses of a group: those of this node, and all. What this member answers for already gets no gap by
+    /// it, but what it has as well from now on is fresh.
     pub(super) fn set_addresses(
         &mut self,
         now: Instant,
         group: IpAddr,
         addresses: BTreeSet<IpAddr>,
+        all: BTreeSet<IpAddr>,
         seen_here: BTreeSet<IpAddr>,
         contested: bool,
     ) {
         let told = Told {
             addresses: addresses.iter().copied().collect(),
+            all: all.into_iter().collect(),
             seen_here: seen_here.into_iter().collect(),
             contested,
         };
         self.conflicts.version += 1;
+        // Others may lead to it than before.
+        self.duty.reattached = true;
         let Some(before) = self.conflicts.groups.insert(group, told) else {
+            if self.groups.contains_key(&group) {
+                self.duty.due(now, group);
+            }
             return;
         };
         let asking = &mut self.conflicts.asking;

@@ -11,7 +11,8 @@ use super::{Candidates, Cluster, mix};
 
 impl Cluster {
     /// The best owner for `group` of the candidates that are Up and reach it, without `except`. Those that fail often come
-    /// last; then counts what is preferred, then who is known to lead there, then who has the fewest groups.
+    /// last; then counts what is preferred, then who is known to lead to most of its addresses, then who has the fewest
+    /// groups.
     pub(super) fn best(
         &self,
         now: Instant,
@@ -25,7 +26,7 @@ impl Cluster {
                 (
                     self.members.is_unsteady(*id, now),
                     Reverse(*preference),
-                    !self.leads_to(group, *id),
+                    Reverse(self.leads_to(group, *id)),
                     self.records.count(*id),
                     Reverse(weight(group, *id)),
                 )
@@ -45,7 +46,7 @@ impl Cluster {
             (
                 self.members.is_unsteady(*id, now),
                 Reverse(*preference),
-                !self.leads_to(group, *id),
+                Reverse(self.leads_to(group, *id)),
                 Reverse(weight(group, *id)),
             )
         };
@@ -59,12 +60,17 @@ impl Cluster {
         [first, others.min_by_key(rank).map(|(id, _)| id)]
     }
 
-    /// Whether it is in doubt which of those that are Up lead to a group: some are known to, and others are not, or are no
-    /// candidates yet.
+    /// Whether it is in doubt which of those that are Up lead to a group: some are known to, and others are not, or to fewer
+    /// of its addresses, or are no candidates yet.
     pub(super) fn is_divided(&self, group: IpAddr, prospects: &Candidates, candidates: &Candidates) -> bool {
-        let mut leads = self
-            .able(group, prospects, None)
-            .map(|(id, _)| candidates.contains_key(&id) && self.leads_to(group, id));
+        let leads = |id: NodeId| {
+            if candidates.contains_key(&id) {
+                self.leads_to(group, id)
+            } else {
+                0
+            }
+        };
+        let mut leads = self.able(group, prospects, None).map(|(id, _)| leads(id));
         leads
             .next()
             .is_some_and(|first| leads.any(|other| other != first))

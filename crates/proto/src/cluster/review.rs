@@ -91,7 +91,7 @@ impl Cluster {
             .any(|id| !id.as_ref().is_some_and(stands_by));
         let standbys = if missing || reattached {
             let leading =
-                |ids: [Option<NodeId>; 2]| ids.map(|id| id.is_some_and(|id| self.leads_to(group, id)));
+                |ids: [Option<NodeId>; 2]| ids.map(|id| id.map_or(0, |id| self.leads_to(group, id)));
             let best = self.standbys(now, group, candidates, self.me());
             if missing || leading(best) > leading(record.standbys) {
                 best

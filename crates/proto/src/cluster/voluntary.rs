@@ -88,8 +88,8 @@ impl Cluster {
             .filter(|_| self.may_move_at(now, group, 1).is_none())
     }
 
-    /// Whether a node can be given a group that is answered for here: it has been well for long enough, and leads there if
-    /// this one does.
+    /// Whether a node can be given a group that is answered for here: it has been well for long enough, and leads to as many
+    /// of its addresses as this one.
     fn welcomes(&self, now: Instant, group: IpAddr, candidates: &Candidates, id: NodeId) -> bool {
         let is_healthy = self.members.get(id).is_some_and(|known| {
             let since = known
@@ -99,7 +99,7 @@ impl Cluster {
         });
         is_healthy
             && self.can_own(group, candidates, id)
-            && (!self.leads_to(group, self.me()) || self.leads_to(group, id))
+            && self.leads_to(group, id) >= self.leads_to(group, self.me())
             && !self.members.is_unsteady(id, now)
     }
 }

@@ -1,5 +1,5 @@
 //! Which nodes the machine is told to be candidates: those of the plan, and where a group asks for it only those of them
-//! that have an interface in its subnet, with carrier or without.
+//! that have an interface in the subnet of each of its addresses, with carrier or without.
 //!
 //! All members know the attachments, and say the same. A node whose attachment is not known is none; but while a group is
 //! new it may come to be one, so the machine is told of all as its prospects.
@@ -19,6 +19,7 @@ impl Ownership {
         let is_new = |(lowest, group): &(&IpAddr, &Group)| {
             before.get(*lowest).is_none_or(|before| {
                 (before.on_link, &before.candidates) != (group.on_link, &group.candidates)
+                    || (group.on_link && before.all != group.all)
             })
         };
         let new = self.plan.groups.iter().filter(is_new);
@@ -72,14 +73,11 @@ impl Ownership {
     }
 
     fn tell_candidates(&mut self, now: Instant, group: IpAddr) {
-        let Some(Group {
-            candidates, on_link, ..
-        }) = self.plan.groups.get(&group)
-        else {
+        let Some(planned) = self.plan.groups.get(&group) else {
             return;
         };
-        let candidates = if *on_link {
-            let narrow = self.on_link(group, candidates);
+        let candidates = if planned.on_link {
+            let narrow = self.on_link(planned);
             if self.narrowed.get(&group) == Some(&narrow) {
                 return;
             }
@@ -87,18 +85,19 @@ impl Ownership {
             narrow
         } else {
             self.narrowed.remove(&group);
-            candidates.clone()
+            planned.candidates.clone()
         };
         let candidates = Some(candidates);
         self.handle(now, Input::Group { group, candidates });
     }
 
-    fn on_link(&self, group: IpAddr, candidates: &Candidates) -> Candidates {
-        let is_on_link = |id: NodeId| {
+    fn on_link(&self, group: &Group) -> Candidates {
+        let is_on_link = |id: NodeId, address: IpAddr| {
             let mut prefixes = self.interfaces_of(id).iter().flat_map(|one| &one.prefixes);
-            prefixes.any(|prefix| prefix.contains(group))
+            prefixes.any(|prefix| prefix.contains(address))
         };
-        let on_link = candidates.iter().filter(|(id, _)| is_on_link(**id));
+        let candidates = group.candidates.iter();
+        let on_link = candidates.filter(|(id, _)| group.all.iter().all(|address| is_on_link(**id, *address)));
         let on_link: BTreeMap<NodeId, i64> = on_link.map(|(id, preference)| (*id, *preference)).collect();
         on_link.into()
     }

@@ -16,12 +16,14 @@ impl Ownership {
         let changed = self.plan.groups.iter().filter(|(lowest, group)| {
             let before = before.and_then(|before| before.get(lowest));
             before.is_none_or(|before| {
-                before.contested != group.contested || before.addresses != group.addresses
+                before.contested != group.contested
+                    || (&before.addresses, &before.all) != (&group.addresses, &group.all)
             })
         });
         let inputs = changed.map(|(lowest, group)| Input::Addresses {
             group: *lowest,
             addresses: group.addresses.keys().chain([lowest]).copied().collect(),
+            all: group.all.iter().copied().collect(),
             seen_here: self.seen_here(group),
             contested: group.contested,
         });

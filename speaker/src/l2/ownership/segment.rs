@@ -74,7 +74,8 @@ impl Ownership {
     pub(super) fn attach(&mut self, now: Instant) {
         let Some(ports) = &self.ports else { return };
         let groups = self.plan.groups.iter();
-        let groups = groups.flat_map(|(lowest, group)| group.addresses.keys().chain([lowest]));
+        let groups =
+            groups.flat_map(|(lowest, group)| group.addresses.keys().chain(&group.all).chain([lowest]));
         let own = self.addresses_of(self.me).iter();
         let addresses: BTreeSet<IpAddr> = groups.chain(own).copied().collect();
         let interfaces = attached(ports, &addresses);

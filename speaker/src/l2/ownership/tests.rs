@@ -34,6 +34,7 @@ fn plan() -> Plan {
             .collect::<BTreeMap<_, _>>()
             .into(),
         addresses: [(vip(), Scope::All)].into(),
+        all: [vip()].into(),
         contested: false,
         on_link: false,
     };

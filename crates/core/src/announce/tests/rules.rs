@@ -247,3 +247,21 @@ fn a_group_is_on_link_if_all_advertisements_of_one_of_its_services_ask_for_it() 
         assert_eq!(decision.group.unwrap().on_link, expected);
     }
 }
+
+#[test]
+fn the_addresses_of_a_group_are_those_that_its_candidates_can_announce() {
+    let addresses = |facts: Vec<Fact>| -> Vec<String> {
+        let group = after(facts).group.unwrap();
+        group.addresses.iter().map(ToString::to_string).collect()
+    };
+    let shared = || {
+        vec![
+            service("web", mk_service(&[VIP, "fd00:5::2"])),
+            service("dns", mk_service(&[VIP, "fd00:5::1"])),
+        ]
+    };
+    assert_eq!(addresses(shared()), [VIP, "fd00:5::2"], "dns has no endpoint");
+    let mut both = shared();
+    both.push(slice("dns-1", mk_slice("dns", &["n3"])));
+    assert_eq!(addresses(both), [VIP, "fd00:5::1", "fd00:5::2"]);
+}

@@ -14,6 +14,7 @@ fn mk_lan(nodes: usize, groups: u8) -> Lan {
             let told = Input::Addresses {
                 group: group(at),
                 addresses: addresses.clone(),
+                all: BTreeSet::new(),
                 seen_here: addresses,
                 contested: false,
             };
@@ -109,6 +110,7 @@ fn what_cannot_be_asked_for_where_it_is_announced_is_not_checked() {
         let told = Input::Addresses {
             group: group(0),
             addresses: [group(0)].into(),
+            all: BTreeSet::new(),
             seen_here: BTreeSet::new(),
             contested: false,
         };

@@ -73,6 +73,7 @@ impl Alone {
         self.input(Input::Addresses {
             group,
             addresses: addresses.iter().copied().collect(),
+            all: BTreeSet::new(),
             seen_here: BTreeSet::new(),
             contested,
         });
@@ -252,6 +253,7 @@ fn what_is_known_to_be_contested_is_asked_for_again_and_nobody_stands_in_for_it(
         let contested = Input::Addresses {
             group: group(0),
             addresses: [group(0)].into(),
+            all: BTreeSet::new(),
             seen_here: BTreeSet::new(),
             contested: true,
         };

@@ -203,3 +203,118 @@ fn a_new_group_waits_for_who_may_be_found_to_be_a_candidate() {
     }
     assert!(wait_of(&mut lan, 0) >= 4 * SECOND);
 }
+
+/// The other address of a group, on another link.
+fn second(number: u8) -> IpAddr {
+    std::net::Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, number.into()).into()
+}
+
+/// An interface for datagrams, and one on the link of each address of the groups, if there is one: with carrier or without.
+fn dual(first: Option<bool>, other: Option<bool>) -> Vec<Attached> {
+    let mut interfaces = elsewhere();
+    if let Some(carrier) = first {
+        interfaces.extend(attached(carrier).pop());
+    }
+    interfaces.extend(other.map(|carrier| Attached {
+        mac: MacAddr([2, 0, 0, 0, 0, 3]),
+        carrier,
+        prefixes: vec![Prefix::new(second(0), 64).unwrap()],
+    }));
+    interfaces
+}
+
+/// All nodes hear that the group has a second address, under that name or another one.
+fn tell_of_second(lan: &mut Lan, group: IpAddr, second: IpAddr) {
+    for number in 0..3 {
+        let told = Input::Addresses {
+            group,
+            addresses: [group, second].into(),
+            all: [group, second].into(),
+            seen_here: BTreeSet::new(),
+            contested: false,
+        };
+        lan.input(id(number), told);
+    }
+}
+
+#[test]
+fn a_group_goes_to_a_node_that_reaches_all_its_addresses() {
+    let (yes, lost) = (Some(true), Some(false));
+    let both = dual(yes, yes);
+    let rows = [
+        (
+            "the prefix, and the carrier",
+            [both.clone(), dual(yes, None), dual(yes, lost)],
+            [4, 0, 0],
+        ),
+        (
+            "another carrier",
+            [dual(lost, yes), both.clone(), both.clone()],
+            [0, 2, 2],
+        ),
+        (
+            "a carrier everywhere",
+            [dual(yes, lost), dual(yes, lost), dual(lost, lost)],
+            [2, 2, 0],
+        ),
+        (
+            "behind a router",
+            [dual(yes, None), dual(yes, None), dual(None, None)],
+            [2, 2, 0],
+        ),
+    ];
+    for (missing, interfaces, expected) in rows {
+        let mut lan = mk_lan(&[]);
+        for (number, interfaces) in interfaces.into_iter().enumerate() {
+            lan.input(id(number), Input::Attached(interfaces));
+        }
+        lan.run(SECOND);
+        for number in 0..4 {
+            tell_of_second(&mut lan, group(number), second(number));
+            lan.add(group(number));
+        }
+        lan.run(2 * SECOND);
+        assert_eq!(count(&lan, 4), expected, "{missing}");
+    }
+}
+
+/// Three nodes that reach everything, but the owner of the group no longer the link of the other address.
+fn mk_half_unplugged(group: IpAddr, interfaces: Vec<Attached>) -> (Lan, NodeId) {
+    let mut lan = Lan::new(3, 0);
+    for number in 0..3 {
+        lan.input(id(number), Input::Attached(dual(Some(true), Some(true))));
+    }
+    lan.run(10 * SECOND);
+    lan.add(group);
+    lan.run(SECOND);
+    let owner = lan.owner(group);
+    lan.input(owner, Input::Attached(interfaces));
+    lan.run(2 * SECOND);
+    assert_eq!(lan.owner(group), owner, "it reaches the one address");
+    (lan, owner)
+}
+
+#[test]
+fn an_address_that_comes_later_and_is_not_reached_moves_the_group() {
+    let (mut lan, owner) = mk_half_unplugged(group(0), dual(Some(true), Some(false)));
+    tell_of_second(&mut lan, group(0), second(0));
+    lan.run(SECOND);
+    assert_ne!(lan.owner(group(0)), owner);
+    assert!(!first_standbys(&lan, 1).contains(&owner));
+}
+
+#[test]
+fn the_same_if_the_group_gets_another_name_by_it() {
+    let (mut lan, owner) = mk_half_unplugged(second(0), dual(Some(false), Some(true)));
+    let (name, former) = (group(0), second(0));
+    tell_of_second(&mut lan, name, former);
+    let candidates = Some(lan.candidates.clone());
+    for number in 0..3 {
+        lan.input(id(number), Input::Renamed { group: name, former });
+        for (group, candidates) in [(name, candidates.clone()), (former, None)] {
+            lan.input(id(number), Input::Group { group, candidates });
+        }
+    }
+    lan.run(SECOND);
+    assert_ne!(lan.owner(name), owner);
+}

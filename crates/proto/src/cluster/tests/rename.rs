@@ -25,6 +25,7 @@ fn rename(lan: &mut Lan, who: NodeId, beside: bool) {
     let inputs = [
         Input::Addresses {
             group: name,
+            all: addresses.clone(),
             addresses,
             seen_here: BTreeSet::new(),
             contested: false,

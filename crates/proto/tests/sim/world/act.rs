@@ -426,11 +426,12 @@ impl World {
                 let group = address(group);
                 if candidates.is_some() {
                     let addresses = BTreeSet::from([group]);
-                    let seen_here = addresses.clone();
+                    let (all, seen_here) = (addresses.clone(), addresses.clone());
                     let contested = false;
                     let told = Input::Addresses {
                         group,
                         addresses,
+                        all,
                         seen_here,
                         contested,
                     };

@@ -22,6 +22,7 @@ fn nine_on_link() -> Plan {
         let addresses = [(lowest, Scope::All)].into();
         let group = Group {
             addresses,
+            all: [lowest].into(),
             ..group.clone()
         };
         (lowest, group)
@@ -51,6 +52,59 @@ fn a_group_that_asks_for_nodes_in_its_subnet_is_answered_for_by_no_others() {
         [id(2)],
         "without carrier it is in the subnet still"
     );
+}
+
+/// In the subnets of both addresses of a group of two.
+fn ports_of_both(number: u8) -> Ports {
+    let mut ports = ports(number, true);
+    ports.insert(4, mk_attached(0x30 + number, true, &["fd00:5::/64"]));
+    ports
+}
+
+#[test]
+fn a_node_that_is_in_the_subnet_of_one_of_two_addresses_does_not_answer() {
+    let other: IpAddr = "fd00:5::240".parse().unwrap();
+    let mut plan = on_link();
+    let group = plan.groups.get_mut(&vip()).unwrap();
+    group.addresses.insert(other, Scope::All);
+    group.all.insert(other);
+    let only_other = |number| {
+        let mut ports = ports_of_both(number);
+        ports.remove(&3);
+        ports
+    };
+    let second = |number| {
+        if number == 2 {
+            ports_of_both(number)
+        } else {
+            ports(number, true)
+        }
+    };
+    let rows: [(&dyn Fn(u8) -> Ports, &[NodeId]); 3] = [
+        (&|number| ports(number, true), &[]),
+        (&only_other, &[]),
+        (&second, &[id(2)]),
+    ];
+    for (ports, answering) in rows {
+        assert_eq!(Lan::with(&plan, ports).answering(), answering);
+    }
+}
+
+#[test]
+fn who_is_not_in_the_subnet_of_an_address_that_comes_later_gives_the_group_away() {
+    let mut lan = Lan::with(&on_link(), |number| ports(number, true));
+    let owner = lan.answering()[0];
+    let next = id(number_of(owner) % 3 + 1);
+    let mut plan = on_link();
+    let other = "fd00:5::240".parse().unwrap();
+    plan.groups.get_mut(&vip()).unwrap().all.insert(other);
+    let now = lan.now;
+    lan.node(next).set_ports(now, ports_of_both(number_of(next)));
+    for node in lan.nodes.values_mut() {
+        node.set_plan(now, plan.clone());
+    }
+    lan.run(Duration::from_secs(2));
+    assert_eq!(lan.answering(), [next]);
 }
 
 #[test]

@@ -9,6 +9,7 @@ fn what_a_group_keeps_is_announced_without_a_gap_when_its_lowest_address_changes
     let mut group = after.groups.remove(&vip()).unwrap();
     group.former = Some(vip());
     group.addresses.insert(lower, Scope::All);
+    group.all.insert(lower);
     after.groups.insert(lower, group);
     let now = lan.now;
     for id in [1, 2, 3].map(id) {
