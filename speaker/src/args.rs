@@ -4,7 +4,7 @@ use crate::membership::{DEFAULT_PORT, Membership};
 use crate::run::{self, Settings};
 use crate::statuses::Me;
 use anyhow::Context;
-use clap::Parser;
+use clap::{ArgAction, Parser};
 use cortenlb_kit::admin;
 use cortenlb_kit::flags::{self, Flags};
 use cortenlb_kit::logs;
@@ -50,6 +50,13 @@ pub struct Args {
         default_missing_value = "true"
     )]
     rebalance: bool,
+    /// While the speaker of a node restarts, another one answers in that node's name, with its MAC. false, the same on all
+    /// nodes: what the node had goes to others instead, for networks that forbid that (ARP inspection, port security)
+    #[arg(
+        long, env = "CORTENLB_STAND_IN", num_args = 0..=1, require_equals = true, default_value_t = true,
+        default_missing_value = "true", action = ArgAction::Set
+    )]
+    stand_in: bool,
     #[command(flatten)]
     membership: MembershipFlags,
     // Behind the others: the last of these flags come below a heading of the help, and so would all that follow them.
@@ -156,6 +163,7 @@ impl Args {
             drain_cordoned: _,
             gratuitous_arp_interval,
             rebalance,
+            stand_in,
             membership,
             without_effect,
         } = self;
@@ -173,6 +181,7 @@ impl Args {
             },
             refresh: refresh(gratuitous_arp_interval),
             rebalance,
+            stand_in,
             membership: membership.read(),
             class: common.class,
             kubeconfig: common.kubeconfig,

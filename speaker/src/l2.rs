@@ -86,6 +86,8 @@ pub struct Settings {
     pub refresh: Option<Duration>,
     /// Whether groups go to nodes that have fewer.
     pub rebalance: bool,
+    /// Whether others' groups are answered for in their names while their speakers are away.
+    pub stand_in: bool,
     /// Where this speaker hears the others; none: it hears none.
     pub bind: Option<Bind>,
     /// The records that an earlier process has left ([`Handle::records`]).
@@ -144,6 +146,7 @@ pub async fn spawn(registry: &mut Registry, settings: Settings) -> Result<Handle
         exclusions,
         refresh,
         rebalance,
+        stand_in,
         bind,
         records,
     } = settings;
@@ -174,6 +177,9 @@ pub async fn spawn(registry: &mut Registry, settings: Settings) -> Result<Handle
     let mut ownership = Ownership::new(now, me, born, rand::random());
     if rebalance {
         ownership = ownership.with_rebalancing();
+    }
+    if !stand_in {
+        ownership = ownership.without_stand_ins();
     }
     if let Some(records) = records {
         ownership.restore(now, &records);

@@ -66,6 +66,8 @@ pub struct Settings {
     pub refresh: Option<Duration>,
     /// `--rebalance`.
     pub rebalance: bool,
+    /// `--stand-in`.
+    pub stand_in: bool,
     /// How this speaker finds out which other nodes are there.
     pub membership: Membership,
     /// `--lb-class`.
@@ -86,6 +88,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         speaker_labels,
         refresh,
         rebalance,
+        stand_in,
         membership,
         class,
         kubeconfig,
@@ -108,6 +111,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         exclusions: l2::Exclusions::load(Path::new(EXCLUDED_INTERFACES))?,
         refresh,
         rebalance,
+        stand_in,
         bind: membership.bind.map(|address| l2::Bind {
             address,
             port: membership.port,

@@ -101,6 +101,9 @@ fn switches_take_a_value_as_gos_do() {
     assert!(parse(&["--ignore-exclude-lb"]).ignore_exclude_lb);
     assert!(parse(&["--ignore-exclude-lb=true"]).ignore_exclude_lb);
     assert!(!parse(&["--ignore-exclude-lb=false"]).ignore_exclude_lb);
+    assert!(parse(&[]).stand_in);
+    assert!(parse(&["--stand-in"]).stand_in);
+    assert!(!parse(&["--stand-in=false"]).stand_in);
 }
 
 #[test]

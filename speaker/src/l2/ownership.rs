@@ -179,6 +179,12 @@ impl Ownership {
         self
     }
 
+    /// The same, and from now on it answers in nobody's name.
+    pub(super) fn without_stand_ins(mut self) -> Self {
+        self.cluster = self.cluster.without_stand_ins();
+        self
+    }
+
     /// Takes in what an earlier process has handed out with [`Action::Save`], before anything else.
     pub(super) fn restore(&mut self, now: Instant, records: &[u8]) {
         self.cluster.restore(now, records);

@@ -125,6 +125,7 @@ fn settings(exclusions: Exclusions) -> Settings {
         exclusions,
         refresh: None,
         rebalance: false,
+        stand_in: true,
         bind: None,
         records: None,
     }

@@ -74,6 +74,12 @@ impl Cluster {
             .iter()
             .flat_map(|(record, _)| [Some(record.owner), record.from]);
         to.extend(concerned.flatten());
+        let decides = records.iter().any(|(_, by)| by.is_none());
+        if decides && !self.life.stands_in {
+            // Who is about to end answers until it hears that others have what it had.
+            let away = self.members.iter().filter(|member| member.phase == Phase::Away);
+            to.extend(away.map(|member| member.id));
+        }
         to.remove(&self.members.me);
         for to in to {
             let members = others_than(&members, to);

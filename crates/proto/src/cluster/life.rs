@@ -63,6 +63,8 @@ pub(super) struct Lifetime {
     pub(super) is_leaving: bool,
     /// Whether it gives groups to nodes that have fewer.
     pub(super) rebalances: bool,
+    /// Whether it answers in the name of one whose speaker is away.
+    pub(super) stands_in: bool,
     pub(super) standing: Standing,
     /// When the set of members changed last.
     pub(super) changed: Instant,
@@ -87,6 +89,7 @@ impl Lifetime {
             forwards: false,
             is_leaving: false,
             rebalances: false,
+            stands_in: true,
             standing: Standing::Minority,
             changed: now,
             contradiction: None,

@@ -16,6 +16,7 @@ use super::answer::QUESTION;
 use super::duty::Question;
 use super::members::Merged;
 use super::records::succeeded;
+use super::suspicion::SUSPICION;
 use super::{Candidates, Cause, Cluster, Output, Role};
 
 /// Who is said to be dead has this time to contradict.
@@ -45,6 +46,14 @@ const OTHER_ENDED: Duration = Duration::from_secs(1);
 const ATTACHING: Duration = Duration::from_millis(500);
 
 impl Cluster {
+    /// The same, and from now on it answers in nobody's name: what an owner has whose speaker is away goes to another node
+    /// at once.
+    #[must_use]
+    pub const fn without_stand_ins(mut self) -> Self {
+        self.life.stands_in = false;
+        self
+    }
+
     pub(super) fn set_candidates(&mut self, now: Instant, group: IpAddr, candidates: Option<Candidates>) {
         match candidates {
             Some(candidates) => {
@@ -171,7 +180,7 @@ impl Cluster {
     /// Does what is this node's to do for one group.
     fn settle(&mut self, now: Instant, group: IpAddr) {
         if self.life.is_leaving {
-            return;
+            return self.as_leaving(group);
         }
         let Some(candidates) = self.groups.get(&group).cloned() else {
             self.release(group, Cause::Gone);
@@ -190,6 +199,16 @@ impl Cluster {
             self.beside_owner(now, record, &candidates);
         } else {
             self.without_owner(now, record, &candidates);
+        }
+    }
+
+    /// Until this process ends it answers for what it has, unless somebody else has taken that.
+    fn as_leaving(&mut self, group: IpAddr) {
+        let me = self.me();
+        let record = self.records.get(group);
+        let is_taken = record.is_some_and(|record| record.owner != me && record.from != Some(me));
+        if is_taken && self.duty.serving.get(&group) == Some(&Role::Owner) {
+            self.release(group, Cause::HandedOver);
         }
     }
 
@@ -399,15 +418,19 @@ impl Cluster {
         // Nobody of those who stood by can: all who know the same members name the same one.
         let next = next.or_else(|| self.standbys(now, group, candidates, owner)[0]);
         let is_next = next == Some(self.me());
-        let lost = match phase {
-            Phase::Dead => told + CONTRADICTION,
-            _ => since + AWAY_AT_MOST,
+        let is_lost = phase == Phase::Dead || (phase == Phase::Away && !self.life.stands_in);
+        let lost = if is_lost {
+            told + CONTRADICTION
+        } else if self.life.stands_in {
+            since + AWAY_AT_MOST
+        } else {
+            since + SUSPICION
         };
         let lost = self.hesitates_until().map_or(lost, |until| lost.max(until));
         // Who is not heard, and answers all the same, has lost nothing.
         let answered = self.members.get(owner).and_then(|known| known.answered);
         let lost = answered
-            .filter(|_| phase != Phase::Dead)
+            .filter(|_| !is_lost)
             .map_or(lost, |answered| lost.max(answered + ANSWERS));
         if now < lost {
             self.duty.due(lost, group);
@@ -420,7 +443,7 @@ impl Cluster {
                 self.take(now, record, candidates, Cause::HandedOver);
             } else if handed == Some(true) {
                 // It answers until others do.
-            } else if phase != Phase::Dead && is_next {
+            } else if self.life.stands_in && phase != Phase::Dead && is_next {
                 self.serve(now, group, Role::StandIn(owner), Cause::OwnerAway(owner));
             } else if self.duty.serving.get(&group) != Some(&Role::StandIn(owner))
                 || !self.is_able(candidates)
@@ -459,6 +482,10 @@ impl Cluster {
             },
         );
         self.duty.handing.remove(&record.group);
+        if !self.life.stands_in && self.members.get(record.owner).is_none() {
+            // It is not known to be away: nobody has asked the segment for it.
+            self.duty.doubtful.insert(record.group, Question::default());
+        }
         self.serve(now, record.group, Role::Owner, cause);
     }
 }

@@ -12,6 +12,7 @@ mod forgotten;
 mod former;
 mod placing;
 mod rename;
+mod stand_in;
 mod suspicion;
 mod voluntary;
 mod why;
@@ -27,6 +28,8 @@ struct Lan {
     candidates: Candidates,
     /// Who is started from now on gives groups to those that have fewer.
     rebalances: bool,
+    /// Who is started from now on answers in the name of others.
+    stands_in: bool,
 }
 
 struct Node {
@@ -74,6 +77,7 @@ impl Lan {
             sent: VecDeque::new(),
             candidates,
             rebalances: false,
+            stands_in: true,
         };
         (0..nodes).for_each(|number| lan.start(number));
         for number in 0..groups {
@@ -87,6 +91,9 @@ impl Lan {
         let mut cluster = Cluster::new(self.now, id(number), born, number as u64);
         if self.rebalances {
             cluster = cluster.with_rebalancing();
+        }
+        if !self.stands_in {
+            cluster = cluster.without_stand_ins();
         }
         cluster.handle_input(self.now, Input::Roster(self.candidates.keys().copied().collect()));
         cluster.handle_input(self.now, Input::Forwards(true));

@@ -66,6 +66,8 @@ pub(crate) struct Node {
     pub(crate) unplugged: bool,
     /// Its interface on the segment of the addresses had no carrier when its kernel began, and has no prefix yet.
     pub(crate) bare: bool,
+    /// Whether its speaker answers in the name of others.
+    stands_in: bool,
     pub(crate) process: Option<Process>,
     /// How many processes there were.
     pub(crate) life: u32,
@@ -98,7 +100,7 @@ pub(crate) struct Waiting {
 }
 
 impl Node {
-    pub(crate) fn new(dice: &mut Dice, index: usize) -> Self {
+    pub(crate) fn new(dice: &mut Dice, index: usize, stands_in: bool) -> Self {
         Self {
             id: NodeId::of(&format!("n{index}")),
             clock: Clock::new(dice, 0),
@@ -106,6 +108,7 @@ impl Node {
             draining: false,
             unplugged: false,
             bare: false,
+            stands_in,
             process: None,
             life: 0,
             born: 0,
@@ -125,6 +128,9 @@ impl Node {
         };
         let local = self.clock.local(now);
         let mut cluster = Cluster::new(local, self.id, self.born, dice.number());
+        if !self.stands_in {
+            cluster = cluster.without_stand_ins();
+        }
         if let Some(saved) = self.saved.as_ref().filter(|_| snapshot) {
             cluster.restore(local, saved);
         }

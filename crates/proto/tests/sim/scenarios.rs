@@ -140,6 +140,38 @@ fn one_restart_after_the_other_is_not_seen() {
     assert_eq!(moved.count(), 0);
 }
 
+/// Somebody answers a second after it is over at the latest, and two never do for longer than a hand-over takes: the world
+/// sees to that.
+#[test]
+fn where_nobody_may_stand_in_the_groups_of_a_process_that_ends_move_at_once() {
+    for seed in 0..20 {
+        for (is_announced, at_most) in [(true, 300 * MILLISECOND), (false, SECOND)] {
+            let mut calm = Schedule::calm(seed, 3, 6);
+            calm.stands_in = false;
+            let owned = owners(&before(&calm));
+            let (node, snapshot) = (0, true);
+            let fault = if is_announced {
+                Fault::Restart { node, snapshot }
+            } else {
+                let set_back = false;
+                Fault::Kill {
+                    node,
+                    snapshot,
+                    set_back,
+                }
+            };
+            // Longer than anybody would stand in.
+            let world = play_well(&calm.with(SETTLED, Some(9 * SECOND), fault));
+            for (group, before) in owned.into_iter().enumerate() {
+                let taken = taken(&world, group);
+                assert_eq!(taken.len(), usize::from(before == Some(0)), "{seed}: {taken:?}");
+                let in_time = |(at, by): &(u64, usize)| *at < at_most && *by != 0;
+                assert!(taken.iter().all(in_time), "{seed}: {taken:?}");
+            }
+        }
+    }
+}
+
 #[test]
 fn who_is_emptied_takes_over_nothing_and_nobody_waits_for_it() {
     let calm = Schedule::calm(14, 3, 9);

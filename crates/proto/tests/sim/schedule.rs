@@ -28,6 +28,8 @@ pub(crate) struct Schedule {
     pub(crate) groups: Vec<Wanted>,
     /// So many datagrams of a thousand are lost, whatever else happens.
     pub(crate) loss: u64,
+    /// Whether speakers answer in the name of others.
+    pub(crate) stands_in: bool,
     pub(crate) episodes: Vec<Episode>,
     pub(crate) end: u64,
 }
@@ -46,6 +48,7 @@ impl Schedule {
             joining: 0,
             groups: vec![all(nodes); groups],
             loss: 0,
+            stands_in: true,
             episodes: Vec::new(),
             end: SETTLED,
         }

@@ -140,7 +140,8 @@ impl World {
     pub(crate) fn new(schedule: Schedule, log: Log) -> Self {
         let mut dice = Dice::new(schedule.seed);
         let count = schedule.nodes_ever();
-        let nodes: Vec<Node> = (0..count).map(|index| Node::new(&mut dice, index)).collect();
+        let mk_node = |index| Node::new(&mut dice, index, schedule.stands_in);
+        let nodes: Vec<Node> = (0..count).map(mk_node).collect();
         let ids = nodes.iter().enumerate().map(|(index, node)| (node.id, index));
         let mut observer = Observer::new(count, schedule.groups_ever());
         observer.lossy = schedule.loss > 0;

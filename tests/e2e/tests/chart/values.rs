@@ -84,6 +84,7 @@ fn flags() {
             "--ignore-exclude-lb=true",
         ),
         ("speaker.rebalance=true", SPEAKER, "--rebalance=true"),
+        ("speaker.standIn=false", SPEAKER, "--stand-in=false"),
         ("speaker.drainCordoned=true", SPEAKER, "--drain-cordoned=true"),
         (
             "speaker.gratuitousARPInterval=0",

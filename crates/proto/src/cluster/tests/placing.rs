@@ -249,7 +249,7 @@ fn a_group_goes_to_a_node_that_reaches_all_its_addresses() {
         ),
         (
             "another carrier",
-            [dual(lost, yes), both.clone(), both.clone()],
+            [dual(lost, yes), both.clone(), both],
             [0, 2, 2],
         ),
         (
