@@ -215,7 +215,8 @@ impl Cluster {
         let waited = now - self.life.since;
         // What it had it has answered for before; and where there is nobody else, nobody does it better.
         let must_forward = !self.is_only() && !self.owns_anything();
-        if must_forward && !self.life.forwards && waited < FORWARDS_AT_LATEST {
+        let is_unready = must_forward && !self.life.forwards;
+        if is_unready && waited < FORWARDS_AT_LATEST {
             return;
         }
         let hears = self.members.alive().iter().any(|id| {
@@ -234,7 +235,12 @@ impl Cluster {
             } else {
                 Phase::Up
             };
-            self.enter(now, phase, Why::Joined, |_| {});
+            let why = if is_unready {
+                Why::NotForwarding
+            } else {
+                Why::Joined
+            };
+            self.enter(now, phase, why, |_| {});
         }
     }
 

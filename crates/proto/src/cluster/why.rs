@@ -9,6 +9,8 @@ use super::{Cluster, Output};
 pub enum Why {
     /// This member knows what the others know, or that there are none.
     Joined,
+    /// The same, and after the longest wait it is not known that its node can forward what comes in.
+    NotForwarding,
     /// This process was stopped for longer than others wait for it.
     Paused,
     /// This member is to give everything away, or no longer.
@@ -30,6 +32,10 @@ impl Why {
     pub const fn told(self) -> (&'static str, Option<NodeId>) {
         match self {
             Self::Joined => ("it knows what the others know, or is alone", None),
+            Self::NotForwarding => (
+                "it has waited long enough for its node to forward what comes in",
+                None,
+            ),
             Self::Paused => ("its process was stopped", None),
             Self::Drain => ("it is drained, or no longer", None),
             Self::Leaving => ("its process ends", None),

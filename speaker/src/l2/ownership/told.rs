@@ -9,6 +9,14 @@ use crate::l2::hearing::Hearing;
 impl Ownership {
     /// A member is in another phase than before.
     pub(super) fn tell_phase(&mut self, id: NodeId, before: Option<Phase>, after: Phase, why: Why) {
+        if why == Why::NotForwarding {
+            tracing::warn!(
+                node = self.name_of(id),
+                "the node takes addresses although it may not forward what comes in: for 30 s its condition Ready was not seen True, \
+                 or kube-proxy did not answer http://127.0.0.1:10256/healthz with 200. Look at the node's conditions \
+                 (kubectl describe node), and at kube-proxy's log there"
+            );
+        }
         let (why, by) = why.told();
         let node = self.name_of(id);
         let by = by.map_or("", |id| self.name_of(id));

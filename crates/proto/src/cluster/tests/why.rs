@@ -26,6 +26,34 @@ fn who_joins_tells_of_itself_and_the_others_of_it() {
     );
 }
 
+/// Two nodes of which the first cannot forward what comes in.
+fn mk_unready() -> Lan {
+    let mut lan = Lan::new(2, 0);
+    lan.input(id(0), Input::Forwards(false));
+    lan
+}
+
+#[test]
+fn who_cannot_forward_what_comes_in_joins_when_it_can() {
+    let mut lan = mk_unready();
+    lan.run(10 * SECOND);
+    assert_eq!(lan.nodes[&id(0)].phases.iter().find(|told| told.0 == id(0)), None);
+    lan.input(id(0), Input::Forwards(true));
+    lan.run(SECOND);
+    let joined = (id(0), Some(Phase::Joining), Phase::Up, Why::Joined);
+    assert!(lan.nodes[&id(0)].phases.contains(&joined));
+}
+
+#[test]
+fn who_cannot_forward_after_thirty_seconds_joins_and_says_so() {
+    let mut lan = mk_unready();
+    lan.run(30 * SECOND - 10 * MILLISECOND);
+    assert!(!lan.nodes[&id(0)].cluster.is_up());
+    lan.run(200 * MILLISECOND);
+    let joined = (id(0), Some(Phase::Joining), Phase::Up, Why::NotForwarding);
+    assert!(lan.nodes[&id(0)].phases.contains(&joined));
+}
+
 #[test]
 fn a_death_is_found_or_told() {
     let mut lan = mk_lan();
