@@ -17,7 +17,7 @@ use std::time::Duration;
 use cortenlb_core::time::Instant;
 use cortenlb_netio::clock;
 use cortenlb_netio::multicast::Membership;
-use cortenlb_netio::packet::PacketSocket;
+use cortenlb_netio::packet::{PacketSocket, Statistics};
 use cortenlb_netio::poll::{Poller, Ready};
 use cortenlb_proto::cluster;
 use cortenlb_proto::l2::{Input, Output, Purpose, Responder, Response};
@@ -475,7 +475,10 @@ impl Driver {
         self.statistics = now();
         for ((interface, protocol), Socket { socket, .. }) in &self.ports {
             match socket.statistics() {
-                Ok(statistics) => drop(self.metrics.overflowed.inc_by(statistics.dropped.into())),
+                Ok(Statistics { accepted, dropped }) => {
+                    self.metrics.accepted.inc_by(accepted.into());
+                    self.metrics.overflowed.inc_by(dropped.into());
+                }
                 Err(error) => {
                     error!(name = self.name(*interface), interface, ?protocol, %error, "cannot read the socket's statistics");
                 }

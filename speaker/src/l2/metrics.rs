@@ -36,6 +36,8 @@ pub(super) struct Metrics {
     claims: Family<Claim, Counter>,
     friends_claims: Family<Claim, Counter>,
     ignored: Family<Reason, Counter>,
+    /// Frames that passed the filter of a socket, those among them that the kernel had no room for.
+    pub(super) accepted: Counter,
     /// Frames that the kernel had no room for in a socket's queue.
     pub(super) overflowed: Counter,
     /// Claims of which no Event tells.
@@ -92,6 +94,7 @@ impl Metrics {
             claims: Family::default(),
             friends_claims: Family::default(),
             ignored: Family::default(),
+            accepted: Counter::default(),
             overflowed: Counter::default(),
             untold: Counter::default(),
             unsent: Counter::default(),
@@ -133,6 +136,11 @@ impl Metrics {
             "cortenlb_layer2_ignored",
             "Number of frames that passed the socket's filter and were not answered",
             metrics.ignored.clone(),
+        );
+        registry.register(
+            "cortenlb_layer2_accepted",
+            "Number of frames that passed a socket's filter, looked at every 10 s",
+            metrics.accepted.clone(),
         );
         registry.register(
             "cortenlb_layer2_overflowed",

@@ -6,6 +6,8 @@
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
+use anyhow::ensure;
+use cortenlb_e2e::cluster::wait::eventually;
 use cortenlb_lab::probe::{Prober, Report};
 use cortenlb_lab::traffic::{Flood, Parcel};
 use cortenlb_wire::arp;
@@ -24,8 +26,14 @@ const FOREIGN: u32 = 5_000;
 /// How long.
 const TIME: Duration = Duration::from_secs(20);
 
-/// Frames that pass the filter of a speaker's socket without a use for them.
-const DELIVERED: &str = "cortenlb_layer2_ignored_total";
+/// Frames that passed the filters of a speaker's sockets, as of its last look at them.
+const PASSED: &str = "cortenlb_layer2_accepted_total";
+
+/// Those that asked for an address that the node answers for: ours, and a few of the other speakers, who look after it.
+const ASKED: &str = "metallb_layer2_requests_received";
+
+/// A speaker looks at its sockets every 10 s.
+const LOOKS: Duration = Duration::from_secs(60);
 
 pub(super) async fn answers(scene: &Scene<'_>) -> anyhow::Result<()> {
     let victim = Victim::choose(scene).await?;
@@ -34,7 +42,7 @@ pub(super) async fn answers(scene: &Scene<'_>) -> anyhow::Result<()> {
     let own = scene.node_address(node).await?;
     let mac = scene.cluster.mac_of(CLIENT).await?.parse()?;
 
-    let delivered = scene.counter(node, DELIVERED).await?;
+    let (before, asked) = (passed(scene, node).await?, scene.counter(node, ASKED).await?);
     let flood = Flood::start(lab, CLIENT, foreign(mac), Some(FOREIGN))?;
     let ours = Prober::start(lab, CLIENT, victim.vip, PERIOD).await?;
     let kernels = Prober::start(lab, CLIENT, own, PERIOD).await?;
@@ -43,7 +51,9 @@ pub(super) async fn answers(scene: &Scene<'_>) -> anyhow::Result<()> {
     let (time, used) = (begin.elapsed(), scene.processor_time(node).await? - used);
     let (ours, kernels) = (ours.stop()?, kernels.stop()?);
     let sent = flood.stop().await?;
-    let delivered = scene.counter(node, DELIVERED).await? - delivered;
+    // Among what is left are the answers to what the speaker itself has asked meanwhile.
+    let passed = passed(scene, node).await? - before;
+    let delivered = passed - (scene.counter(node, ASKED).await? - asked);
 
     let rate = sent.sent as f64 / time.as_secs_f64();
     eprintln!("l2: arp: {rate:.0} unrelated requests a second");
@@ -67,6 +77,21 @@ pub(super) async fn answers(scene: &Scene<'_>) -> anyhow::Result<()> {
         "%",
     );
     Ok(())
+}
+
+/// How many frames have passed when the speaker looks next. It looks after others' addresses, and others after its: a few
+/// frames pass in any case.
+async fn passed(scene: &Scene<'_>, node: &str) -> anyhow::Result<f64> {
+    let before = scene.counter(node, PASSED).await?;
+    let attempt = || async move {
+        let passed = scene.counter(node, PASSED).await?;
+        ensure!(
+            passed > before,
+            "the speaker of {node} still counts {passed} frames"
+        );
+        Ok(passed)
+    };
+    eventually(LOOKS, attempt).await
 }
 
 fn delays(report: &Report) -> Vec<f64> {
