@@ -20,7 +20,7 @@
 //! | `check` | whether owners are heard where the addresses are |
 //! | `conflict` | whether a station that is no node has a fresh address |
 //! | `dispute` | what becomes of a group whose candidates nodes see differently |
-//! | `former` | how an owner was lost, for who takes what it had |
+//! | `former` | how an owner was lost, or why it gave a group away, for who has it then |
 //! | `duty` | what it does, and when to look again |
 //! | `why` | why a member is in another phase |
 //! | `rename` | what becomes of a group that goes by another name |
@@ -63,7 +63,7 @@ use check::Checks;
 use conflict::Conflicts;
 use duty::Duty;
 use exchange::News;
-pub use former::Former;
+pub use former::{Former, Given};
 use life::Lifetime;
 use members::Members;
 use records::Records;

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use cortenlb_core::time::Instant;
-use cortenlb_proto::cluster::{Cause, Former};
+use cortenlb_proto::cluster::{Cause, Former, Given};
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 /// nobody.
 const MOST: usize = 256;
 
-/// A fail-over or a drain is kept for so long however many there are: each is an Event, once the segment has been told, which
+/// A change of owners is kept for so long however many there are: each is an Event, once the segment has been told, which
 /// takes a second for 5,000 addresses, and gateways may answer seconds later.
 const UNDER_WAY: Duration = Duration::from_secs(60);
 
@@ -74,6 +74,8 @@ struct Change {
     in_name_of: Option<String>,
     cause: Cause,
     from: Option<String>,
+    /// Why that gave it away; none: it was lost, or there was none.
+    given: Option<Given>,
     phases: BTreeMap<Phase, Instant>,
     /// There is to be an Event about it, once the segment has been told.
     is_news: bool,
@@ -111,17 +113,17 @@ impl Timeline {
         ];
         let phases = known.into_iter().filter_map(|(phase, at)| Some((phase, at?)));
         let phases: BTreeMap<Phase, Instant> = phases.collect();
-        // Who gives a group away for another reason than a drain does so again and again, if carriers come and go.
-        let is_drained = cause == Cause::HandedOver && phases.contains_key(&Phase::Confirmed);
         let change = Change {
             time,
             group,
             addresses,
+            // Who stands in for the owner does not take what that has.
+            is_news: from.is_some() && in_name_of.is_none(),
             in_name_of,
             cause,
             from,
+            given: former.and_then(|former| former.given),
             phases,
-            is_news: is_drained || matches!(cause, Cause::OwnerDead(_)),
         };
         let measured = [Phase::Suspected, Phase::Confirmed, Phase::Taken];
         let measured = measured.into_iter().filter_map(|phase| change.measured(phase));
@@ -179,15 +181,20 @@ impl Change {
         phases.map(move |(phase, at)| (*phase, (*at - first).as_millis()))
     }
 
+    /// Whether it is a fail-over, of which the time counts.
+    const fn is_fail_over(&self) -> bool {
+        matches!(self.cause, Cause::OwnerDead(_))
+    }
+
     /// What counts for the time that a fail-over takes: nothing if the owner lived.
     fn measured(&self, phase: Phase) -> Option<(Phase, Duration)> {
         let (heard, at) = (self.phases.get(&Phase::Heard)?, self.phases.get(&phase)?);
-        matches!(self.cause, Cause::OwnerDead(_)).then(|| (phase, *at - *heard))
+        self.is_fail_over().then(|| (phase, *at - *heard))
     }
 
     /// Whether something may still follow from it: an Event, or a time that counts.
     fn is_under_way(&self, now: Instant) -> bool {
-        let counts = self.is_news || matches!(self.cause, Cause::OwnerDead(_));
+        let counts = self.is_news || self.is_fail_over();
         let taken = self.phases.get(&Phase::Taken);
         counts && taken.is_some_and(|at| now - *at < UNDER_WAY)
     }
@@ -195,12 +202,21 @@ impl Change {
     fn told(&self) -> String {
         let addresses: Vec<String> = self.addresses.iter().map(ToString::to_string).collect();
         let from = self.from.as_deref().unwrap_or("?");
-        let what = if self.cause == Cause::HandedOver {
-            "is being drained"
-        } else {
-            "is gone"
+        let what = match self.given {
+            None => "which is gone",
+            Some(Given::Drained) => "which is being drained",
+            Some(Given::NoCandidate) => "which can no longer announce it",
+            Some(Given::NoCarrier) => "whose interface towards it has no carrier",
+            Some(Given::Unanswered) => "whose answers do not come through on the segment",
+            Some(Given::Preferred) => "which is preferred less",
+            Some(Given::Rebalanced) => "which had more addresses",
+            Some(Given::Other) => "which gave it away",
         };
-        let message = format!("took over {} from {from}, which {what}", addresses.join(", "));
+        let message = format!("took over {} from {from}, {what}", addresses.join(", "));
+        if !matches!(self.given, None | Some(Given::Drained)) {
+            // It may happen again and again, if carriers come and go: the same text counts up one Event.
+            return message;
+        }
         let mut offsets = self.offsets();
         let since = match offsets.next() {
             Some((Phase::Heard, _)) => "its last sign of life",

@@ -81,12 +81,18 @@ impl Cluster {
 
     /// Who had a group before this node answers for it.
     fn former(&self, group: IpAddr, cause: Cause) -> Option<Former> {
-        let node = match cause {
-            Cause::OwnerDead(owner) | Cause::OwnerAway(owner) => owner,
-            Cause::HandedOver => self.records.get(group)?.from?,
-            _ => return None,
-        };
-        Some(self.members.former(node))
+        match cause {
+            Cause::OwnerDead(owner) | Cause::OwnerAway(owner) => Some(self.members.former(owner)),
+            Cause::HandedOver => {
+                let from = self.records.get(group)?.from?;
+                let given = Some(self.given(group, from));
+                Some(Former {
+                    given,
+                    ..self.members.former(from)
+                })
+            }
+            _ => None,
+        }
     }
 
     /// Answers for it no longer.

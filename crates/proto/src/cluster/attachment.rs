@@ -80,7 +80,7 @@ impl Cluster {
 
     /// How many addresses of a group are on the links of a node's interfaces without carrier alone. If an address is on none
     /// of its links, or nothing is known of them, nothing speaks against it.
-    fn missed(&self, group: IpAddr, id: NodeId) -> usize {
+    pub(super) fn missed(&self, group: IpAddr, id: NodeId) -> usize {
         self.on_links(group, id, false)
     }
 

@@ -216,6 +216,13 @@ impl Cluster {
         }
     }
 
+    /// Whether this member has told an owner so often that it is not answered that the group was to move.
+    pub(super) fn is_unanswered(&self, group: IpAddr, owner: NodeId) -> bool {
+        let addresses = self.conflicts.seen_here(group);
+        let mut watched = addresses.filter_map(|address| self.checks.watched.get(&address));
+        watched.any(|watched| watched.owner == owner && watched.failures > TOLD)
+    }
+
     fn complain(&mut self, address: IpAddr, watched: &Watched) {
         if watched.failures < TOLD {
             return;

@@ -1,8 +1,11 @@
-//! How an owner was lost: what is known of the time before a take-over.
+//! How an owner was lost, or why it gave a group away: what is known of the time before a take-over.
+
+use std::net::IpAddr;
 
 use cortenlb_core::time::Instant;
 use cortenlb_wire::member::{NodeId, Phase};
 
+use super::Cluster;
 use super::members::{Known, Members};
 
 /// Who had a group before, and when what led to the change happened. None is what this member has not seen: of a member
@@ -17,6 +20,27 @@ pub struct Former {
     pub suspected: Option<Instant>,
     /// When it was known to be dead, away or draining.
     pub confirmed: Option<Instant>,
+    /// Why it gave the group away; none: it was lost.
+    pub given: Option<Given>,
+}
+
+/// Why an owner that lives gave a group to this node: records do not tell it, so this is what can be seen from here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Given {
+    /// It is being drained, or about to end.
+    Drained,
+    /// It is no candidate any more.
+    NoCandidate,
+    /// It misses more of the group's addresses than this node, for want of a carrier.
+    NoCarrier,
+    /// This node has asked for what it has, again and again, and heard no answer of it.
+    Unanswered,
+    /// This node is preferred.
+    Preferred,
+    /// This node has fewer groups, as far as nothing else speaks against it.
+    Rebalanced,
+    /// None of these.
+    Other,
 }
 
 /// What was seen of a member before it was gone.
@@ -45,6 +69,7 @@ impl Members {
                 heard: None,
                 suspected: None,
                 confirmed: None,
+                given: None,
             };
         };
         let phase = known.member.phase;
@@ -58,6 +83,24 @@ impl Members {
             heard,
             suspected,
             confirmed: (phase >= Phase::Draining).then_some(known.told),
+            given: None,
+        }
+    }
+}
+
+impl Cluster {
+    /// Why a member gave a group to this one.
+    pub(super) fn given(&self, group: IpAddr, by: NodeId) -> Given {
+        let preference = |id: NodeId| self.groups.get(&group)?.get(&id).copied();
+        let is_drained = self.members.phase(by) >= Some(Phase::Draining);
+        match (preference(by), preference(self.me())) {
+            _ if is_drained => Given::Drained,
+            (None, _) => Given::NoCandidate,
+            _ if self.missed(group, by) > self.missed(group, self.me()) => Given::NoCarrier,
+            _ if self.is_unanswered(group, by) => Given::Unanswered,
+            (before, after) if before < after => Given::Preferred,
+            _ if self.life.rebalances => Given::Rebalanced,
+            _ => Given::Other,
         }
     }
 }

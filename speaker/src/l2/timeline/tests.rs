@@ -23,8 +23,16 @@ fn lost(suspected: Option<u64>, confirmed: Option<u64>) -> Option<(String, Forme
         heard: Some(at(0)),
         suspected: suspected.map(at),
         confirmed: confirmed.map(at),
+        given: None,
     };
     Some(("n1".to_owned(), former))
+}
+
+/// A former owner that lives and gave it away.
+fn gave(confirmed: Option<u64>, why: Given) -> Option<(String, Former)> {
+    let (node, former) = lost(None, confirmed)?;
+    let given = Some(why);
+    Some((node, Former { given, ..former }))
 }
 
 fn mk_taken(last: u8, cause: Cause, former: Option<(String, Former)>) -> Taken {
@@ -73,7 +81,7 @@ fn an_owner_that_lived_is_no_fail_over() {
     let mut timeline = Timeline::default();
     for taken in [
         mk_taken(240, Cause::Placed, None),
-        mk_taken(241, Cause::HandedOver, lost(None, Some(20))),
+        mk_taken(241, Cause::HandedOver, gave(Some(20), Given::Drained)),
         mk_taken(242, Cause::OwnerAway(n1()), lost(None, Some(20))),
     ] {
         assert_eq!(timeline.taken(at(30), Timestamp::UNIX_EPOCH, taken), []);
@@ -98,23 +106,50 @@ fn users_are_told_once_when_the_segment_has_been() {
 }
 
 #[test]
-fn of_what_was_given_away_only_a_drain_is_news() {
+fn what_was_given_away_is_told_with_the_reason_and_with_times_only_after_a_drain() {
+    for (confirmed, why, told) in [
+        (
+            Some(20),
+            Given::Drained,
+            "which is being drained: confirmed 20 ms, taken 30 ms, announced 31 ms after its last sign of life",
+        ),
+        (None, Given::NoCandidate, "which can no longer announce it"),
+        (
+            None,
+            Given::NoCarrier,
+            "whose interface towards it has no carrier",
+        ),
+        (
+            None,
+            Given::Unanswered,
+            "whose answers do not come through on the segment",
+        ),
+        (None, Given::Preferred, "which is preferred less"),
+        (None, Given::Rebalanced, "which had more addresses"),
+        (None, Given::Other, "which gave it away"),
+    ] {
+        let mut timeline = Timeline::default();
+        let taken = mk_taken(240, Cause::HandedOver, gave(confirmed, why));
+        timeline.taken(at(30), Timestamp::UNIX_EPOCH, taken);
+        timeline.reached(at(31), vip(240), Phase::Announced);
+        let messages: Vec<String> = timeline.news().into_iter().map(|news| news.message).collect();
+        assert_eq!(messages, [format!("took over 172.21.5.240 from n1, {told}")]);
+    }
+}
+
+#[test]
+fn who_stands_in_and_who_has_it_first_are_no_news() {
     let mut timeline = Timeline::default();
-    let given = mk_taken(240, Cause::HandedOver, lost(None, None));
-    let drained = mk_taken(241, Cause::HandedOver, lost(None, Some(20)));
-    for taken in [given, drained] {
+    let stands_in = Taken {
+        in_name_of: Some("n1".to_owned()),
+        ..mk_taken(240, Cause::OwnerAway(n1()), lost(None, Some(20)))
+    };
+    for taken in [stands_in, mk_taken(241, Cause::Placed, None)] {
         let group = taken.group;
         timeline.taken(at(30), Timestamp::UNIX_EPOCH, taken);
         timeline.reached(at(31), group, Phase::Announced);
     }
-    let messages: Vec<String> = timeline.news().into_iter().map(|news| news.message).collect();
-    assert_eq!(
-        messages,
-        [
-            "took over 172.21.5.241 from n1, which is being drained: confirmed 20 ms, taken 30 ms, announced 31 ms after its \
-          last sign of life"
-        ]
-    );
+    assert_eq!(timeline.news(), []);
 }
 
 #[test]

@@ -66,11 +66,87 @@ fn who_is_given_a_group_knows_by_whom() {
         panic!("nobody is told of");
     };
     assert_eq!((cause, former.node), (Cause::HandedOver, owner));
+    assert_eq!(former.given, Some(Given::Drained));
     assert!(former.heard.is_some());
     assert_eq!(
         (former.suspected, former.confirmed),
         (None, Some(drained + MILLISECOND))
     );
+}
+
+/// Why the next owner thinks that it was given the group, after this has been done to the owner.
+fn given(lan: &mut Lan, happens: impl FnOnce(&mut Lan, NodeId)) -> Option<Given> {
+    let owner = lan.owner(group(0));
+    happens(lan, owner);
+    lan.run(100 * SECOND);
+    let next = lan.owner(group(0));
+    assert_ne!(next, owner);
+    taken(lan, next).1?.given
+}
+
+/// Three nodes that have an interface on the link of thirty groups: each hears others than the owner of the first one, and
+/// so knows that it is not deaf.
+fn mk_attached() -> Lan {
+    let mut lan = Lan::new(3, 30);
+    for number in 0..3 {
+        lan.input(id(number), Input::Attached(attached(true)));
+        for at in 0..30 {
+            let told = Input::Addresses {
+                group: group(at),
+                addresses: [group(at)].into(),
+                all: BTreeSet::new(),
+                seen_here: [group(at)].into(),
+                contested: false,
+            };
+            lan.input(id(number), told);
+        }
+    }
+    lan.run(70 * SECOND);
+    lan
+}
+
+/// All hear of these candidates.
+fn tell(lan: &mut Lan, candidates: impl Iterator<Item = (NodeId, i64)>) {
+    let candidates: Candidates = Arc::new(candidates.collect());
+    for number in 0..3 {
+        let (group, candidates) = (group(0), Some(candidates.clone()));
+        lan.input(id(number), Input::Group { group, candidates });
+    }
+}
+
+#[test]
+fn who_is_given_a_group_sees_why() {
+    let everybody = || (0..3).map(id);
+    let given_after = |happens: &dyn Fn(&mut Lan, NodeId)| given(&mut mk_attached(), happens);
+    let unplugged = given_after(&|lan, owner| lan.input(owner, Input::Attached(attached(false))));
+    assert_eq!(unplugged, Some(Given::NoCarrier));
+    let deaf = given_after(&|lan, owner| lan.node(owner).is_deaf = true);
+    assert_eq!(deaf, Some(Given::Unanswered));
+    let excluded = given_after(&|lan, owner| {
+        tell(lan, everybody().filter(|id| *id != owner).map(|id| (id, 0)));
+    });
+    assert_eq!(excluded, Some(Given::NoCandidate));
+    let outdone = given_after(&|lan, owner| {
+        tell(lan, everybody().map(|id| (id, i64::from(id != owner))));
+    });
+    assert_eq!(outdone, Some(Given::Preferred));
+}
+
+#[test]
+fn who_had_fewer_groups_takes_that_for_the_reason() {
+    let mut lan = Lan::new(1, 0);
+    lan.candidates = Arc::new([(id(0), 0), (id(1), 0)].into());
+    lan.rebalances = true;
+    lan.start(0);
+    lan.run(10 * SECOND);
+    lan.add(group(0));
+    lan.add(group(1));
+    lan.run(5 * SECOND);
+    lan.start(1);
+    lan.run(100 * SECOND);
+    let (cause, former) = taken(&lan, id(1));
+    assert_eq!(cause, Cause::HandedOver);
+    assert_eq!(former.unwrap().given, Some(Given::Rebalanced));
 }
 
 #[test]
