@@ -1,10 +1,10 @@
 //! `migrate check`: what becomes of each object and address when CortenLB takes the place of the MetalLB that runs.
 
+mod workloads;
+
 use std::net::IpAddr;
 
-use cortenlb_crds::names;
 use cortenlb_crds::translate::service::ingress;
-use k8s_openapi::api::core::v1::{Container, PodSpec};
 use kube::{Resource, ResourceExt as _};
 use serde::Serialize;
 
@@ -12,9 +12,6 @@ use crate::doctor::{conversion_fix, converted, not_advertised};
 use crate::facts::{Around, Facts};
 use crate::model::Addresses;
 use crate::page::{Cell, Page, Report, Table, Tone, joined};
-
-/// What MetalLB's manifests name their workloads, and ours too.
-const WORKLOADS: [&str; 2] = ["controller", "speaker"];
 
 /// What becomes of everything.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -65,7 +62,7 @@ pub(crate) fn check(facts: &Facts, around: &Around) -> Check {
         objects.push(kept(object, "same meaning"));
     }
     bgp(around, &mut objects);
-    workloads(facts, around, &mut objects);
+    workloads::look(facts, around, &mut objects);
     let mut steps = Vec::new();
     for crd in converted(around) {
         objects.push(ObjectLine {
@@ -152,74 +149,6 @@ fn not_supported<K: Resource<DynamicType = ()>>(
     objects
         .iter()
         .map(move |object| line(object, Verdict::NotSupported, how))
-}
-
-/// MetalLB's Deployment and DaemonSet, by the labels of its manifests or of its chart.
-fn workloads(facts: &Facts, around: &Around, objects: &mut Vec<ObjectLine>) {
-    let deployments = around.deployments.iter().map(|object| {
-        let template = object.spec.as_ref().map(|spec| &spec.template);
-        let labels = template.and_then(|template| template.metadata.as_ref()?.labels.clone());
-        let pod = template.and_then(|template| template.spec.as_ref());
-        ("Deployment", object.metadata.clone(), labels, pod)
-    });
-    let daemon_sets = around.daemon_sets.iter().map(|object| {
-        let template = object.spec.as_ref().map(|spec| &spec.template);
-        let labels = template.and_then(|template| template.metadata.as_ref()?.labels.clone());
-        let pod = template.and_then(|template| template.spec.as_ref());
-        ("DaemonSet", object.metadata.clone(), labels, pod)
-    });
-    for (kind, meta, labels, pod) in deployments.chain(daemon_sets) {
-        let labels = labels.unwrap_or_default();
-        let has = |key: &str, value: &str| labels.get(key).is_some_and(|is| is == value);
-        let is_metallbs = has("app", "metallb") || has("app.kubernetes.io/name", "metallb");
-        let (namespace, name) = (meta.namespace.unwrap_or_default(), meta.name.unwrap_or_default());
-        if !is_metallbs || labels.contains_key(names::COMPONENT) {
-            continue;
-        }
-        let replaced = namespace == facts.system && WORKLOADS.contains(&name.as_str());
-        let (verdict, how) = if let Some(container) = pod.and_then(frr) {
-            (
-                Verdict::NotSupported,
-                format!("container {container}: routing by FRR is not supported"),
-            )
-        } else if replaced {
-            (
-                Verdict::Kept,
-                "replaced by ours of the same name; nothing is announced by both".to_owned(),
-            )
-        } else if namespace == facts.system {
-            (
-                Verdict::Different,
-                format!(
-                    "ours has another name: delete it when ours has been applied (kubectl delete {} -n {namespace} \
-                     {name}); until then ours waits",
-                    kind.to_lowercase()
-                ),
-            )
-        } else {
-            (
-                Verdict::Different,
-                format!(
-                    "it is in namespace {namespace}, where it is not waited for: delete it before ours is applied"
-                ),
-            )
-        };
-        objects.push(ObjectLine {
-            kind: kind.to_owned(),
-            name: format!("{namespace}/{name}"),
-            verdict,
-            how,
-        });
-    }
-}
-
-/// The container that routes, if there is one.
-fn frr(pod: &PodSpec) -> Option<String> {
-    let is_frr = |container: &&Container| container.name == "frr" || container.name == "frr-metrics";
-    pod.containers
-        .iter()
-        .find(is_frr)
-        .map(|container| container.name.clone())
 }
 
 /// What becomes of the addresses that Services have now.

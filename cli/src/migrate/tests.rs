@@ -148,6 +148,60 @@ fn workloads_of_other_names_and_places_and_frr() {
 }
 
 #[test]
+fn what_helm_has_installed_is_kept_by_an_upgrade_of_the_release() {
+    let (facts, mut around) = mk_cluster();
+    let released = |namespace: &str, name: &str, container: &str| {
+        let mut object = workload(namespace, name, container);
+        object["metadata"]["annotations"] = json!({ "meta.helm.sh/release-name": "metallb" });
+        object["spec"]["template"]["metadata"]["labels"] = json!({ "app.kubernetes.io/name": "metallb" });
+        object
+    };
+    around.deployments = vec![from(released(
+        "metallb-system",
+        "metallb-controller",
+        "controller",
+    ))];
+    around.daemon_sets = vec![from(released("lb", "metallb-speaker", "speaker"))];
+    let told = check(&facts, &around);
+    let lines_told = lines(&told);
+    let has = |start: &str, part: &str| {
+        assert!(
+            lines_told
+                .iter()
+                .any(|line| line.starts_with(start) && line.contains(part)),
+            "{start} … {part}: {lines_told:#?}"
+        );
+    };
+    has(
+        "Deployment metallb-system/metallb-controller kept",
+        "`helm upgrade metallb deploy/chart -n metallb-system`",
+    );
+    has(
+        "DaemonSet lb/metallb-speaker kept",
+        "`helm upgrade metallb deploy/chart -n lb` with the values that it has (docs/install-helm.md); do not apply the \
+         manifest; its pools are judged with `-n lb`",
+    );
+    assert!(!told.has_findings());
+
+    let mut rendered = released("metallb-system", "metallb-controller", "controller");
+    rendered["metadata"]["annotations"] = Value::Null;
+    rendered["metadata"]["labels"] = json!({ "app.kubernetes.io/managed-by": "Helm" });
+    around.deployments = vec![from(rendered)];
+    around.daemon_sets = vec![from(released("metallb-system", "metallb-speaker", "frr"))];
+    let told = check(&facts, &around);
+    let lines = lines(&told);
+    for start in [
+        "Deployment metallb-system/metallb-controller different",
+        "DaemonSet metallb-system/metallb-speaker not supported",
+    ] {
+        assert!(
+            lines.iter().any(|line| line.starts_with(start)),
+            "without a release there is nothing to upgrade, and FRR is nowhere supported: {start}: {lines:#?}"
+        );
+    }
+}
+
+#[test]
 fn the_conversion_webhook_has_to_be_taken_out_first() {
     let (facts, mut around) = mk_cluster();
     around.definitions = Some(vec![from(json!({
