@@ -5,6 +5,7 @@ mod workloads;
 use std::net::IpAddr;
 
 use cortenlb_crds::translate::service::ingress;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{Resource, ResourceExt as _};
 use serde::Serialize;
 
@@ -65,14 +66,19 @@ pub(crate) fn check(facts: &Facts, around: &Around) -> Check {
     workloads::look(facts, around, &mut objects);
     let mut steps = Vec::new();
     for crd in converted(around) {
-        objects.push(ObjectLine {
-            kind: "CustomResourceDefinition".to_owned(),
-            name: crd.clone(),
-            verdict: Verdict::Different,
-            how: "its conversion webhook ends with MetalLB, and would keep our definition from being applied"
-                .to_owned(),
-        });
-        steps.push(conversion_fix(&crd));
+        let step = conversion_fix(&crd.name_any());
+        if webhook_is_applied(crd) {
+            let how =
+                "its conversion webhook ends with MetalLB, and was applied server-side: take it out first";
+            objects.push(line(crd, Verdict::Different, how));
+            steps.push(step);
+        } else {
+            let how = format!(
+                "its conversion webhook ends with MetalLB; `kubectl apply` and `helm upgrade` take it out, and before \
+                 `kubectl apply --server-side` it has to be: {step}"
+            );
+            objects.push(line(crd, Verdict::Different, &how));
+        }
     }
     for webhook in around
         .webhooks
@@ -93,6 +99,17 @@ pub(crate) fn check(facts: &Facts, around: &Around) -> Check {
         steps,
         unread: around.unread.clone(),
     }
+}
+
+/// Whether a server-side apply has written the conversion webhook of a definition. What MetalLB's controller wrote into it
+/// since stays when ours is applied the same way, and without the strategy that belongs to it that is refused.
+fn webhook_is_applied(crd: &CustomResourceDefinition) -> bool {
+    let entries = crd.managed_fields().iter();
+    let mut applied = entries.filter(|entry| entry.operation.as_deref() == Some("Apply"));
+    applied.any(|entry| {
+        let fields = entry.fields_v1.as_ref();
+        fields.is_some_and(|fields| fields.0.pointer("/f:spec/f:conversion/f:webhook").is_some())
+    })
 }
 
 fn line<K: Resource<DynamicType = ()>>(object: &K, verdict: Verdict, how: &str) -> ObjectLine {
@@ -239,7 +256,7 @@ impl Report for Check {
         page.text("docs/differences.md lists what differs for everybody");
     }
 
-    /// What is not supported, a step that has to be done, or an address that would not stay.
+    /// What is not supported (BGP above all), a step that has to be done, or an address that would not stay.
     fn has_findings(&self) -> bool {
         let objects = self.objects.iter().map(|line| line.verdict);
         objects

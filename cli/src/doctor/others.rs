@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cortenlb_crds::names;
 use k8s_openapi::api::apps::v1::DaemonSet;
 use k8s_openapi::api::core::v1::{ConfigMap, PodSpec};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::ResourceExt as _;
 use serde::Deserialize;
 
@@ -174,6 +175,7 @@ fn leftovers(around: &Around, findings: &mut Vec<Finding>) {
         ));
     }
     findings.extend(converted(around).map(|crd| {
+        let crd = crd.name_any();
         Finding::error(
             Code::Conversion,
             format!("CustomResourceDefinition {crd} has a conversion webhook left from MetalLB"),
@@ -185,13 +187,12 @@ fn leftovers(around: &Around, findings: &mut Vec<Finding>) {
 }
 
 /// The definitions that convert by a webhook.
-pub(crate) fn converted(around: &Around) -> impl Iterator<Item = String> {
+pub(crate) fn converted(around: &Around) -> impl Iterator<Item = &CustomResourceDefinition> {
     let definitions = around.definitions.iter().flatten();
-    let by_webhook = definitions.filter(|crd| {
+    definitions.filter(|crd| {
         let conversion = crd.spec.conversion.as_ref();
         conversion.is_some_and(|conversion| conversion.strategy == "Webhook")
-    });
-    by_webhook.map(|crd| crd.name_any())
+    })
 }
 
 /// The documented step that takes the webhook out of a definition.

@@ -201,24 +201,58 @@ fn what_helm_has_installed_is_kept_by_an_upgrade_of_the_release() {
     }
 }
 
-#[test]
-fn the_conversion_webhook_has_to_be_taken_out_first() {
-    let (facts, mut around) = mk_cluster();
-    around.definitions = Some(vec![from(json!({
-        "metadata": { "name": "bgppeers.metallb.io" },
+/// MetalLB's definition of `BGPPeer`, whose webhook's fields were written by this operation; the certificate in it always
+/// is by MetalLB's controller.
+fn mk_converted(operation: &str) -> CustomResourceDefinition {
+    let webhook = |field: &str| {
+        let client = json!({ "f:clientConfig": { field: {} } });
+        json!({ "f:spec": { "f:conversion": { "f:webhook": client } } })
+    };
+    from(json!({
+        "metadata": {
+            "name": "bgppeers.metallb.io",
+            "managedFields": [
+                { "manager": "kubectl", "operation": operation, "fieldsV1": webhook("f:service") },
+                { "manager": "MetalLB", "operation": "Update", "fieldsV1": webhook("f:caBundle") },
+                { "manager": "labels", "operation": "Apply", "fieldsV1": { "f:metadata": {} } },
+            ],
+        },
         "spec": {
             "group": "metallb.io", "names": { "kind": "BGPPeer", "plural": "bgppeers" }, "scope": "Namespaced",
             "versions": [], "conversion": { "strategy": "Webhook" },
         },
-    }))]);
+    }))
+}
+
+const STEP: &str = r#"kubectl patch crd bgppeers.metallb.io --type merge -p '{"spec": {"conversion": {"strategy": "None", "webhook": null}}}'"#;
+
+#[test]
+fn a_conversion_webhook_that_was_applied_server_side_has_to_be_taken_out_first() {
+    let (facts, mut around) = mk_cluster();
+    around.definitions = Some(vec![mk_converted("Apply")]);
     let check = check(&facts, &around);
-    assert_eq!(
-        check.steps,
-        [
-            r#"kubectl patch crd bgppeers.metallb.io --type merge -p '{"spec": {"conversion": {"strategy": "None", "webhook": null}}}'"#
-        ]
-    );
+    assert_eq!(check.steps, [STEP]);
     assert!(check.has_findings());
+}
+
+#[test]
+fn any_other_conversion_webhook_goes_by_itself_and_is_no_finding() {
+    let (facts, mut around) = mk_cluster();
+    around.definitions = Some(vec![mk_converted("Update")]);
+    let check = check(&facts, &around);
+    assert!(check.steps.is_empty(), "{:?}", check.steps);
+    assert!(!check.has_findings());
+    let lines = lines(&check);
+    let note = lines
+        .iter()
+        .find(|line| line.starts_with("CustomResourceDefinition bgppeers.metallb.io different"));
+    let note = note.unwrap_or_else(|| panic!("{lines:#?}"));
+    assert!(
+        note.ends_with(&format!(
+            "before `kubectl apply --server-side` it has to be: {STEP}"
+        )),
+        "{note}"
+    );
 }
 
 #[test]
