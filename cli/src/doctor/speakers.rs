@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use cortenlb_crds::names::COMPONENT;
 use cortenlb_crds::translate::announce::is_ready;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Pod, PodTemplateSpec};
 use kube::ResourceExt as _;
+use kube::api::ObjectMeta;
 
 use super::{Code, Finding, Severity};
 use crate::facts::{Around, Facts};
@@ -38,7 +39,8 @@ pub(super) fn look(facts: &Facts, around: &Around, findings: &mut Vec<Finding>) 
             format!("nodes without a speaker: {}", some(&missing)),
             "these nodes can announce no address; a taint or the DaemonSet's nodeSelector may keep the speaker away",
             format!(
-                "kubectl describe daemonset -n {system} speaker; kubectl describe node {}",
+                "kubectl describe {}; kubectl describe node {}",
+                daemon_set(facts, around),
                 missing[0]
             ),
         );
@@ -56,7 +58,10 @@ pub(super) fn look(facts: &Facts, around: &Around, findings: &mut Vec<Finding>) 
             Code::NoController,
             format!("no controller is Ready in namespace {system}"),
             "no Service gets an address; those that have one keep it, and are announced",
-            format!("kubectl get pods -n {system} -l {COMPONENT}=controller; kubectl describe deployment -n {system} controller"),
+            format!(
+                "kubectl get pods -n {system} -l {COMPONENT}=controller; kubectl describe {}",
+                deployment(facts, around)
+            ),
         ));
     }
     let lonely = around.membership.iter();
@@ -72,5 +77,40 @@ pub(super) fn look(facts: &Facts, around: &Around, findings: &mut Vec<Finding>) 
                  'no other speaker'` shows since when"
             ),
         ));
+    }
+}
+
+/// The speakers', as kubectl takes it.
+fn daemon_set(facts: &Facts, around: &Around) -> String {
+    let sets = around.daemon_sets.iter();
+    let sets = sets.map(|set| (&set.metadata, set.spec.as_ref().map(|spec| &spec.template)));
+    workload(facts, "daemonset", "speaker", sets)
+}
+
+/// The controllers', as kubectl takes it.
+fn deployment(facts: &Facts, around: &Around) -> String {
+    let deployments = around.deployments.iter();
+    let deployments = deployments.map(|one| (&one.metadata, one.spec.as_ref().map(|spec| &spec.template)));
+    workload(facts, "deployment", "controller", deployments)
+}
+
+/// Ours that runs `component`. Its name is the manifest's, or begins with that of a release; where there is none, kubectl is
+/// given none, and takes all of the kind.
+fn workload<'a>(
+    facts: &Facts,
+    kind: &str,
+    component: &str,
+    mut workloads: impl Iterator<Item = (&'a ObjectMeta, Option<&'a PodTemplateSpec>)>,
+) -> String {
+    let system = &facts.system;
+    let name = workloads.find_map(|(meta, template)| {
+        let labels = template?.metadata.as_ref()?.labels.as_ref()?;
+        let is_ours = meta.namespace.as_ref() == Some(system)
+            && labels.get(COMPONENT).is_some_and(|label| label == component);
+        meta.name.as_deref().filter(|_| is_ours)
+    });
+    match name {
+        Some(name) => format!("{kind} -n {system} {name}"),
+        None => format!("{kind} -n {system}"),
     }
 }

@@ -7,6 +7,9 @@ use crate::page::tests::shown;
 use crate::page::{Format, render};
 use serde_json::{Value, json};
 
+mod addresses;
+mod speakers;
+
 /// A cluster in which nothing is wrong: `web` has an address and is announced.
 fn mk_healthy() -> (Facts, Around) {
     let mut facts = mk_facts();
@@ -20,10 +23,26 @@ fn mk_healthy() -> (Facts, Around) {
     };
     let around = Around {
         definitions: Some(vec![mk_definition("ipaddresspools", "None")]),
+        deployments: vec![from(mk_workload("controller", "controller"))],
+        daemon_sets: vec![from(mk_workload("speaker", "speaker"))],
         membership: ["n1", "n2", "n3"].map(told).into(),
         ..Around::default()
     };
     (facts, around)
+}
+
+/// The workload of ours that runs `component`.
+fn mk_workload(name: &str, component: &str) -> Value {
+    json!({
+        "metadata": { "name": name, "namespace": "metallb-system" },
+        "spec": {
+            "selector": {},
+            "template": {
+                "metadata": { "labels": { "cortenlb.io/component": component } },
+                "spec": { "containers": [] },
+            },
+        },
+    })
 }
 
 fn mk_definition(
@@ -170,60 +189,6 @@ fn clb003_metallb_runs() {
 }
 
 #[test]
-fn clb004_a_pool_has_addresses_of_nodes() {
-    let with = |range: &'static str| found(|facts, _| facts.pools.push(mk_pool("more", &[range])));
-    assert_eq!(
-        with("172.21.5.12-172.21.5.20"),
-        ["CLB004 Error: IPAddressPool more has addresses of nodes: 172.21.5.12 (n2), 172.21.5.13 (n3)"]
-    );
-    let none: [&str; 0] = [];
-    assert_eq!(with("172.21.5.14-172.21.5.20"), none);
-}
-
-#[test]
-fn clb005_a_pool_overlaps_the_network_of_pods() {
-    let with = |range: &'static str| found(|facts, _| facts.pools.push(mk_pool("more", &[range])));
-    assert_eq!(
-        with("10.244.2.128/25"),
-        ["CLB005 Error: IPAddressPool more overlaps the network of pods: 10.244.2.0/24 (n2)"]
-    );
-    let none: [&str; 0] = [];
-    assert_eq!(with("10.245.0.0/24"), none);
-}
-
-#[test]
-fn clb006_a_pool_without_advertisement() {
-    let told = found(|facts, _| {
-        facts.pools.push(mk_pool("quiet", &["172.21.6.0/24"]));
-        facts.advertisements = vec![mk_advertisement("one", json!({ "ipAddressPools": ["default"] }))];
-    });
-    assert_eq!(
-        told,
-        ["CLB006 Error: no L2Advertisement selects IPAddressPool quiet"]
-    );
-    let none: [&str; 0] = [];
-    let by_label = found(|facts, _| {
-        let mut pool = mk_pool("quiet", &["172.21.6.0/24"]);
-        pool.metadata.labels = Some([("net".to_owned(), "a".to_owned())].into());
-        facts.pools.push(pool);
-        facts.advertisements = vec![
-            mk_advertisement("one", json!({ "ipAddressPools": ["default"] })),
-            mk_advertisement(
-                "two",
-                json!({ "ipAddressPoolSelectors": [{ "matchLabels": { "net": "a" } }] }),
-            ),
-        ];
-    });
-    assert_eq!(by_label, none);
-    let served = found(|facts, _| facts.advertisements.clear());
-    assert_eq!(
-        served,
-        ["CLB006 Error: no L2Advertisement selects IPAddressPool default"],
-        "its Services are not told of once more"
-    );
-}
-
-#[test]
 fn clb007_objects_in_the_wrong_namespace() {
     let told = found(|_, around| {
         around.elsewhere = vec![Elsewhere {
@@ -274,58 +239,6 @@ fn clb008_objects_that_are_ignored() {
 }
 
 #[test]
-fn clb009_and_clb010_speakers_that_are_not_there() {
-    assert_eq!(
-        found(|facts, _| facts.pods[1] = mk_pod("speaker", "n2", false)),
-        ["CLB009 Error: speakers that are not Ready: speaker-n2 (n2)"]
-    );
-    assert_eq!(
-        found(|facts, _| drop(facts.pods.remove(1))),
-        ["CLB010 Warning: nodes without a speaker: n2"]
-    );
-    let told = found(|facts, _| {
-        facts
-            .pods
-            .retain(|pod| pod.metadata.name.as_deref() == Some("controller-n1"));
-    });
-    assert!(
-        told.contains(&"CLB010 Error: nodes without a speaker: n1, n2, n3".to_owned()),
-        "{told:?}"
-    );
-}
-
-#[test]
-fn clb012_speakers_that_hear_no_other_one() {
-    let told = found(|_, around| {
-        for told in &mut around.membership[..2] {
-            told.answer = Ok(Membership { unheard: true });
-        }
-    });
-    assert_eq!(told, ["CLB012 Error: speakers that hear no other one: on n1, n2"]);
-}
-
-#[test]
-fn clb013_an_address_that_somebody_else_has() {
-    let with = |status: &'static str| {
-        found(|facts, _| {
-            facts.services = vec![mk_service("web", 1, |object| {
-                has(object, "172.21.5.240", "default");
-                object["status"]["conditions"] = json!([{
-                    "type": "cortenlb.io/AddressConflict", "status": status, "reason": "InUseOnSegment",
-                    "message": "172.21.5.240 is in use", "lastTransitionTime": "2026-03-01T10:00:00Z",
-                }]);
-            })];
-        })
-    };
-    assert_eq!(
-        with("True"),
-        ["CLB013 Error: Service shop/web: 172.21.5.240 is in use"]
-    );
-    let none: [&str; 0] = [];
-    assert_eq!(with("False"), none);
-}
-
-#[test]
 fn clb014_and_clb015_what_metallb_leaves_behind() {
     let mk = |name: &str| from(json!({ "metadata": { "name": name } }));
     assert_eq!(
@@ -345,56 +258,6 @@ fn clb014_and_clb015_what_metallb_leaves_behind() {
         ]
     );
     assert_eq!(found(|_, around| definitions(around, "None")), none);
-}
-
-#[test]
-fn clb016_services_without_an_address() {
-    let told = found(|facts, _| {
-        facts.pools = vec![mk_pool("default", &["172.21.5.240/32"])];
-        facts
-            .services
-            .extend([mk_service("a", 2, |_| {}), mk_service("b", 3, |_| {})]);
-    });
-    assert_eq!(
-        told,
-        ["CLB016 Error: no address (NoAddressAvailable): Service shop/a, shop/b"]
-    );
-}
-
-#[test]
-fn clb017_services_that_nobody_announces() {
-    assert_eq!(
-        found(|facts, _| facts.slices.clear()),
-        ["CLB017 Warning: nobody announces (NoEndpoints): Service shop/web"]
-    );
-    let told = found(|facts, _| {
-        for node in &mut facts.nodes {
-            let label = "node.kubernetes.io/exclude-from-external-load-balancers".to_owned();
-            node.metadata.labels = Some([(label, String::new())].into());
-        }
-    });
-    assert_eq!(
-        told,
-        ["CLB017 Error: nobody announces (AllNodesExcluded): Service shop/web"]
-    );
-    let since = |time: &'static str| {
-        found(|facts, _| {
-            facts.announcers.clear();
-            facts.services = vec![mk_service("web", 1, |object| {
-                has(object, "172.21.5.240", "default");
-                object["status"]["conditions"] = json!([{
-                    "type": "cortenlb.io/Announced", "status": "False", "reason": "WaitingForSpeaker", "message": "x",
-                    "lastTransitionTime": time,
-                }]);
-            })];
-        })
-    };
-    assert_eq!(
-        since("2026-03-01T11:59:00Z"),
-        ["CLB017 Error: nobody announces (WaitingForSpeaker): Service shop/web"]
-    );
-    let none: [&str; 0] = [];
-    assert_eq!(since("2026-03-01T11:59:50Z"), none, "a speaker may be about to");
 }
 
 #[test]

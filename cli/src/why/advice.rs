@@ -120,7 +120,8 @@ pub(super) fn of_reason(reason: &Reason, node: &str, facts: &Facts) -> Option<St
         Reason::NetworkUnavailable => {
             format!("kubectl describe node {node}; the network plug-in has to say that it works")
         }
-        Reason::NoSpeaker => format!("kubectl describe daemonset -n {system} -l component=speaker"),
+        // In a release of Helm's it has another name, and other labels: all of the namespace are shown.
+        Reason::NoSpeaker => format!("kubectl describe daemonset -n {system}"),
         Reason::SpeakerNotReady => {
             let on_node = |pod: &&k8s_openapi::api::core::v1::Pod| {
                 let spec = pod.spec.as_ref();
