@@ -105,9 +105,10 @@ pub(crate) struct Doctor {
 /// Looks at everything; by code.
 pub(crate) fn report(facts: &Facts, around: &Around) -> Doctor {
     let mut findings = Vec::new();
-    others::look(facts, around, &mut findings);
+    let mut unread = around.unread.clone();
+    others::look(facts, around, &mut findings, &mut unread);
     configuration::look(facts, around, &mut findings);
-    addresses::look(facts, &mut findings);
+    addresses::look(facts, around, &mut findings);
     announcing::look(facts, &mut findings);
     speakers::look(facts, around, &mut findings);
     findings.sort_by(|a, b| (a.code, &a.what).cmp(&(b.code, &b.what)));
@@ -118,10 +119,8 @@ pub(crate) fn report(facts: &Facts, around: &Around) -> Doctor {
             told.node, told.pod
         ))
     });
-    Doctor {
-        findings,
-        unread: around.unread.iter().cloned().chain(unasked).collect(),
-    }
+    unread.extend(unasked);
+    Doctor { findings, unread }
 }
 
 impl Report for Doctor {

@@ -46,10 +46,12 @@ pub(crate) struct Membership {
 /// What is around the configuration: other load balancers, kube-proxy, objects in wrong places, leftovers of MetalLB.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Around {
-    /// kube-proxy's configuration, where it is a ConfigMap.
-    pub(crate) kube_proxy: Option<ConfigMap>,
+    /// kube-proxy's configuration, where it is a ConfigMap; none if that may not be read.
+    pub(crate) kube_proxy: Option<Vec<ConfigMap>>,
     pub(crate) daemon_sets: Vec<DaemonSet>,
     pub(crate) deployments: Vec<Deployment>,
+    /// The pods that run, in all namespaces.
+    pub(crate) running: Vec<Pod>,
     /// Pods of MetalLB's, in all namespaces.
     pub(crate) metallb_pods: Vec<Pod>,
     pub(crate) webhooks: Vec<ValidatingWebhookConfiguration>,

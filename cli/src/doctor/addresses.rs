@@ -6,17 +6,18 @@ use std::net::IpAddr;
 use cortenlb_core::addr::{AddrRange, parse_address};
 use cortenlb_crds::IPAddressPool;
 use cortenlb_crds::names::CONDITION_ADDRESS_CONFLICT;
+use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt as _;
 
 use super::{Code, Finding};
-use crate::facts::{Facts, key_of};
+use crate::facts::{Around, Facts, key_of};
 use crate::model::Addresses;
 use crate::page::some;
 
-pub(super) fn look(facts: &Facts, findings: &mut Vec<Finding>) {
+pub(super) fn look(facts: &Facts, around: &Around, findings: &mut Vec<Finding>) {
     for pool in &facts.pools {
         findings.extend(on_nodes(facts, pool));
-        findings.extend(on_pods(facts, pool));
+        findings.extend(on_pods(facts, around, pool));
     }
     conflicts(facts, findings);
     pending(facts, findings);
@@ -59,8 +60,9 @@ fn on_nodes(facts: &Facts, pool: &IPAddressPool) -> Option<Finding> {
     })
 }
 
-/// The networks of pods that the pool overlaps.
-fn on_pods(facts: &Facts, pool: &IPAddressPool) -> Option<Finding> {
+/// The networks and addresses of pods that the pool overlaps. Nodes have a network where Kubernetes gives each one; plug-ins
+/// with an allocator of their own, such as Calico, leave that empty.
+fn on_pods(facts: &Facts, around: &Around, pool: &IPAddressPool) -> Option<Finding> {
     let ranges = ranges(pool);
     let networks = facts.nodes.iter().flat_map(|node| {
         let spec = node.spec.as_ref();
@@ -68,15 +70,23 @@ fn on_pods(facts: &Facts, pool: &IPAddressPool) -> Option<Finding> {
         let networks = networks.or_else(|| Some(vec![spec?.pod_cidr.clone()?]));
         let name = node.name_any();
         let networks = networks.unwrap_or_default().into_iter();
-        networks.map(move |network| (name.clone(), network))
+        networks.filter_map(move |network| Some((name.clone(), network.parse::<AddrRange>().ok()?, network)))
     });
-    let overlapping = networks.filter(|(_, network)| {
-        let network: Result<AddrRange, _> = network.parse();
-        network.is_ok_and(|network| ranges.iter().any(|range| range.overlaps(&network)))
-    });
-    let found: Vec<String> = overlapping
-        .map(|(node, network)| format!("{network} ({node})"))
+    let overlapping: Vec<(String, AddrRange, String)> = networks
+        .filter(|(_, network, _)| ranges.iter().any(|range| range.overlaps(network)))
         .collect();
+    let is_told = |address: IpAddr| {
+        overlapping
+            .iter()
+            .any(|(_, network, _)| network.contains(address))
+    };
+    let pods = pod_addresses(&around.running)
+        .filter(|(_, address)| !is_told(*address) && ranges.iter().any(|range| range.contains(*address)));
+    let pods: Vec<String> = pods.map(|(pod, address)| format!("{address} ({pod})")).collect();
+    let networks = overlapping
+        .iter()
+        .map(|(node, _, network)| format!("{network} ({node})"));
+    let found: Vec<String> = networks.chain(pods).collect();
     let name = pool.name_any();
     (!found.is_empty()).then(|| {
         Finding::error(
@@ -85,12 +95,25 @@ fn on_pods(facts: &Facts, pool: &IPAddressPool) -> Option<Finding> {
                 "IPAddressPool {name} overlaps the network of pods: {}",
                 some(&found)
             ),
-            "what is sent to such an address goes to a pod of the node that has the network, or nowhere",
+            "what is sent to such an address goes to a pod, or to the node that has its network",
             format!(
                 "choose addresses of the segment that nobody uses: {}",
                 edit(facts, &name)
             ),
         )
+    })
+}
+
+/// The pods that have addresses of their own, with each of them.
+fn pod_addresses(pods: &[Pod]) -> impl Iterator<Item = (String, IpAddr)> {
+    let on_nodes = |pod: &&Pod| pod.spec.as_ref().and_then(|spec| spec.host_network) == Some(true);
+    pods.iter().filter(move |pod| !on_nodes(pod)).flat_map(|pod| {
+        let addresses = pod
+            .status
+            .iter()
+            .flat_map(|status| status.pod_ips.iter().flatten());
+        let addresses = addresses.filter_map(|address| parse_address(&address.ip));
+        addresses.map(move |address| (key_of(pod).to_string(), address))
     })
 }
 

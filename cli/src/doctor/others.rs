@@ -10,6 +10,7 @@ use kube::ResourceExt as _;
 use serde::Deserialize;
 
 use super::{Code, Finding};
+use crate::connect::chain;
 use crate::facts::{Around, Facts};
 use crate::page::joined;
 
@@ -26,8 +27,16 @@ const OTHERS: [(&str, &str); 3] = [
     ("purelb/allocator", "PureLB"),
 ];
 
-pub(super) fn look(facts: &Facts, around: &Around, findings: &mut Vec<Finding>) {
-    findings.extend(around.kube_proxy.as_ref().and_then(strict_arp));
+pub(super) fn look(facts: &Facts, around: &Around, findings: &mut Vec<Finding>, unread: &mut Vec<String>) {
+    match around.kube_proxy.as_deref().map(strict_arp) {
+        Some(Ok(found)) => findings.extend(found),
+        Some(Err(why)) => unread.push(format!(
+            "whether kube-proxy runs in IPVS mode without strictARP: {why}; where there is a kube-proxy, look at its flags \
+             --proxy-mode and --ipvs-strict-arp"
+        )),
+        // That it may not be read is said already.
+        None => {}
+    }
     findings.extend(service_lb(&around.daemon_sets));
     other_load_balancers(around, findings);
     metallb(facts, around, findings);
@@ -49,11 +58,21 @@ struct Ipvs {
     strict_arp: Option<bool>,
 }
 
-fn strict_arp(map: &ConfigMap) -> Option<Finding> {
-    let text = map.data.as_ref()?.get("config.conf")?;
-    let proxy: KubeProxy = serde_saphyr::from_str(text).ok()?;
+/// Whether it is wrong; or why that cannot be said.
+fn strict_arp(maps: &[ConfigMap]) -> Result<Option<Finding>, String> {
+    let map = maps
+        .first()
+        .ok_or("there is no ConfigMap kube-system/kube-proxy")?;
+    let text = map.data.as_ref().and_then(|data| data.get("config.conf"));
+    let text = text.ok_or("ConfigMap kube-system/kube-proxy has no entry config.conf")?;
+    let proxy: KubeProxy = serde_saphyr::from_str(text).map_err(|error| {
+        format!(
+            "config.conf of ConfigMap kube-system/kube-proxy makes no sense: {}",
+            chain(&error)
+        )
+    })?;
     let is_wrong = proxy.mode.as_deref() == Some("ipvs") && proxy.ipvs.strict_arp != Some(true);
-    is_wrong.then(|| {
+    Ok(is_wrong.then(|| {
         Finding::error(
             Code::StrictArp,
             "kube-proxy runs in IPVS mode without strictARP (ConfigMap kube-system/kube-proxy)",
@@ -62,7 +81,7 @@ fn strict_arp(map: &ConfigMap) -> Option<Finding> {
             "set ipvs.strictARP: true: `kubectl edit configmap -n kube-system kube-proxy`, then `kubectl rollout restart \
              -n kube-system daemonset/kube-proxy`",
         )
-    })
+    }))
 }
 
 fn service_lb(sets: &[DaemonSet]) -> Option<Finding> {

@@ -5,6 +5,7 @@ use crate::facts::tests::{
 use crate::facts::{Elsewhere, Membership, Told};
 use crate::page::tests::shown;
 use crate::page::{Format, render};
+use k8s_openapi::api::core::v1::ConfigMap;
 use serde_json::{Value, json};
 
 mod addresses;
@@ -79,7 +80,7 @@ fn found(change: impl FnOnce(&mut Facts, &mut Around)) -> Vec<String> {
     lines.collect()
 }
 
-fn mk_proxy(conf: &str) -> k8s_openapi::api::core::v1::ConfigMap {
+fn mk_proxy(conf: &str) -> ConfigMap {
     from(json!({
         "metadata": { "name": "kube-proxy", "namespace": "kube-system" },
         "data": { "config.conf": conf },
@@ -117,7 +118,7 @@ errors: 1, warnings: 0
 
 #[test]
 fn clb001_ipvs_without_strict_arp() {
-    let with = |conf: &'static str| found(|_, around| around.kube_proxy = Some(mk_proxy(conf)));
+    let with = |conf: &'static str| found(|_, around| around.kube_proxy = Some(vec![mk_proxy(conf)]));
     let expected =
         ["CLB001 Error: kube-proxy runs in IPVS mode without strictARP (ConfigMap kube-system/kube-proxy)"];
     assert_eq!(
@@ -129,6 +130,35 @@ fn clb001_ipvs_without_strict_arp() {
     assert_eq!(with("mode: ipvs\nipvs:\n  strictARP: true\n"), none);
     assert_eq!(with("mode: iptables\nipvs:\n  strictARP: false\n"), none);
     assert_eq!(with("mode: \"\"\n"), none);
+}
+
+#[test]
+fn whether_strict_arp_is_needed_is_not_judged_where_kube_proxys_configuration_is_elsewhere() {
+    let unread = |maps: Option<Vec<ConfigMap>>| {
+        let (facts, mut around) = mk_healthy();
+        around.kube_proxy = maps;
+        let report = report(&facts, &around);
+        assert!(!report.has_findings());
+        report.unread
+    };
+    let none: [&str; 0] = [];
+    assert_eq!(unread(Some(vec![mk_proxy("mode: iptables\n")])), none);
+    assert_eq!(unread(None), none, "who may not read it is told why");
+    let other: ConfigMap = from(json!({ "metadata": { "name": "kube-proxy" } }));
+    for (maps, why) in [
+        (vec![], "there is no ConfigMap kube-system/kube-proxy;"),
+        (vec![other], "has no entry config.conf;"),
+        (vec![mk_proxy("mode: [")], "makes no sense"),
+    ] {
+        let told = unread(Some(maps));
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(
+            told[0].starts_with("whether kube-proxy runs in IPVS mode without strictARP: ")
+                && told[0].contains(why)
+                && told[0].ends_with("--ipvs-strict-arp"),
+            "{told:?}"
+        );
+    }
 }
 
 #[test]

@@ -24,9 +24,12 @@ pub(crate) async fn around(client: &Client, facts: &Facts) -> Result<Around, Cli
     let mut unread = Vec::new();
     let one = ListParams::default().fields("metadata.name=kube-proxy");
     let proxies = list_selected(Api::<ConfigMap>::namespaced(client.clone(), KUBE_SYSTEM), one).await;
-    let kube_proxy = known(proxies, &mut unread).into_iter().next();
+    let kube_proxy = proxies.map_err(|error| unread.push(error.to_string())).ok();
     let daemon_sets = known(all::<DaemonSet>(client).await, &mut unread);
     let deployments = known(all::<Deployment>(client).await, &mut unread);
+    let running = ListParams::default().fields("status.phase=Running");
+    let running = list_selected(Api::<Pod>::all(client.clone()), running).await;
+    let running = known(running, &mut unread);
     let mut pods: Vec<Pod> = Vec::new();
     for labels in ["app=metallb", "app.kubernetes.io/name=metallb"] {
         let selected = ListParams::default().labels(&format!("{labels},!{}", names::COMPONENT));
@@ -79,6 +82,7 @@ pub(crate) async fn around(client: &Client, facts: &Facts) -> Result<Around, Cli
         kube_proxy,
         daemon_sets,
         deployments,
+        running,
         metallb_pods: pods,
         webhooks,
         definitions,

@@ -25,6 +25,47 @@ fn clb005_a_pool_overlaps_the_network_of_pods() {
 }
 
 #[test]
+fn clb005_a_pool_overlaps_addresses_of_pods_of_a_plug_in_with_its_own_allocator() {
+    let pod = |name: &str, host: bool, addresses: &[&str]| {
+        let addresses: Vec<Value> = addresses.iter().map(|ip| json!({ "ip": ip })).collect();
+        from(json!({
+            "metadata": { "name": name, "namespace": "shop" },
+            "spec": { "containers": [], "hostNetwork": host },
+            "status": { "podIPs": addresses },
+        }))
+    };
+    let with = |range: &'static str| {
+        found(|facts, around| {
+            for node in &mut facts.nodes[1..] {
+                node.spec = None;
+            }
+            facts.pools.push(mk_pool("more", &[range]));
+            around.running = vec![
+                pod("known", false, &["10.244.1.7"]),
+                pod("a", false, &["192.168.7.4", "fd00::4"]),
+                pod("speaker", true, &["172.21.6.12"]),
+            ];
+        })
+    };
+    assert_eq!(
+        with("192.168.0.0/16"),
+        ["CLB005 Error: IPAddressPool more overlaps the network of pods: 192.168.7.4 (shop/a)"]
+    );
+    assert_eq!(
+        with("fd00::/64"),
+        ["CLB005 Error: IPAddressPool more overlaps the network of pods: fd00::4 (shop/a)"]
+    );
+    assert_eq!(
+        with("10.244.0.0/16"),
+        ["CLB005 Error: IPAddressPool more overlaps the network of pods: 10.244.1.0/24 (n1)"],
+        "the pods of a network that is named are not named"
+    );
+    let none: [&str; 0] = [];
+    assert_eq!(with("172.21.6.0/24"), none, "a pod on its node's network");
+    assert_eq!(with("192.168.8.0/24"), none);
+}
+
+#[test]
 fn clb006_a_pool_without_advertisement() {
     let told = found(|facts, _| {
         facts.pools.push(mk_pool("quiet", &["172.21.6.0/24"]));
