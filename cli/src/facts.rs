@@ -9,7 +9,7 @@ use cortenlb_crds::{
 };
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
-use k8s_openapi::api::core::v1::{ConfigMap, Container, Namespace, Node, Pod, Service};
+use k8s_openapi::api::core::v1::{ConfigMap, Container, Event, Namespace, Node, Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use k8s_openapi::jiff::Timestamp;
@@ -35,6 +35,9 @@ pub(crate) struct Facts {
     pub(crate) announcers: Vec<ServiceL2Status>,
     pub(crate) states: Vec<ConfigurationState>,
 }
+
+/// The reason of [`Around::claims`].
+pub(crate) const CLAIMED: &str = "AddressClaimed";
 
 /// How a speaker hears the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -63,6 +66,8 @@ pub(crate) struct Around {
     pub(crate) bgp_advertisements: Vec<BGPAdvertisement>,
     pub(crate) bfd_profiles: Vec<BFDProfile>,
     pub(crate) communities: Vec<Community>,
+    /// Events by which speakers tell that another station claimed an address of a Service.
+    pub(crate) claims: Vec<Event>,
     /// How each speaker hears the others.
     pub(crate) membership: Vec<Told<Membership>>,
     /// What could not be read, and why.

@@ -4,22 +4,31 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use cortenlb_core::addr::{AddrRange, parse_address};
+use cortenlb_core::name::ServiceKey;
 use cortenlb_crds::IPAddressPool;
 use cortenlb_crds::names::CONDITION_ADDRESS_CONFLICT;
 use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
 
 use super::{Code, Finding};
-use crate::facts::{Around, Facts, key_of};
+use crate::facts::{Around, CLAIMED, Facts, key_of};
 use crate::model::Addresses;
-use crate::page::some;
+use crate::page::{age, some};
+
+/// What the Events of our speakers name as their source.
+const SPEAKER: &str = "metallb-speaker";
+
+/// So many seconds a claim is told of. The API server forgets Events after an hour, if it is not told otherwise.
+const RECENT: i64 = 3_600;
 
 pub(super) fn look(facts: &Facts, around: &Around, findings: &mut Vec<Finding>) {
     for pool in &facts.pools {
         findings.extend(on_nodes(facts, pool));
         findings.extend(on_pods(facts, around, pool));
     }
-    conflicts(facts, findings);
+    conflicts(facts, around, findings);
     pending(facts, findings);
 }
 
@@ -117,27 +126,65 @@ fn pod_addresses(pods: &[Pod]) -> impl Iterator<Item = (String, IpAddr)> {
     })
 }
 
-/// Services whose address somebody else on the segment has.
-fn conflicts(facts: &Facts, findings: &mut Vec<Finding>) {
+/// Services whose address somebody else on the segment has: found before its first use, which a condition says, or claimed
+/// since, which Events say.
+fn conflicts(facts: &Facts, around: &Around, findings: &mut Vec<Finding>) {
+    let claims = claims(facts, around);
     for service in &facts.services {
+        let key = key_of(service);
         let conditions = service
             .status
             .as_ref()
             .and_then(|status| status.conditions.as_deref());
         let mut conditions = conditions.unwrap_or_default().iter();
-        let Some(said) = conditions
-            .find(|condition| condition.type_ == CONDITION_ADDRESS_CONFLICT && condition.status == "True")
-        else {
+        let said = conditions
+            .find(|condition| condition.type_ == CONDITION_ADDRESS_CONFLICT && condition.status == "True");
+        let (message, why) = if let Some(said) = said {
+            (
+                said.message.clone(),
+                "no node answers for the address while that station has it",
+            )
+        } else if let Some((at, message)) = claims.get(&key) {
+            let ago = age(facts.now.as_second() - at.as_second());
+            (
+                format!("{message} ({ago} ago)"),
+                "what neighbours send to the address may reach that station",
+            )
+        } else {
             continue;
         };
         findings.push(Finding::error(
             Code::AddressConflict,
-            format!("Service {}: {}", key_of(service), said.message),
-            "no node answers for the address while that station has it",
+            format!("Service {key}: {message}"),
+            why,
             "find the station by its MAC and give it another address, or take this one out of the pool: `kubectl edit \
              ipaddresspool`",
         ));
     }
+}
+
+/// The newest claim of an address of each Service, of those that are recent.
+fn claims(facts: &Facts, around: &Around) -> BTreeMap<ServiceKey, (Timestamp, String)> {
+    let mut newest: BTreeMap<ServiceKey, (Timestamp, String)> = BTreeMap::new();
+    for event in &around.claims {
+        let Some(Time(at)) = event.last_timestamp else {
+            continue;
+        };
+        let is_ours =
+            event.reporting_component.as_deref() == Some(SPEAKER) && event.reason.as_deref() == Some(CLAIMED);
+        if !is_ours || facts.now.as_second() - at.as_second() > RECENT {
+            continue;
+        }
+        let about = &event.involved_object;
+        let key = ServiceKey::new(
+            about.namespace.as_deref().unwrap_or_default(),
+            about.name.as_deref().unwrap_or_default(),
+        );
+        if newest.get(&key).is_none_or(|(known, _)| *known < at) {
+            newest.insert(key, (at, event.message.clone().unwrap_or_default()));
+        }
+    }
+    newest
 }
 
 /// Services without an address, by the reason.

@@ -5,7 +5,7 @@ use cortenlb_crds::{
 };
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
-use k8s_openapi::api::core::v1::{ConfigMap, Pod};
+use k8s_openapi::api::core::v1::{ConfigMap, Event, Pod};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Api, ListParams};
 use kube::{Client, Resource, ResourceExt as _};
@@ -13,7 +13,7 @@ use kube::{Client, Resource, ResourceExt as _};
 use super::list_selected;
 use super::speakers::membership;
 use crate::error::CliError;
-use crate::facts::{Around, Elsewhere, Facts};
+use crate::facts::{Around, CLAIMED, Elsewhere, Facts};
 
 /// Where kube-proxy's configuration is, as kubeadm installs it.
 const KUBE_SYSTEM: &str = "kube-system";
@@ -36,6 +36,9 @@ pub(crate) async fn around(client: &Client, facts: &Facts) -> Result<Around, Cli
         let found = list_selected(Api::<Pod>::all(client.clone()), selected).await;
         pods.extend(known(found, &mut unread));
     }
+    let claims = ListParams::default().fields(&format!("reason={CLAIMED},involvedObject.kind=Service"));
+    let claims = list_selected(Api::<Event>::all(client.clone()), claims).await;
+    let claims = known(claims, &mut unread);
     let webhooks = known(all::<ValidatingWebhookConfiguration>(client).await, &mut unread);
     let definitions = all::<CustomResourceDefinition>(client).await;
     let definitions = definitions.map(|all| {
@@ -91,6 +94,7 @@ pub(crate) async fn around(client: &Client, facts: &Facts) -> Result<Around, Cli
         bgp_advertisements,
         bfd_profiles,
         communities,
+        claims,
         membership: membership(client, facts).await,
         unread,
     })

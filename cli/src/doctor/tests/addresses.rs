@@ -119,6 +119,44 @@ fn clb013_an_address_that_somebody_else_has() {
 }
 
 #[test]
+fn clb013_an_address_that_a_station_claimed_within_the_last_hour() {
+    let event = |service: &str, component: &str, time: &str, message: &str| {
+        from(json!({
+            "metadata": { "name": "x" },
+            "involvedObject": { "kind": "Service", "namespace": "shop", "name": service },
+            "reason": "AddressClaimed",
+            "reportingComponent": component,
+            "lastTimestamp": time,
+            "message": message,
+        }))
+    };
+    let ours = |time: &str, message: &str| event("web", "metallb-speaker", time, message);
+    let told = found(|_, around| {
+        around.claims = vec![
+            ours("2026-03-01T11:20:00Z", "02:00:5e:00:53:01 says that it has it"),
+            ours("2026-03-01T11:55:00Z", "02:00:5e:00:53:02 says that it has it"),
+            ours("2026-03-01T11:50:00Z", "02:00:5e:00:53:03 says that it has it"),
+            event("gone", "metallb-speaker", "2026-03-01T11:55:00Z", "x"),
+        ];
+    });
+    assert_eq!(
+        told,
+        ["CLB013 Error: Service shop/web: 02:00:5e:00:53:02 says that it has it (5m ago)"]
+    );
+    let none: [&str; 0] = [];
+    let old = found(|_, around| around.claims = vec![ours("2026-03-01T10:59:59Z", "x")]);
+    assert_eq!(old, none);
+    let other = found(|_, around| around.claims = vec![event("web", "other", "2026-03-01T11:55:00Z", "x")]);
+    assert_eq!(other, none, "it is no speaker of ours");
+}
+
+#[test]
+fn what_the_speakers_tell_of_claims_is_found_by_its_reason() {
+    let speakers = include_str!("../../../../speaker/src/index/conflict.rs");
+    assert!(speakers.contains(&format!("\"{}\"", crate::facts::CLAIMED)));
+}
+
+#[test]
 fn clb016_services_without_an_address() {
     let told = found(|facts, _| {
         facts.pools = vec![mk_pool("default", &["172.21.5.240/32"])];
