@@ -7,6 +7,7 @@ use crate::page::tests::shown;
 use crate::page::{Format, render};
 use k8s_openapi::api::core::v1::ConfigMap;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 mod addresses;
 mod speakers;
@@ -324,6 +325,12 @@ fn what_cannot_be_read_is_named() {
     );
 }
 
+/// All codes, as they are written.
+fn codes() -> Vec<String> {
+    let numbers = Code::StrictArp as u16..=Code::NotInstalled as u16;
+    numbers.map(|number| format!("CLB{number:03}")).collect()
+}
+
 #[test]
 fn each_code_has_a_section() {
     let page = include_str!("../../../docs/doctor.md");
@@ -332,9 +339,29 @@ fn each_code_has_a_section() {
         .filter_map(|line| line.strip_prefix("## ")?.split_once(':'))
         .map(|(code, _)| code)
         .collect();
-    let codes: Vec<String> = (Code::StrictArp as u16..=Code::NotInstalled as u16)
-        .map(|number| format!("CLB{number:03}"))
-        .collect();
-    assert_eq!(sections, codes);
+    assert_eq!(sections, codes());
     assert_eq!(Code::StrictArp.to_string(), "CLB001");
+}
+
+#[test]
+fn each_symptom_ends_in_the_codes_that_find_it() {
+    let page = include_str!("../../../docs/troubleshooting.md");
+    let mut told = BTreeSet::new();
+    let sections = page.split("\n## ").skip(1);
+    for section in sections.filter(|section| !section.starts_with("Still stuck\n")) {
+        let (_, end) = section.trim_end().rsplit_once("\n\n").unwrap();
+        let links =
+            end.strip_prefix("[`kubectl cortenlb doctor`](kubectl-cortenlb.md#doctor) finds of this:\n");
+        let links = links.unwrap_or_else(|| panic!("a section ends in {end:?}"));
+        for link in links.lines() {
+            let link = link
+                .strip_prefix('[')
+                .and_then(|link| link.split_once("](doctor.md#"));
+            let (code, heading) = link.unwrap_or_else(|| panic!("{links:?}"));
+            let anchor = format!("{}-", code.to_lowercase());
+            assert!(heading.starts_with(&anchor), "{code} leads to {heading}");
+            told.insert(code.to_owned());
+        }
+    }
+    assert_eq!(Vec::from_iter(told), codes(), "each code is found by a symptom");
 }
