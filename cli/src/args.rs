@@ -80,8 +80,11 @@ pub(crate) enum Command {
     /// Prepare to put CortenLB in MetalLB's place
     #[command(subcommand)]
     Migrate(Migrate),
-    /// Write the completion of a shell
-    #[command(after_help = "Example: source <(kubectl cortenlb completion bash)")]
+    /// Write the completion of a shell, for kubectl-cortenlb
+    #[command(
+        after_help = "Example: source <(kubectl cortenlb completion bash)\n\nFor `kubectl cortenlb` kubectl's own \
+                      completion asks a program kubectl_complete-cortenlb: make a link to kubectl-cortenlb by that name."
+    )]
     Completion {
         /// The shell
         shell: Shell,

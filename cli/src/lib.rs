@@ -7,6 +7,7 @@
 //! | module | owns |
 //! | --- | --- |
 //! | [`args`] | commands and flags, and what is said about bad ones |
+//! | `complete` | completion of the command line, for shells and for kubectl |
 //! | [`run`] | the process: connection, exit code |
 //! | `connect` | the way to the API server |
 //! | `gather` | lists objects, asks pods through the API server |
@@ -19,6 +20,7 @@
 //! Never imports `netio`, `wire` or `proto`: what happens on the segment it knows from what the speakers say.
 
 pub mod args;
+mod complete;
 mod connect;
 mod doctor;
 mod error;

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, Parser as _};
+use clap::Parser as _;
 use kube::Client;
 
 use crate::args::{Args, Command, Common, Migrate, Why, mistake};
@@ -13,7 +13,7 @@ use crate::error::CliError;
 use crate::facts::{Around, Facts};
 use crate::failovers::{self, Told};
 use crate::page::{Report, render};
-use crate::{doctor, gather, migrate, plan, spinner, status, why};
+use crate::{complete, doctor, gather, migrate, plan, spinner, status, why};
 
 /// The command could not be done.
 const FAILED: u8 = 1;
@@ -21,9 +21,13 @@ const FAILED: u8 = 1;
 /// There is something to look at.
 const FINDINGS: u8 = 2;
 
-/// Does what `words` say (the first is the program's name), and returns the exit code: 0 if all is well, 1 if it could not be
-/// done, 2 if there is something to look at.
+/// Does what `words` say (the first is the program's name, which says whether kubectl asks for completion), and returns the
+/// exit code: 0 if all is well, 1 if it could not be done, 2 if there is something to look at.
 pub fn main(words: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let words: Vec<OsString> = words.into_iter().collect();
+    if let Some(answer) = complete::answer(&words) {
+        return ended(write(answer.as_bytes()).map(|()| false));
+    }
     let args = match Args::try_parse_from(words) {
         Ok(args) => args,
         Err(error) => {
@@ -38,10 +42,14 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let done = match runtime {
-        Ok(runtime) => runtime.block_on(args.run()),
-        Err(error) => return failed(&format!("error: the runtime cannot be started: {error}")),
-    };
+    match runtime {
+        Ok(runtime) => ended(runtime.block_on(args.run())),
+        Err(error) => failed(&format!("error: the runtime cannot be started: {error}")),
+    }
+}
+
+/// The exit code of what was done; `done` says whether there is something to look at.
+fn ended(done: Result<bool, CliError>) -> ExitCode {
     match done {
         Ok(false) => ExitCode::SUCCESS,
         Ok(true) => ExitCode::from(FINDINGS),
@@ -86,10 +94,7 @@ impl Args {
                 show(&common, &migrate::check(&facts, &around))
             }
             Command::Completion { shell } => {
-                let mut script = Vec::new();
-                let mut command = Self::command();
-                clap_complete::generate(shell, &mut command, "kubectl-cortenlb", &mut script);
-                write(&script)?;
+                write(&complete::script(shell))?;
                 Ok(false)
             }
         }
