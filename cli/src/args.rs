@@ -18,7 +18,8 @@ use crate::page::Format;
     bin_name = "kubectl cortenlb",
     version,
     max_term_width = 110,
-    after_help = "Exit codes: 0 all is well, 1 the command could not be done, 2 there is something to look at."
+    after_help = "Examples:\n  kubectl cortenlb doctor\n  kubectl cortenlb why service shop/web\n  kubectl cortenlb status \
+                  -o wide\n\nExit codes: 0 all is well, 1 the command could not be done, 2 there is something to look at."
 )]
 pub struct Args {
     #[command(flatten)]
@@ -48,10 +49,13 @@ pub(crate) struct Common {
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum Command {
     /// Say why something is as it is
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  kubectl cortenlb why service shop/web\n  kubectl cortenlb why service --help"
+    )]
     Why(Why),
     /// Show how full the pools are, and who answers for which address
-    #[command(after_help = "Example: kubectl cortenlb status -o wide")]
+    #[command(after_help = "Examples:\n  kubectl cortenlb status\n  kubectl cortenlb status -o wide")]
     Status,
     /// Find what is wrong, with the command that mends it
     #[command(
@@ -75,14 +79,19 @@ pub(crate) enum Command {
         prune: bool,
     },
     /// Show what the speakers took over of late, and how long each step took
-    #[command(after_help = "Example: kubectl cortenlb failovers -o json | jq '.changes[0]'")]
+    #[command(
+        after_help = "Examples:\n  kubectl cortenlb failovers\n  kubectl cortenlb failovers -o json | jq '.changes[0]'"
+    )]
     Failovers,
     /// Prepare to put CortenLB in MetalLB's place
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  kubectl cortenlb migrate check\n  kubectl cortenlb migrate check --help"
+    )]
     Migrate(Migrate),
     /// Write the completion of a shell, for kubectl-cortenlb
     #[command(
-        after_help = "Example: source <(kubectl cortenlb completion bash)\n\nFor `kubectl cortenlb` kubectl's own \
+        after_help = "Examples:\n  source <(kubectl cortenlb completion bash)\n\nFor `kubectl cortenlb` kubectl's own \
                       completion asks a program kubectl_complete-cortenlb: make a link to kubectl-cortenlb by that name."
     )]
     Completion {
@@ -114,7 +123,8 @@ pub(crate) enum Why {
 pub(crate) enum Migrate {
     /// Say what becomes of each object and address of a cluster that runs MetalLB
     #[command(
-        after_help = "Example: kubectl cortenlb migrate check\n\nExit code 2: something is not supported (BGP), an \
+        after_help = "Examples:\n  kubectl cortenlb migrate check\n  kubectl cortenlb migrate check -n lb -o \
+                      json\n\nExit code 2: something is not supported (BGP), an \
                             address would not stay, or a step has to be done first."
     )]
     Check,

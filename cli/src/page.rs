@@ -12,7 +12,7 @@ pub(crate) enum Format {
     /// For people.
     #[default]
     Table,
-    /// The same with more columns.
+    /// The same with more columns, where there are more: why, status, failovers.
     Wide,
     /// For programs.
     Json,

@@ -44,6 +44,34 @@ fn bad_input_is_told_in_one_line_that_says_how_to_mend_it() {
     }
 }
 
+/// The lines that this command and all below it give as examples.
+fn examples(command: &clap::Command) -> Vec<String> {
+    let name = command.get_name();
+    let help = command
+        .get_after_help()
+        .map(ToString::to_string)
+        .unwrap_or_default();
+    let (_, rest) = help
+        .split_once("Examples:\n")
+        .unwrap_or_else(|| panic!("{name}: {help:?}"));
+    let lines = rest.lines().map_while(|line| line.strip_prefix("  "));
+    let mut found: Vec<String> = lines.map(str::to_owned).collect();
+    assert!(!found.is_empty(), "{name}: {help:?}");
+    found.extend(command.get_subcommands().flat_map(examples));
+    found
+}
+
+#[test]
+fn each_command_has_examples_that_are_understood() {
+    for example in examples(&Args::command()) {
+        let (_, words) = example.rsplit_once("kubectl cortenlb ").unwrap();
+        let words = words.split(['|', ')']).next().unwrap().split_whitespace();
+        let parsed = Args::try_parse_from(["kubectl-cortenlb"].into_iter().chain(words));
+        let wrong = parsed.err().and_then(|error| mistake(&error));
+        assert_eq!(wrong, None, "{example}");
+    }
+}
+
 #[test]
 fn help_and_version_are_no_mistakes() {
     assert_eq!(said(&["--help"]), None);

@@ -3,7 +3,7 @@ use crate::facts::tests::{
     from, has, mk_advertisement, mk_announcer, mk_facts, mk_pod, mk_pool, mk_served, mk_service, mk_slice,
 };
 use crate::facts::{Elsewhere, Membership, Told};
-use crate::page::tests::shown;
+use crate::page::tests::{lines, shown, wide_lines};
 use crate::page::{Format, render};
 use k8s_openapi::api::core::v1::ConfigMap;
 use serde_json::{Value, json};
@@ -101,6 +101,7 @@ fn a_finding_says_what_why_and_how_to_mend_it() {
     let (mut facts, around) = mk_healthy();
     facts.pods.pop();
     let report = report(&facts, &around);
+    assert_eq!(wide_lines(&report), lines(&report), "as the help says");
     assert_eq!(
         shown(&report),
         "\

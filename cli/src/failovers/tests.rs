@@ -1,7 +1,7 @@
 use super::*;
 use crate::facts::tests::NOW;
 use crate::gather::speakers::understood;
-use crate::page::tests::{lines, shown};
+use crate::page::tests::{lines, shown, wide_lines};
 
 /// As a speaker shows it (docs/who-answers-for-a-vip.md).
 pub(crate) const DEAD: &str = r#"{"changes": [{"time": "2026-03-01T11:57:00.43Z", "group": "172.21.5.240",
@@ -41,6 +41,19 @@ fn the_time_lines_of_all_speakers_are_one_the_newest_first() {
         ]
     );
     assert!(!report.has_findings());
+}
+
+#[test]
+fn wide_has_the_time_and_the_owner_in_whose_name_a_node_answers() {
+    assert_eq!(
+        wide_lines(&report(now(), &[mk_told("n2", DEAD)])),
+        [
+            "TIME ADDRESSES NODE FROM CAUSE IN NAME OF MILLISECONDS",
+            "2026-03-01T11:57:00.43Z 172.21.5.240, 172.21.5.241 n2 n1 OwnerDead - heard 0, suspected 300, confirmed \
+             401, taken 432, announced 433, gateway 434",
+            "2026-03-01T11:50:00Z 172.21.5.245 n2 n3 OwnerAway n3 taken 0",
+        ]
+    );
 }
 
 #[test]

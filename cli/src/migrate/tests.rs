@@ -1,6 +1,6 @@
 use super::*;
 use crate::facts::tests::{from, has, mk_facts, mk_pool, mk_served, mk_service};
-use crate::page::tests::{lines, shown};
+use crate::page::tests::{lines, shown, wide_lines};
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
 use serde_json::{Value, json};
 
@@ -48,6 +48,7 @@ fn mk_cluster() -> (Facts, Around) {
 fn what_metallbs_manifests_leave_is_kept() {
     let (facts, around) = mk_cluster();
     let check = check(&facts, &around);
+    assert_eq!(wide_lines(&check), lines(&check), "as the help says");
     assert_eq!(
         shown(&check),
         "\

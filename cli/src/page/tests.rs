@@ -7,7 +7,15 @@ pub(crate) fn shown(report: &impl Report) -> String {
 
 /// The lines that are not empty, each with single blanks: columns may become wider without another meaning.
 pub(crate) fn lines(report: &impl Report) -> Vec<String> {
-    let text = shown(report);
+    lines_of(&shown(report))
+}
+
+/// The same of the wide form.
+pub(crate) fn wide_lines(report: &impl Report) -> Vec<String> {
+    lines_of(&render(report, Format::Wide, false).unwrap())
+}
+
+fn lines_of(text: &str) -> Vec<String> {
     let words = text
         .lines()
         .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));

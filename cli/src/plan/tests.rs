@@ -3,7 +3,7 @@ use super::*;
 use crate::facts::tests::{
     SYSTEM, mk_advertisement, mk_announcer, mk_facts, mk_pool, mk_served, mk_service, mk_slice,
 };
-use crate::page::tests::{lines, shown};
+use crate::page::tests::{lines, shown, wide_lines};
 use serde_json::json;
 
 const SHRUNK: &str = "\
@@ -49,6 +49,7 @@ fn edit(text: &str) -> Edit {
 #[test]
 fn an_edit_says_whom_it_strands_and_whom_it_serves() {
     let plan = report(&mk_cluster(), &edit(SHRUNK));
+    assert_eq!(wide_lines(&plan), lines(&plan), "as the help says");
     assert_eq!(
         shown(&plan),
         "\

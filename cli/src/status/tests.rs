@@ -1,7 +1,7 @@
 use super::*;
 use crate::facts::tests::{mk_announcer, mk_facts, mk_pool, mk_served, mk_service};
 use crate::failovers::tests::{DEAD, mk_told};
-use crate::page::tests::{lines, shown};
+use crate::page::tests::{lines, shown, wide_lines};
 use serde_json::json;
 
 #[test]
@@ -42,6 +42,21 @@ Without an address
 SERVICE      REASON        MESSAGE
 shop/wrong   UnknownPool   unknown pool \"none\"
 "
+    );
+}
+
+#[test]
+fn wide_has_the_time_of_the_last_move() {
+    let mut facts = mk_facts();
+    facts.services = vec![mk_served("web", 1, "172.21.5.240", "default")];
+    let wide = wide_lines(&report(&facts, &[mk_told("n2", DEAD)]));
+    let address = wide.iter().position(|line| line.starts_with("ADDRESS ")).unwrap();
+    assert_eq!(
+        wide[address..],
+        [
+            "ADDRESS SERVICE POOL OWNER SINCE LAST MOVE MOVED AT",
+            "172.21.5.240 shop/web default nobody - 3m ago from n1 (OwnerDead) 2026-03-01T11:57:00.43Z",
+        ]
     );
 }
 

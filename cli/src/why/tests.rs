@@ -3,7 +3,7 @@ use crate::facts::tests::{
     has, mk_advertisement, mk_announcer, mk_facts, mk_pod, mk_pool, mk_pool_with, mk_served, mk_service,
     mk_slice,
 };
-use crate::page::tests::{lines, shown};
+use crate::page::tests::{lines, shown, wide_lines};
 use crate::page::{Format, render};
 use serde_json::{Value, json};
 
@@ -47,6 +47,20 @@ n3     no    the speaker is not Ready   kubectl describe pod -n metallb-system s
 "
     );
     assert!(!why.has_findings());
+}
+
+#[test]
+fn wide_has_preference_and_interfaces_of_nodes() {
+    let why = service(&mk_calm(), &key("web"), None).unwrap();
+    let wide = wide_lines(&why);
+    let nodes = wide
+        .iter()
+        .position(|line| line == "NODE CAN PREFERENCE INTERFACES WHY TO CHANGE IT");
+    let first = &wide[nodes.unwrap() + 1];
+    assert!(
+        first.starts_with("n1 yes ") && first.ends_with(" all stands by -"),
+        "{wide:#?}"
+    );
 }
 
 #[test]
