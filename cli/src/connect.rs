@@ -13,7 +13,7 @@ const CONNECT: Duration = Duration::from_secs(10);
 
 /// A client by this kubeconfig and context; without them by KUBECONFIG, `~/.kube/config`, or the pod's service account.
 ///
-/// No request is made.
+/// No request is made. A credential plug-in is run, which may take long.
 pub(crate) async fn connect(kubeconfig: Option<&Path>, context: Option<&str>) -> Result<Client, CliError> {
     let options = KubeConfigOptions {
         context: context.map(str::to_owned),
@@ -34,7 +34,11 @@ pub(crate) async fn connect(kubeconfig: Option<&Path>, context: Option<&str>) ->
     config.connect_timeout = Some(CONNECT);
     // A pod that cannot be reached is answered for with 503, and stays so.
     config.default_retry = false;
-    Client::try_from(config).map_err(|error| unusable(&error))
+    // kube waits for the plug-in without yielding, and somebody may be watching for a sign of life.
+    let client = tokio::task::spawn_blocking(|| Client::try_from(config)).await;
+    client
+        .map_err(|error| unusable(&error))?
+        .map_err(|error| unusable(&error))
 }
 
 fn unusable(error: &dyn std::error::Error) -> CliError {

@@ -15,6 +15,7 @@
 //! | `model` | the facts as the allocator and the announcement's decision read them |
 //! | `why`, `status`, `doctor`, `plan`, `failovers`, `migrate` | one report each, with its command |
 //! | `page` | table, wide, JSON, YAML; colours |
+//! | `screen` | where that goes: who is shown colours |
 //! | `spinner` | the sign of life on a terminal |
 //!
 //! Never imports `netio`, `wire` or `proto`: what happens on the segment it knows from what the speakers say.
@@ -32,6 +33,7 @@ mod model;
 mod page;
 mod plan;
 pub mod run;
+mod screen;
 mod spinner;
 mod status;
 mod why;

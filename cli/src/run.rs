@@ -1,7 +1,7 @@
 //! The process: arguments in, a report and an exit code out.
 
 use std::ffi::OsString;
-use std::io::{IsTerminal as _, Write as _};
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -12,7 +12,8 @@ use crate::connect::connect;
 use crate::error::CliError;
 use crate::facts::{Around, Facts};
 use crate::failovers::{self, Told};
-use crate::page::{Report, render};
+use crate::page::Report;
+use crate::screen::Screen;
 use crate::{complete, doctor, gather, migrate, plan, spinner, status, why};
 
 /// The command could not be done.
@@ -106,8 +107,11 @@ async fn gathered<T>(
     common: &Common,
     gather: impl AsyncFnOnce(&Client, &str) -> Result<T, CliError>,
 ) -> Result<T, CliError> {
-    let client = connect(common.kubeconfig.as_deref(), common.context.as_deref()).await?;
-    spinner::around("reading the cluster", gather(&client, &common.namespace)).await
+    let work = async {
+        let client = connect(common.kubeconfig.as_deref(), common.context.as_deref()).await?;
+        gather(&client, &common.namespace).await
+    };
+    spinner::around(&mut Screen::of(std::io::stderr()), "reading the cluster", work).await
 }
 
 /// The facts, and the time lines of the speakers.
@@ -126,19 +130,11 @@ async fn with_around(client: &Client, system: &str) -> Result<(Facts, Around), C
 
 /// Writes the report, and returns whether it has findings.
 fn show(common: &Common, report: &impl Report) -> Result<bool, CliError> {
-    let colours =
-        std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    write(render(report, common.output, colours)?.as_bytes())?;
+    let no_color = std::env::var_os("NO_COLOR");
+    Screen::of(std::io::stdout()).show(report, common.output, no_color.as_deref())?;
     Ok(report.has_findings())
 }
 
-/// To whoever reads it: one that has read enough, such as `head`, is no error.
 fn write(bytes: &[u8]) -> Result<(), CliError> {
-    let mut stdout = std::io::stdout().lock();
-    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(CliError::Write(error.to_string()))
-        }
-        _ => Ok(()),
-    }
+    Screen::of(std::io::stdout()).write(bytes)
 }

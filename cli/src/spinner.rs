@@ -1,7 +1,11 @@
 //! A sign of life on a terminal, for what takes longer than a second.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::Write;
 use std::time::Duration;
+
+use tokio::time::timeout;
+
+use crate::screen::Screen;
 
 /// Nobody looks for a sign of life before.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -10,29 +14,33 @@ const FRAMES: [char; 10] = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '�
 
 const FRAME: Duration = Duration::from_millis(100);
 
-/// Waits for `work`. If stderr is a terminal and it lasts, says there what is being done, and takes that away at the end.
-pub(crate) async fn around<T>(what: &str, work: impl Future<Output = T>) -> T {
-    if !std::io::stderr().is_terminal() {
+/// Waits for `work`. If the screen is a terminal and it lasts, says there what is being done, and takes that away at the end.
+pub(crate) async fn around<T>(
+    screen: &mut Screen<impl Write>,
+    what: &str,
+    work: impl Future<Output = T>,
+) -> T {
+    if !screen.is_terminal() {
         return work.await;
     }
     let mut work = std::pin::pin!(work);
-    let mut wait = PATIENCE;
+    if let Ok(done) = timeout(PATIENCE, work.as_mut()).await {
+        return done;
+    }
     for frame in FRAMES.iter().cycle() {
-        match tokio::time::timeout(wait, work.as_mut()).await {
-            Ok(done) => {
-                say("\r\x1b[K");
-                return done;
-            }
-            Err(_) => say(&format!("\r{frame} {what} …")),
+        say(screen, &format!("\r{frame} {what} …"));
+        if let Ok(done) = timeout(FRAME, work.as_mut()).await {
+            say(screen, "\r\x1b[K");
+            return done;
         }
-        wait = FRAME;
     }
     work.await
 }
 
 /// A terminal that is gone is none to say it to.
-fn say(text: &str) {
-    let mut stderr = std::io::stderr();
-    let _ = stderr.write_all(text.as_bytes());
-    let _ = stderr.flush();
+fn say(screen: &mut Screen<impl Write>, text: &str) {
+    let _ = screen.write(text.as_bytes());
 }
+
+#[cfg(test)]
+mod tests;
