@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use cortenlb_core::addr::{AddrRange, parse_address};
-use cortenlb_core::name::ServiceKey;
 use cortenlb_crds::IPAddressPool;
 use cortenlb_crds::names::CONDITION_ADDRESS_CONFLICT;
 use k8s_openapi::api::core::v1::Pod;
@@ -144,7 +143,7 @@ fn conflicts(facts: &Facts, around: &Around, findings: &mut Vec<Finding>) {
                 said.message.clone(),
                 "no node answers for the address while that station has it",
             )
-        } else if let Some((at, message)) = claims.get(&key) {
+        } else if let Some((at, message)) = service.uid().and_then(|uid| claims.get(&uid)) {
             let ago = age(facts.now.as_second() - at.as_second());
             (
                 format!("{message} ({ago} ago)"),
@@ -163,11 +162,11 @@ fn conflicts(facts: &Facts, around: &Around, findings: &mut Vec<Finding>) {
     }
 }
 
-/// The newest claim of an address of each Service, of those that are recent.
-fn claims(facts: &Facts, around: &Around) -> BTreeMap<ServiceKey, (Timestamp, String)> {
-    let mut newest: BTreeMap<ServiceKey, (Timestamp, String)> = BTreeMap::new();
+/// The newest claim of an address of each Service, by its UID, of those that are recent: another Service may have had the name.
+fn claims(facts: &Facts, around: &Around) -> BTreeMap<String, (Timestamp, String)> {
+    let mut newest: BTreeMap<String, (Timestamp, String)> = BTreeMap::new();
     for event in &around.claims {
-        let Some(Time(at)) = event.last_timestamp else {
+        let (Some(Time(at)), Some(uid)) = (&event.last_timestamp, &event.involved_object.uid) else {
             continue;
         };
         let is_ours =
@@ -175,13 +174,8 @@ fn claims(facts: &Facts, around: &Around) -> BTreeMap<ServiceKey, (Timestamp, St
         if !is_ours || facts.now.as_second() - at.as_second() > RECENT {
             continue;
         }
-        let about = &event.involved_object;
-        let key = ServiceKey::new(
-            about.namespace.as_deref().unwrap_or_default(),
-            about.name.as_deref().unwrap_or_default(),
-        );
-        if newest.get(&key).is_none_or(|(known, _)| *known < at) {
-            newest.insert(key, (at, event.message.clone().unwrap_or_default()));
+        if newest.get(uid).is_none_or(|(known, _)| known < at) {
+            newest.insert(uid.clone(), (*at, event.message.clone().unwrap_or_default()));
         }
     }
     newest

@@ -120,10 +120,10 @@ fn clb013_an_address_that_somebody_else_has() {
 
 #[test]
 fn clb013_an_address_that_a_station_claimed_within_the_last_hour() {
-    let event = |service: &str, component: &str, time: &str, message: &str| {
+    let event = |uid: &str, component: &str, time: &str, message: &str| {
         from(json!({
             "metadata": { "name": "x" },
-            "involvedObject": { "kind": "Service", "namespace": "shop", "name": service },
+            "involvedObject": { "kind": "Service", "namespace": "shop", "name": "web", "uid": uid },
             "reason": "AddressClaimed",
             "reportingComponent": component,
             "lastTimestamp": time,
@@ -136,7 +136,12 @@ fn clb013_an_address_that_a_station_claimed_within_the_last_hour() {
             ours("2026-03-01T11:20:00Z", "02:00:5e:00:53:01 says that it has it"),
             ours("2026-03-01T11:55:00Z", "02:00:5e:00:53:02 says that it has it"),
             ours("2026-03-01T11:50:00Z", "02:00:5e:00:53:03 says that it has it"),
-            event("gone", "metallb-speaker", "2026-03-01T11:55:00Z", "x"),
+            event(
+                "gone",
+                "metallb-speaker",
+                "2026-03-01T11:58:00Z",
+                "of one that had the name before",
+            ),
         ];
     });
     assert_eq!(
