@@ -64,5 +64,5 @@ pub use package::{find_unpacked, unpacked};
 pub use pki::PkiError;
 pub use plan::{MAX_NODES, NameError, Nics};
 pub use process::ServerError;
-pub use servers::{BACKEND_IMAGE, BuildError, PAUSE_IMAGE, StandIn, Traefik};
+pub use servers::{BACKEND_IMAGE, BuildError, StandIn, Traefik};
 pub use wait::{WaitError, wait_for};

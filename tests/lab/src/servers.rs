@@ -19,7 +19,7 @@ pub use stand_in::StandIn;
 pub use traefik::Traefik;
 
 /// The image of the pods' sandbox, whose program does nothing. It is loaded on every node.
-pub const PAUSE_IMAGE: &str = "lab.local/pause:1";
+pub(crate) const PAUSE_IMAGE: &str = "lab.local/pause:1";
 /// The image of an HTTP backend for scenarios; it is loaded on every node. Listens on 8080 (`--port`), answers `/` with
 /// its pod, node and the client's address; `/readyz` can be switched by `POST /ready?on=false`.
 pub const BACKEND_IMAGE: &str = "lab.local/backend:1";

@@ -8,7 +8,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Node, Secret};
 use kube::ResourceExt as _;
 use kube::api::{Api, ListParams, Patch, PatchParams, PostParams};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::wait::eventually;
 use super::{Cluster, RANGE, SOON, SYSTEM};
@@ -54,19 +54,14 @@ pub struct MetalLb {
 impl MetalLb {
     /// Writes the manifest out of MetalLB's Go module, with stand-ins that answer for `vips`, and loads their image.
     pub async fn lay_out(cluster: &Cluster, vips: &[&str]) -> anyhow::Result<Self> {
-        let stand_in = StandIn::ensure().await?;
-        cluster.lab.load_image(&stand_in.image).await?;
+        let [controller, speaker] = stand_ins(cluster, vips).await?;
         let mut objects = super::manifest::read(&cortenlb_lab::metallb_manifest().await?)?;
-        let speaker = [
-            format!("--vips={}", vips.join(",")),
-            format!("--nodes={}", node_addresses(cluster).await?.join(",")),
-        ];
-        for (kind, arguments) in [("Deployment", &[][..]), ("DaemonSet", &speaker[..])] {
+        for (kind, stand_in) in [("Deployment", controller), ("DaemonSet", speaker)] {
             let workload = objects.iter_mut().find(|object| object["kind"] == kind);
             let workload = workload.with_context(|| format!("MetalLB's manifest has no {kind}"))?;
             let container = &mut workload["spec"]["template"]["spec"]["containers"][0];
-            container["image"] = stand_in.reference.into();
-            container["args"] = json!(arguments);
+            container["image"] = stand_in["image"].clone();
+            container["args"] = stand_in["args"].clone();
         }
         let manifest = cluster.manifest("metallb.json", &objects).await?;
         objects.retain(|object| {
@@ -160,6 +155,21 @@ impl Cluster {
         })
         .await
     }
+}
+
+/// Loads the image of the stand-ins; returns what changes in the containers of MetalLB's controller and of its speaker, which
+/// then answers for `vips`.
+pub async fn stand_ins(cluster: &Cluster, vips: &[&str]) -> anyhow::Result<[Value; 2]> {
+    let StandIn { image, reference } = StandIn::ensure().await?;
+    cluster.lab.load_image(&image).await?;
+    let speaker = [
+        format!("--vips={}", vips.join(",")),
+        format!("--nodes={}", node_addresses(cluster).await?.join(",")),
+    ];
+    Ok([
+        json!({ "image": reference, "args": [] }),
+        json!({ "image": reference, "args": speaker }),
+    ])
 }
 
 /// The nodes' own IPv4 addresses.

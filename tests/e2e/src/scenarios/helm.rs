@@ -8,10 +8,11 @@ use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
 use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::ResourceExt as _;
 use kube::api::{ListParams, Patch, PatchParams};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::metallb::nothing_refuses;
+use super::metallb::{first_node, handed_over, nothing_refuses, probe};
 use crate::cluster::helm::RELEASE;
+use crate::cluster::metallb::stand_ins;
 use crate::cluster::wait::eventually;
 use crate::cluster::{Cluster, RANGE, SOON, SYSTEM};
 use crate::objects::mk_service;
@@ -71,16 +72,19 @@ pub(super) async fn helm_release_keeps_pools_and_addresses(cluster: &Cluster) ->
 }
 
 /// A release of MetalLB's, of its own chart and with its default values, becomes ours by `helm upgrade`: pools, the
-/// speakers' key and addresses stay, workloads are changed in place, and what only MetalLB has is gone.
+/// speakers' key and addresses stay, workloads are changed in place, the address is handed over, and what only MetalLB has is
+/// gone.
 ///
-/// MetalLB's images are not to be had here: its workloads run a program that does nothing.
+/// MetalLB's images are not to be had here: stand-ins run in its workloads, and answer for the address.
 pub(super) async fn helm_upgrade_of_metallb_keeps_pools_and_addresses(
     cluster: &Cluster,
 ) -> anyhow::Result<()> {
     metallb(cluster).await?;
+    cluster.expect_answer_from(LATER, &first_node(cluster)?).await?;
+    cluster.curl(&format!("http://{LATER}/")).await?;
     let before = Identities::read(cluster).await?;
     let observer = Observer::start(cluster).await?;
-    observer.expect(["web"], Right::Address);
+    observer.expect(["web"], Right::At(LATER.parse()?));
 
     let refused = cluster.helm_upgrade(&["--set=crds.enabled=false"]).await;
     let refused = refused
@@ -90,8 +94,11 @@ pub(super) async fn helm_upgrade_of_metallb_keeps_pools_and_addresses(
         format!("{refused:#}").contains("Helm would delete it with all its objects"),
         "{refused:#}"
     );
+    let prober = probe(cluster, LATER).await?;
     cluster.helm_upgrade(&[]).await?;
     answers(cluster).await?;
+    let report = prober.stop()?;
+    handed_over(LATER, &report).with_context(|| format!("seen on the segment: {report}"))?;
     let after = Identities::read(cluster).await?;
     ensure!(after == before, "changed from {before:?} to {after:?}");
     observer.all_right_after(Instant::now(), SOON).await?;
@@ -136,30 +143,28 @@ async fn metallb(cluster: &Cluster) -> anyhow::Result<()> {
         .await?;
     cluster.metallb_webhook_refuses().await?;
     cluster.metallb_key("metallb-memberlist", CONTROLLER).await?;
-    stand_in::<Deployment>(cluster, CONTROLLER).await?;
-    stand_in::<DaemonSet>(cluster, SPEAKER).await?;
+    let [controller, speaker] = stand_ins(cluster, &[LATER]).await?;
+    put_in::<Deployment>(cluster, CONTROLLER, controller).await?;
+    put_in::<DaemonSet>(cluster, SPEAKER, speaker).await?;
     cluster
         .rolled_out(&["deployment/metallb-controller", "daemonset/metallb-speaker"])
         .await?;
     cluster.create_as_metallb("web", LATER).await
 }
 
-/// Puts a program that does nothing in the place of MetalLB's.
-async fn stand_in<K>(cluster: &Cluster, name: &str) -> anyhow::Result<()>
+/// Puts a stand-in in the place of MetalLB's program. It is Ready at once, and stays so on a busy machine as long as it would
+/// with MetalLB's own probe.
+async fn put_in<K>(cluster: &Cluster, name: &str, mut stand_in: Value) -> anyhow::Result<()>
 where
     K: kube::Resource<Scope = kube::core::NamespaceResourceScope, DynamicType = ()>
         + Clone
         + std::fmt::Debug
         + serde::de::DeserializeOwned,
 {
-    let container = json!({
-        "name": name.strip_prefix("metallb-"),
-        "image": cortenlb_lab::PAUSE_IMAGE,
-        "command": ["/pause"],
-        "livenessProbe": null,
-        "readinessProbe": null,
-    });
-    let change = json!({ "spec": { "template": { "spec": { "containers": [container] } } } });
+    stand_in["name"] = json!(name.strip_prefix("metallb-"));
+    stand_in["readinessProbe"] =
+        json!({ "initialDelaySeconds": 0, "periodSeconds": 1, "failureThreshold": 30 });
+    let change = json!({ "spec": { "template": { "spec": { "containers": [stand_in] } } } });
     cluster
         .api::<K>(SYSTEM)
         .patch(name, &PatchParams::default(), &Patch::Strategic(change))

@@ -41,7 +41,7 @@ pub(super) async fn metallb_is_taken_over_and_comes_back(cluster: &Cluster) -> a
     let metallb = MetalLb::lay_out(cluster, &SERVICES.map(|(_, address)| address)).await?;
     let observer = taken_over(cluster, &metallb, Apply::ClientSide).await?;
 
-    let probers = probe(cluster).await?;
+    let probers = probe_all(cluster).await?;
     metallb.apply(cluster, Apply::ClientSide).await?;
     let pods = cluster.api::<Pod>(SYSTEM);
     eventually(SOON, || async {
@@ -85,7 +85,7 @@ async fn taken_over(cluster: &Cluster, metallb: &MetalLb, apply: Apply) -> anyho
     for (name, address) in SERVICES {
         observer.expect([name], Right::At(address.parse()?));
     }
-    let probers = probe(cluster).await?;
+    let probers = probe_all(cluster).await?;
     match apply {
         Apply::ClientSide => cluster.apply_product().await?,
         Apply::ServerSide => {
@@ -116,22 +116,27 @@ async fn taken_over(cluster: &Cluster, metallb: &MetalLb, apply: Apply) -> anyho
     Ok(observer)
 }
 
-async fn probe(cluster: &Cluster) -> anyhow::Result<Vec<Prober>> {
+async fn probe_all(cluster: &Cluster) -> anyhow::Result<Vec<Prober>> {
     let mut probers = Vec::new();
     for (_, address) in SERVICES {
-        probers.push(Prober::start(&cluster.lab, CLIENT, address.parse()?, PERIOD).await?);
+        probers.push(probe(cluster, address).await?);
     }
     Ok(probers)
 }
 
+/// Begins to ask for an address, often enough for [`handed_over`].
+pub(super) async fn probe(cluster: &Cluster, address: &str) -> anyhow::Result<Prober> {
+    Ok(Prober::start(&cluster.lab, CLIENT, address.parse()?, PERIOD).await?)
+}
+
 /// The node whose stand-in answers while it is there.
-fn first_node(cluster: &Cluster) -> anyhow::Result<String> {
+pub(super) fn first_node(cluster: &Cluster) -> anyhow::Result<String> {
     let nodes = cluster.lab.nodes();
     nodes.into_iter().next().context("a lab has nodes")
 }
 
 /// Requires of an address: one answers at a time, ours begins when the last stand-in has ended, on one node, within [`GAP`].
-fn handed_over(address: &str, report: &Report) -> anyhow::Result<()> {
+pub(super) fn handed_over(address: &str, report: &Report) -> anyhow::Result<()> {
     let last = report.answers.iter().rposition(|answer| answer.marked);
     let last = last.context("no stand-in answered")?;
     let (theirs, ours) = report.answers.split_at(last + 1);
