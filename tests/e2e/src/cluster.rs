@@ -11,6 +11,8 @@ pub mod scrape;
 pub mod segment;
 pub mod wait;
 
+use std::path::Path;
+use std::process::Output;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -284,12 +286,24 @@ impl Cluster {
         }
         Ok(text)
     }
+
+    /// Runs a command line as somebody types it in `folder`, with the lab's kubectl as theirs, and returns whatever came of it.
+    pub async fn typed(&self, command: &str, folder: &Path) -> anyhow::Result<Output> {
+        let (program, arguments) = self.lab.kubectl_command();
+        let kubectl = format!(
+            "kubectl() {{ {program} {} \"$@\"; }}; {command}",
+            arguments.join(" ")
+        );
+        let mut bash = tokio::process::Command::new("bash");
+        bash.args(["-c", &kubectl]).current_dir(folder);
+        Ok(bash.output().await?)
+    }
 }
 
 /// The well-known node label that keeps load balancers away (Kubernetes API).
 pub const EXCLUDE_LABEL: &str = "node.kubernetes.io/exclude-from-external-load-balancers";
 
-fn path(file: &std::path::Path) -> anyhow::Result<&str> {
+fn path(file: &Path) -> anyhow::Result<&str> {
     file.to_str()
         .with_context(|| format!("{} is not UTF-8", file.display()))
 }

@@ -20,6 +20,9 @@ pub const POOL: &str = "default-addresspool";
 /// The Secret with the speakers' key, as MetalLB's manifest names it.
 pub const KEY: &str = "memberlist";
 
+/// The BGPPeer that MetalLB has.
+pub const PEER: &str = "router";
+
 /// The webhook by which MetalLB judges its objects.
 pub const WEBHOOK: &str = "metallb-webhook-configuration";
 
@@ -71,7 +74,8 @@ impl MetalLb {
         Ok(Self { manifest, beginning })
     }
 
-    /// Installs it, with a pool, an advertisement, and the key that its controller makes; waits until all of it is ready.
+    /// Installs it, with a pool, an advertisement, a BGPPeer, and the key that its controller makes; waits until all of it is
+    /// ready.
     pub async fn install(&self, cluster: &Cluster, apply: Apply) -> anyhow::Result<()> {
         apply.run(cluster, &self.beginning).await?;
         cluster.crds_established().await?;
@@ -79,6 +83,7 @@ impl MetalLb {
         cluster
             .advertise("default", json!({ "ipAddressPools": [POOL] }))
             .await?;
+        cluster.bgp_peer().await?;
         cluster.metallb_key(KEY, "controller").await?;
         self.apply(cluster, apply).await?;
         cluster.metallb_webhook_refuses().await
@@ -101,6 +106,20 @@ impl Cluster {
             self.kubectl(&["rollout", "status", "-n", SYSTEM, workload, "--timeout=180s"])
                 .await?;
         }
+        Ok(())
+    }
+
+    /// Creates [`PEER`], in the version that is stored: nobody converts the other one.
+    async fn bgp_peer(&self) -> anyhow::Result<()> {
+        let peer = json!({
+            "apiVersion": "metallb.io/v1beta2",
+            "kind": "BGPPeer",
+            "metadata": { "name": PEER, "namespace": SYSTEM },
+            "spec": { "myASN": 64500, "peerASN": 64501, "peerAddress": "172.21.5.1" },
+        });
+        let file = self.lab.scratch_file("peer.json", &peer.to_string()).await?;
+        // Its definition was not waited for.
+        eventually(SOON, || self.kubectl(&["apply", "-f", &file])).await?;
         Ok(())
     }
 

@@ -12,14 +12,14 @@ const POOL: &str = "default-addresspool";
 
 /// What it said, and how it ended.
 #[derive(Debug)]
-struct Said {
+pub(super) struct Said {
     code: i32,
     stdout: String,
     stderr: String,
 }
 
 /// Runs it as an administrator.
-async fn cortenlb(cluster: &Cluster, words: &[&str]) -> anyhow::Result<Said> {
+pub(super) async fn cortenlb(cluster: &Cluster, words: &[&str]) -> anyhow::Result<Said> {
     let program = cluster
         .product
         .cli
@@ -40,7 +40,7 @@ async fn cortenlb(cluster: &Cluster, words: &[&str]) -> anyhow::Result<Said> {
 }
 
 impl Said {
-    fn ended_with(self, code: i32) -> anyhow::Result<Self> {
+    pub(super) fn ended_with(self, code: i32) -> anyhow::Result<Self> {
         ensure!(
             self.code == code,
             "exit code {}, and not {code}: {self:?}",
@@ -54,7 +54,7 @@ impl Said {
         Ok(self)
     }
 
-    fn json(&self) -> anyhow::Result<Value> {
+    pub(super) fn json(&self) -> anyhow::Result<Value> {
         serde_json::from_str(&self.stdout).with_context(|| format!("is no JSON: {self:?}"))
     }
 }

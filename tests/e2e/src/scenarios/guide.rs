@@ -81,16 +81,7 @@ async fn follow(cluster: &Cluster, root: &Path, page: &str) -> anyhow::Result<()
 /// Runs a command where a reader would: kubectl in the workspace, anything else on another host of the segment.
 async fn run(cluster: &Cluster, root: &Path, command: &str, shown: &[String]) -> anyhow::Result<()> {
     let output = if command.starts_with("kubectl ") {
-        let (program, arguments) = cluster.lab.kubectl_command();
-        let kubectl = format!(
-            "kubectl() {{ {program} {} \"$@\"; }}; {command}",
-            arguments.join(" ")
-        );
-        tokio::process::Command::new("bash")
-            .args(["-c", &kubectl])
-            .current_dir(root)
-            .output()
-            .await?
+        cluster.typed(command, root).await?
     } else {
         cluster.lab.exec("client", &["bash", "-c", command]).await?
     };

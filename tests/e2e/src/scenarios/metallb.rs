@@ -1,10 +1,11 @@
 //! A cluster as MetalLB leaves it becomes ours by one `kubectl apply`, and MetalLB's again by another.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use cortenlb_crds::IPAddressPool;
+use cortenlb_crds::{BGPPeer, IPAddressPool};
 use cortenlb_lab::probe::{Prober, Report};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
@@ -13,13 +14,14 @@ use k8s_openapi::api::core::v1::{Pod, Secret};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::ResourceExt as _;
 use kube::api::{Api, ListParams};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::cluster::metallb::{Apply, KEY, MetalLb, POOL, WEBHOOK};
+use super::cli::cortenlb;
+use crate::cluster::metallb::{Apply, KEY, MetalLb, PEER, POOL, WEBHOOK};
 use crate::cluster::segment::CLIENT;
 use crate::cluster::wait::eventually;
 use crate::cluster::{Cluster, SOON, SYSTEM};
-use crate::objects::mk_service;
+use crate::objects::{NAMESPACE, mk_service};
 use crate::observer::Observer;
 use crate::observer::model::Right;
 
@@ -62,7 +64,7 @@ pub(super) async fn metallb_is_taken_over_and_comes_back(cluster: &Cluster) -> a
     end(cluster).await
 }
 
-/// The same with `kubectl apply --server-side`, after the step that is documented for a definition with a webhook.
+/// The same with `kubectl apply --server-side`, after the step that `migrate check` says for a definition with a webhook.
 pub(super) async fn metallb_applied_server_side_is_taken_over(cluster: &Cluster) -> anyhow::Result<()> {
     let metallb = MetalLb::lay_out(cluster, &SERVICES.map(|(_, address)| address)).await?;
     let observer = taken_over(cluster, &metallb, Apply::ServerSide).await?;
@@ -80,6 +82,7 @@ async fn taken_over(cluster: &Cluster, metallb: &MetalLb, apply: Apply) -> anyho
         cluster.expect_answer_from(address, &first).await?;
         cluster.curl(&format!("http://{address}/")).await?;
     }
+    let steps = checked(cluster, apply).await?;
     let before = Kept::read(cluster).await?;
     let observer = Observer::start(cluster).await?;
     for (name, address) in SERVICES {
@@ -89,10 +92,10 @@ async fn taken_over(cluster: &Cluster, metallb: &MetalLb, apply: Apply) -> anyho
     match apply {
         Apply::ClientSide => cluster.apply_product().await?,
         Apply::ServerSide => {
-            let step = r#"{"spec": {"conversion": {"strategy": "None", "webhook": null}}}"#;
-            cluster
-                .kubectl(&["patch", "crd", CONVERTED, "--type", "merge", "-p", step])
-                .await?;
+            for step in steps {
+                let done = cluster.typed(&step, Path::new("/")).await?;
+                ensure!(done.status.success(), "$ {step}: {done:?}");
+            }
             let manifest = cluster.product.manifest.to_str();
             apply
                 .run(cluster, manifest.context("the manifest's path is UTF-8")?)
@@ -114,6 +117,49 @@ async fn taken_over(cluster: &Cluster, metallb: &MetalLb, apply: Apply) -> anyho
     ensure!(after == before, "changed from {before:?} to {after:?}");
     nothing_refuses(cluster).await?;
     Ok(observer)
+}
+
+/// What `migrate check` says: a BGPPeer is not supported; once that is deleted, everything is kept, and there is a step to do
+/// only where MetalLB was applied server-side. Returns the steps.
+async fn checked(cluster: &Cluster, apply: Apply) -> anyhow::Result<Vec<String>> {
+    let check = ["migrate", "check", "-o", "json"];
+    let verdict = |said: &Value, kind: &str, name: &str| {
+        let objects = said["objects"].as_array();
+        let found = objects?
+            .iter()
+            .find(|one| one["kind"] == kind && one["name"] == name)?;
+        found["verdict"].as_str().map(str::to_owned)
+    };
+    let said = cortenlb(cluster, &check).await?.ended_with(2)?.json()?;
+    let judged = verdict(&said, "BGPPeer", PEER);
+    ensure!(judged.as_deref() == Some("notSupported"), "{said:#}");
+    cluster.delete(cluster.api::<BGPPeer>(SYSTEM), PEER).await?;
+
+    let (code, count) = match apply {
+        Apply::ClientSide => (0, 0),
+        Apply::ServerSide => (2, 1),
+    };
+    let said = cortenlb(cluster, &check).await?.ended_with(code)?.json()?;
+    let judged = verdict(&said, "IPAddressPool", POOL);
+    ensure!(judged.as_deref() == Some("kept"), "{said:#}");
+    ensure!(verdict(&said, "BGPPeer", PEER).is_none(), "{said:#}");
+    ensure!(said["unread"] == json!([]), "{said:#}");
+    let vips = said["vips"].as_array().context("vips")?;
+    ensure!(vips.len() == SERVICES.len(), "{said:#}");
+    for (name, address) in SERVICES {
+        let service = format!("{NAMESPACE}/{name}");
+        let kept = vips.iter().any(|vip| {
+            vip["service"] == service.as_str()
+                && vip["verdict"] == "kept"
+                && ["before", "after"]
+                    .iter()
+                    .all(|when| vip[when] == json!([address]))
+        });
+        ensure!(kept, "{service} should keep {address}: {said:#}");
+    }
+    let steps: Vec<String> = serde_json::from_value(said["steps"].clone())?;
+    ensure!(steps.len() == count, "{said:#}");
+    Ok(steps)
 }
 
 async fn probe_all(cluster: &Cluster) -> anyhow::Result<Vec<Prober>> {
