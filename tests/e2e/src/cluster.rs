@@ -180,8 +180,13 @@ impl Cluster {
     /// Takes the product away with everything that it brought, CRDs and pools included.
     pub async fn uninstall(&self) -> anyhow::Result<()> {
         let manifest = path(&self.product.manifest)?;
-        self.kubectl(&["delete", "--ignore-not-found", "--wait=false", "-f", manifest])
-            .await?;
+        self.take_away(&["-f", manifest], SYSTEM).await
+    }
+
+    /// As [`Cluster::uninstall`], of what was applied from `source`, words of kubectl's, into `namespace`.
+    pub async fn take_away(&self, source: &[&str], namespace: &str) -> anyhow::Result<()> {
+        let words = ["delete", "--ignore-not-found", "--wait=false"];
+        self.kubectl(&[&words[..], source].concat()).await?;
         let crds: Api<CustomResourceDefinition> = Api::all(self.client.clone());
         for crd in crds.list(&ListParams::default()).await? {
             if ["metallb.io", "cortenlb.io"].contains(&crd.spec.group.as_str()) {
@@ -189,7 +194,7 @@ impl Cluster {
             }
         }
         let namespaces: Api<Namespace> = Api::all(self.client.clone());
-        self.wait(namespaces, SYSTEM, "is gone", SOON, |found| found.is_none())
+        self.wait(namespaces, namespace, "is gone", SOON, |found| found.is_none())
             .await?;
         Ok(())
     }

@@ -11,6 +11,7 @@ mod gateway;
 mod guide;
 mod helm;
 mod install;
+mod kustomize;
 mod lifecycle;
 mod metallb;
 mod metrics;
@@ -46,6 +47,7 @@ pub fn all() -> Vec<Scenario> {
         scenario!(Bare, install::invalid_objects_are_rejected_without_us),
         scenario!(Bare, install::webhook_left_behind_blocks_nothing),
         scenario!(Bare, install::pools_right_after_install),
+        scenario!(Bare, kustomize::kustomize_overlays_serve),
         scenario!(Bare, guide::quick_start_as_written),
         scenario!(Bare, gateway::microk8s_addon),
         scenario!(
