@@ -16,6 +16,9 @@ fn source() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/addons/microk8s/addons/cortenlb")
 }
 
+/// The file that is there while the add-on is enabled, below `$SNAP_DATA`.
+const ENABLED: &str = "var/lock/cortenlb.enabled";
+
 /// The add-on beside a `$SNAP` in which `microk8s-kubectl.wrapper` is the lab's kubectl.
 pub(crate) struct Addon {
     folder: PathBuf,
@@ -63,7 +66,7 @@ impl Addon {
 
     /// Whether MicroK8s shows it as enabled: the file that `check_status` in `addons.yaml` names is there.
     pub(crate) fn is_enabled(&self) -> bool {
-        self.folder.join("var/lock/cortenlb.enabled").is_file()
+        self.folder.join(ENABLED).is_file()
     }
 
     /// `microk8s disable cortenlb`.
@@ -102,5 +105,35 @@ impl Outcome {
     pub(crate) fn expect_success(self) -> anyhow::Result<String> {
         ensure!(self.succeeded, "the add-on failed: {}", self.text);
         Ok(self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Value;
+
+    /// What MicroK8s reads before it runs a script: it finds the add-on's folder by the name.
+    #[test]
+    fn the_list_of_add_ons_fits_the_add_on() {
+        let folder = source();
+        let read = |file: &Path| fs::read_to_string(file).unwrap();
+        let list = read(&folder.join("../../addons.yaml"));
+        let list: Value = serde_saphyr::from_str(&list).unwrap();
+        let addons = list["microk8s-addons"]["addons"].as_array().unwrap();
+        assert_eq!(addons.len(), 1);
+        let addon = &addons[0];
+        assert_eq!(addon["name"], folder.file_name().unwrap().to_str().unwrap());
+        assert_eq!(addon["version"], env!("CARGO_PKG_VERSION"));
+        assert_eq!(addon["check_status"], format!("${{SNAP_DATA}}/{ENABLED}"));
+        for script in ["enable", "disable"] {
+            let text = read(&folder.join(script));
+            assert!(text.contains(&format!("\"$SNAP_DATA/{ENABLED}\"")), "{script}");
+        }
+        let manifest = read(&folder.join("cortenlb.yaml"));
+        assert!(
+            manifest.contains(concat!(":", env!("CARGO_PKG_VERSION"), "\n")),
+            "the image"
+        );
     }
 }
