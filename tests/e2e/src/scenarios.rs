@@ -47,6 +47,7 @@ pub fn all() -> Vec<Scenario> {
         scenario!(Bare, install::invalid_objects_are_rejected_without_us),
         scenario!(Bare, install::webhook_left_behind_blocks_nothing),
         scenario!(Bare, install::pools_right_after_install),
+        scenario!(Bare, install::k3s_applies_its_files_in_any_order),
         scenario!(Bare, kustomize::kustomize_overlays_serve),
         scenario!(Bare, guide::quick_start_as_written),
         scenario!(Bare, gateway::microk8s_addon),

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail, ensure};
 use serde_json::json;
 
-use crate::cluster::{Cluster, RANGE, SYSTEM};
+use crate::cluster::wait::eventually;
+use crate::cluster::{Cluster, RANGE, SOON, SYSTEM};
 use crate::objects::mk_service;
 
 /// How often the race between install and first pool is run.
@@ -75,10 +76,7 @@ pub(super) async fn webhook_left_behind_blocks_nothing(cluster: &Cluster) -> any
         .await?;
     cluster.kubectl(&["apply", "-f", &file]).await?;
     cluster.install().await?;
-    crate::cluster::wait::eventually(crate::cluster::SOON, || {
-        cluster.pool("default-addresspool", &[RANGE])
-    })
-    .await?;
+    eventually(SOON, || cluster.pool("default-addresspool", &[RANGE])).await?;
     cluster.create(mk_service("web")).await?;
     cluster.expect_address("web", "172.21.5.240").await?;
     cluster.delete(cluster.services(), "web").await?;
@@ -104,6 +102,30 @@ async fn one_install(cluster: &Cluster) -> anyhow::Result<()> {
     cluster.expect_address("web", "172.21.5.240").await?;
     cluster.announced_from("web").await?;
     cluster.curl("http://172.21.5.240/").await?;
+    cluster.delete(cluster.services(), "web").await?;
+    cluster.uninstall().await
+}
+
+/// k3s applies each file of its folder in whatever order, and again and again: so the pool of our file goes in before its
+/// kind is there, at last, and stays as it is.
+pub(super) async fn k3s_applies_its_files_in_any_order(cluster: &Cluster) -> anyhow::Result<()> {
+    let pool = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/addons/k3s/cortenlb-pool.yaml");
+    let turn = || async {
+        let early = cluster.kubectl(&["apply", "-f", utf8(&pool)?]).await;
+        cluster.apply_product().await?;
+        early
+    };
+    ensure!(turn().await.is_err(), "a pool went in before its kind was there");
+    eventually(SOON, turn).await?;
+    cluster.create(mk_service("web")).await?;
+    cluster.expect_address("web", "172.21.5.240").await?;
+    cluster.announced_from("web").await?;
+    cluster.curl("http://172.21.5.240/").await?;
+
+    let again = turn().await?;
+    ensure!(!again.contains("created"), "a second time: {again}");
+    ensure!(!again.contains("configured"), "a second time: {again}");
+    cluster.expect_address("web", "172.21.5.240").await?;
     cluster.delete(cluster.services(), "web").await?;
     cluster.uninstall().await
 }
