@@ -1,14 +1,19 @@
 //! What `kubectl cortenlb` says of the cluster that it finds.
 
+use std::path::{Path, PathBuf};
+
 use anyhow::{Context as _, bail, ensure};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
 use crate::cluster::wait::eventually;
-use crate::cluster::{Cluster, EXCLUDE_LABEL, SOON};
-use crate::objects::mk_service;
+use crate::cluster::{Cluster, EXCLUDE_LABEL, SOON, manifest};
+use crate::objects::{NAMESPACE, mk_service};
 
 const POOL: &str = "default-addresspool";
+
+/// The account of a user who may read.
+const VIEWER: &str = "viewer";
 
 /// What it said, and how it ended.
 #[derive(Debug)]
@@ -20,6 +25,11 @@ pub(super) struct Said {
 
 /// Runs it as an administrator.
 pub(super) async fn cortenlb(cluster: &Cluster, words: &[&str]) -> anyhow::Result<Said> {
+    run(cluster, &cluster.lab.kubeconfig(), words).await
+}
+
+/// Runs it as whom the kubeconfig is of.
+async fn run(cluster: &Cluster, kubeconfig: &Path, words: &[&str]) -> anyhow::Result<Said> {
     let program = cluster
         .product
         .cli
@@ -27,7 +37,7 @@ pub(super) async fn cortenlb(cluster: &Cluster, words: &[&str]) -> anyhow::Resul
         .context("the program was not built")?;
     let output = Command::new(program)
         .arg("--kubeconfig")
-        .arg(cluster.lab.kubeconfig())
+        .arg(kubeconfig)
         .args(words)
         .output()
         .await
@@ -176,7 +186,72 @@ pub(super) async fn cli_finds_and_plans(cluster: &Cluster) -> anyhow::Result<()>
         .iter()
         .all(|vip| vip["verdict"] == "kept");
     ensure!(kept, "{migrate:#}");
+    viewer_is_told_everything(cluster, &file).await
+}
+
+/// Who has the rights that the page says, and no others, can do every command: so none changes anything. The cluster is as
+/// [`cli_finds_and_plans`] leaves it, and the pools of the file `plan` are there.
+async fn viewer_is_told_everything(cluster: &Cluster, plan: &str) -> anyhow::Result<()> {
+    let kubeconfig = PathBuf::from(viewer(cluster).await?);
+    let commands: [(&[&str], i32); 6] = [
+        (&["status"], 0),
+        (&["why", "service", "e2e/web1"], 0),
+        (&["doctor"], 2),
+        (&["plan", "-f", plan], 0),
+        (&["failovers"], 0),
+        (&["migrate", "check"], 2),
+    ];
+    for (words, code) in commands {
+        let words = [words, &["-o", "json"]].concat();
+        // The API server follows its roles on its own time.
+        let told = eventually(SOON, || async {
+            let said = run(cluster, &kubeconfig, &words).await?;
+            let said = said.ended_with(code)?.json()?;
+            let unread = said["unread"].as_array();
+            ensure!(unread.is_none_or(Vec::is_empty), "not all was read: {said:#}");
+            Ok(())
+        });
+        told.await
+            .with_context(|| format!("{words:?} with the rights of docs/kubectl-cortenlb.md"))?;
+    }
     Ok(())
+}
+
+/// The kubeconfig of a user with the rights of the page's block of YAML.
+async fn viewer(cluster: &Cluster) -> anyhow::Result<String> {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/kubectl-cortenlb.md");
+    let page = std::fs::read_to_string(&page).with_context(|| format!("reading {}", page.display()))?;
+    let (_, roles) = page.split_once("```yaml\n").context("the page has a block")?;
+    let (roles, _) = roles.split_once("```").context("the page's block ends")?;
+    let roles = manifest::parse(roles)?;
+    let rules = roles.iter().filter_map(|role| role["rules"].as_array()).flatten();
+    for rule in rules {
+        let reads = rule["verbs"] == json!(["list"]) || rule["resources"] == json!(["pods/portforward"]);
+        ensure!(reads, "a right to more than to read: {rule:#}");
+    }
+    let bindings = roles.iter().map(|role| {
+        let (kind, name) = (
+            role["kind"].as_str().unwrap_or_default(),
+            &role["metadata"]["name"],
+        );
+        json!({
+            "apiVersion": role["apiVersion"],
+            "kind": format!("{kind}Binding"),
+            "metadata": role["metadata"],
+            "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": name },
+            "subjects": [{ "kind": "ServiceAccount", "name": VIEWER, "namespace": NAMESPACE }],
+        })
+    });
+    let objects: Vec<Value> = bindings.chain(roles.iter().cloned()).collect();
+    let file = cluster.manifest("viewer.json", &objects).await?;
+    cluster.kubectl(&["apply", "-f", &file]).await?;
+
+    let token = cluster.token_of(VIEWER).await?;
+    let admins = std::fs::read_to_string(cluster.lab.kubeconfig())?;
+    let mut kubeconfig: Value = serde_json::from_str(&admins)?;
+    kubeconfig["users"][0]["user"] = json!({ "token": token });
+    let text = kubeconfig.to_string();
+    Ok(cluster.lab.scratch_file("viewer.kubeconfig", &text).await?)
 }
 
 /// A node gives its address away, and the record of it is read from the next owner.
