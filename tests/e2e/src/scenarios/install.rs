@@ -1,4 +1,4 @@
-//! Installing: what the API server alone accepts and rejects, and that nothing can block a pool.
+//! Installing: what the API server alone accepts and rejects, that nothing can block a pool, and what the programs may do then.
 
 use std::path::{Path, PathBuf};
 
@@ -11,6 +11,9 @@ use crate::objects::mk_service;
 
 /// How often the race between install and first pool is run.
 const ROUNDS: usize = 20;
+
+/// The set of CAP_NET_RAW alone (linux/capability.h).
+const NET_RAW: u64 = 1 << 13;
 
 /// With our CRDs and admission policy, and no pod of ours, each accepted example is accepted and each rejected one
 /// rejected with its message.
@@ -128,6 +131,36 @@ pub(super) async fn k3s_applies_its_files_in_any_order(cluster: &Cluster) -> any
     cluster.expect_address("web", "172.21.5.240").await?;
     cluster.delete(cluster.services(), "web").await?;
     cluster.uninstall().await
+}
+
+/// The kernel's word on what the programs of the pods may do (proc(5)).
+pub(super) async fn processes_may_do_little(cluster: &Cluster) -> anyhow::Result<()> {
+    for (component, uid, capabilities) in [("speaker", 0, NET_RAW), ("controller", 65534, 0)] {
+        let pods = cluster.pods(component).await?;
+        let running = pods
+            .into_iter()
+            .filter(|pod| pod.metadata.deletion_timestamp.is_none());
+        let statuses = running.filter_map(|pod| pod.status?.container_statuses).flatten();
+        let containers: Vec<String> = statuses.filter_map(|status| status.container_id).collect();
+        ensure!(!containers.is_empty(), "no {component} runs");
+        for container in containers {
+            let process = cluster.lab.container_pid(&container);
+            let process = process.with_context(|| format!("{component} {container} has no process"))?;
+            let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
+            for wanted in [
+                format!("Uid:\t{uid}\t{uid}\t{uid}\t{uid}"),
+                format!("CapEff:\t{capabilities:016x}"),
+                format!("CapBnd:\t{capabilities:016x}"),
+                "NoNewPrivs:\t1".to_owned(),
+                // SECCOMP_MODE_FILTER
+                "Seccomp:\t2".to_owned(),
+            ] {
+                let found = status.lines().any(|line| line == wanted);
+                ensure!(found, "{component} should have {wanted:?}: {status}");
+            }
+        }
+    }
+    Ok(())
 }
 
 fn examples(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
