@@ -307,14 +307,21 @@ async fn name(teller: &Teller<'_>) -> anyhow::Result<Bind> {
 
 async fn open(teller: &Teller<'_>, bind: &Bind, authority: &str, picture: &Path) -> anyhow::Result<()> {
     teller.say("A host on the segment opens the application");
-    let url = format!("https://{HOST}/");
-    let words = bind.resolving(&[&CURL[..], &["--cacert", authority, &url]].concat());
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let page = teller
-        .on("client", &format!("curl --cacert ca.crt https://{HOST}"), &words)
-        .await?;
-    println!();
-    ensure!(page.contains(PAGE), "the page is not that of the stand-in");
+    let (plain, url) = (format!("http://{HOST}/"), format!("https://{HOST}/"));
+    let with_authority = ["--cacert", authority, url.as_str()];
+    for (shown, arguments) in [
+        (format!("curl http://{HOST}"), &[plain.as_str()][..]),
+        (
+            format!("curl --cacert ca.crt https://{HOST}"),
+            &with_authority[..],
+        ),
+    ] {
+        let words = bind.resolving(&[&CURL[..], arguments].concat());
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let page = teller.on("client", &shown, &words).await?;
+        println!();
+        ensure!(page.contains(PAGE), "the page is not that of the stand-in");
+    }
     let browser = Browser::prepare(teller, authority).await?;
     let page = browser.open(teller, bind, &url, picture).await?;
     ensure!(
