@@ -19,6 +19,7 @@ mod ownership;
 mod replicas;
 mod rules;
 mod segments;
+mod states;
 mod takeover;
 
 use crate::runner::{Scenario, Stage};
@@ -66,6 +67,7 @@ pub fn all() -> Vec<Scenario> {
         scenario!(Installed, addresses::requested_addresses),
         scenario!(Installed, addresses::foreign_address_is_replaced),
         scenario!(Installed, rules::rules_of_assignment),
+        scenario!(Installed, states::configuration_states_say_what_is_wrong),
         scenario!(Installed, announce::ipv6_through_ndp),
         scenario!(Installed, announce::no_ready_endpoints),
         scenario!(Installed, announce::local_traffic_policy),
