@@ -6,6 +6,7 @@ mod cli;
 mod conflict;
 mod contention;
 mod dashboard;
+mod drain;
 mod faults;
 mod gateway;
 mod guide;
@@ -100,6 +101,8 @@ pub fn all() -> Vec<Scenario> {
         scenario!(Installed, faults::api_server_paused),
         scenario!(Installed, ownership::restarts_of_speakers_move_nothing),
         scenario!(Installed, ownership::an_excluded_node_gives_its_address_away),
+        scenario!(Installed, drain::drained_and_shutting_down_nodes),
+        scenario!(Installed, drain::cordoned_node_is_drained_where_that_is_asked_for),
         scenario!(Installed, ownership::restarts_without_the_api_server),
         scenario!(Installed, ownership::owner_cut_off),
         scenario!(Installed, ownership::owner_whose_answers_are_lost),
