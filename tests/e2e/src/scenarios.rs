@@ -20,6 +20,7 @@ mod ownership;
 mod replicas;
 mod rules;
 mod segments;
+mod standby;
 mod states;
 mod takeover;
 
@@ -96,6 +97,7 @@ pub fn all() -> Vec<Scenario> {
         scenario!(Installed, faults::slow_api_server),
         scenario!(Installed, faults::refusing_api_server),
         scenario!(Installed, faults::deleted_while_its_write_is_in_flight),
+        scenario!(Installed, standby::standby_takes_over_at_once),
         scenario!(Installed, replicas::leader_killed_ten_times),
         scenario!(Installed, faults::api_server_killed),
         scenario!(Installed, faults::api_server_paused),
