@@ -13,6 +13,9 @@ use crate::objects::mk_service;
 
 pub(super) const VIP: &str = "172.21.5.240";
 
+/// An address of the other family, which no other scenario gives out.
+const SIX: &str = "fd00:5::e9";
+
 /// The time between two questions.
 const PERIOD: Duration = Duration::from_millis(10);
 
@@ -29,8 +32,29 @@ pub(super) async fn served(cluster: &Cluster) -> anyhow::Result<String> {
     Ok(node)
 }
 
+/// A Service with an IPv6 address, which the same node announces.
+async fn served_beside(cluster: &Cluster, owner: &str) -> anyhow::Result<()> {
+    cluster.pool("six", &["fd00:5::e9/128"]).await?;
+    // What is new goes to the node that is preferred.
+    let here = json!({ "matchLabels": { "kubernetes.io/hostname": owner } });
+    let preferred = json!([{ "weight": 1, "preference": here }]);
+    let spec = json!({ "ipAddressPools": ["six"], "preferredNodeSelectors": preferred });
+    cluster.advertise("six", spec).await?;
+    let six = mk_service("six")
+        .spec("ipFamilyPolicy", "SingleStack")
+        .spec("ipFamilies", json!(["IPv6"]));
+    cluster.create(six).await?;
+    let node = cluster.announced_from("six").await?;
+    ensure!(node == owner, "{owner} is preferred, and {node} announces {SIX}");
+    cluster.expect_answer_from(SIX, owner).await
+}
+
 pub(super) async fn probe(cluster: &Cluster) -> anyhow::Result<Prober> {
-    Ok(Prober::start(&cluster.lab, "client", VIP.parse()?, PERIOD).await?)
+    probe_for(cluster, VIP).await
+}
+
+async fn probe_for(cluster: &Cluster, vip: &str) -> anyhow::Result<Prober> {
+    Ok(Prober::start(&cluster.lab, "client", vip.parse()?, PERIOD).await?)
 }
 
 pub(super) fn print(what: &str, report: &Report) {
@@ -62,10 +86,11 @@ async fn told_of(cluster: &Cluster, owner: &str, taken: &str) -> anyhow::Result<
         let url = "http://127.0.0.1:17472/failovers";
         let shown = cluster.on_host(&node, &["curl", "-sS", "--fail", url]).await?;
         let shown: Value = serde_json::from_str(&shown)?;
-        let change = &shown["changes"][0];
+        let changes = shown["changes"].as_array();
+        let latest = changes.and_then(|all| all.iter().find(|change| change["group"] == VIP));
+        let change = latest.with_context(|| format!("{node} shows no change of {VIP}: {shown}"))?;
         ensure!(
-            change["group"] == VIP
-                && change["cause"] == "OwnerDead"
+            change["cause"] == "OwnerDead"
                 && change["from"] == *owner
                 && change["milliseconds"]["announced"].is_u64(),
             "{node} shows {shown}"
@@ -98,27 +123,35 @@ pub(super) async fn killed_speaker_moves_nothing(cluster: &Cluster, owner: &str)
     ensure_no_move("the owner's speaker is killed", &prober.stop()?)
 }
 
-/// The owner is cut off: another node answers. When it returns it gains nothing.
+/// The owner of an IPv4 and an IPv6 address is cut off: another node answers for each. When it returns it gains nothing.
 pub(super) async fn owner_cut_off(cluster: &Cluster) -> anyhow::Result<()> {
     let owner = served(cluster).await?;
+    served_beside(cluster, &owner).await?;
     let lost = cluster.mac_of(&owner).await?;
     let prober = probe(cluster).await?;
+    let prober_six = probe_for(cluster, SIX).await?;
     cluster.lab.cut(&owner).await?;
     let taken = answered_by_another(cluster, &lost).await?;
+    let taken_six = answered_at_by_another(cluster, SIX, &lost).await?;
     print("the owner is cut off", &prober.stop()?);
+    print("its IPv6 address", &prober_six.stop()?);
     told_of(cluster, &owner, &taken).await?;
     // Some of the endpoints are on the lost node until Kubernetes takes it for lost.
-    eventually(SOON, || cluster.curl_once("http://172.21.5.240/")).await?;
+    for url in ["http://172.21.5.240/", "http://[fd00:5::e9]/"] {
+        eventually(SOON, || cluster.curl_once(url)).await?;
+    }
 
     let prober = probe(cluster).await?;
     cluster.lab.heal(&owner).await?;
     let agreed = eventually(SOON, || async {
-        let node = cluster.announced_from("web").await?;
-        let answers = cluster.who_answers(VIP).await?;
-        ensure!(
-            answers == [taken.clone()] && cluster.mac_of(&node).await? == taken,
-            "{taken} had taken it; {node} announces, and {answers:?} answers"
-        );
+        for (service, vip, taken) in [("web", VIP, &taken), ("six", SIX, &taken_six)] {
+            let node = cluster.announced_from(service).await?;
+            let answers = cluster.who_answers(vip).await?;
+            ensure!(
+                answers == [taken.clone()] && cluster.mac_of(&node).await? == *taken,
+                "{taken} had taken {vip}; {node} announces, and {answers:?} answers"
+            );
+        }
         Ok(())
     });
     agreed.await?;
