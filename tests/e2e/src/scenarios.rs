@@ -13,6 +13,7 @@ mod guide;
 mod helm;
 mod install;
 mod kustomize;
+mod keys;
 mod lifecycle;
 mod metallb;
 mod metrics;
@@ -105,6 +106,8 @@ pub fn all() -> Vec<Scenario> {
         scenario!(Installed, ownership::an_excluded_node_gives_its_address_away),
         scenario!(Installed, drain::drained_and_shutting_down_nodes),
         scenario!(Installed, drain::cordoned_node_is_drained_where_that_is_asked_for),
+        scenario!(Installed, keys::key_is_changed_in_three_steps),
+        scenario!(Installed, keys::speaker_without_a_key_waits),
         scenario!(Installed, ownership::restarts_without_the_api_server),
         scenario!(Installed, ownership::owner_cut_off),
         scenario!(Installed, ownership::owner_whose_answers_are_lost),

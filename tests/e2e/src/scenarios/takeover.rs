@@ -130,7 +130,7 @@ async fn create(cluster: &Cluster, labels: Value) -> anyhow::Result<Pod> {
     Ok(pods.create(&PostParams::default(), &pod).await?)
 }
 
-fn is_ready(pod: Option<&Pod>) -> bool {
+pub(super) fn is_ready(pod: Option<&Pod>) -> bool {
     let conditions = pod.and_then(|pod| pod.status.as_ref()?.conditions.as_ref());
     conditions.is_some_and(|all| all.iter().any(|one| one.type_ == "Ready" && one.status == "True"))
 }
