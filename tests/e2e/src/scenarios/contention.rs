@@ -56,8 +56,8 @@ pub(super) async fn same_address_in_one_instant(cluster: &Cluster) -> anyhow::Re
     observer.finish().await
 }
 
-/// Every annotation that is read, in both spellings.
-const ANNOTATIONS: [&str; 8] = [
+/// Every annotation of a Service that is read, MetalLB's in both spellings.
+const ANNOTATIONS: [&str; 10] = [
     "metallb.io/address-pool",
     "metallb.io/loadBalancerIPs",
     "metallb.io/allow-shared-ip",
@@ -66,6 +66,8 @@ const ANNOTATIONS: [&str; 8] = [
     "metallb.universe.tf/loadBalancerIPs",
     "metallb.universe.tf/allow-shared-ip",
     "metallb.universe.tf/ip-allocated-from-pool",
+    "cortenlb.io/reservation",
+    "cortenlb.io/epoch",
 ];
 
 /// Nonsense, near misses, and things that programs stumble over.
