@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail, ensure};
 use cortenlb_crds::names::EPOCH;
 use cortenlb_lab::relay::Faults;
 use futures::StreamExt as _;
-use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::core::v1::{Namespace, Service};
 use kube::ResourceExt as _;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, WatchEvent, WatchParams};
 use serde_json::json;
@@ -15,16 +15,19 @@ use serde_json::json;
 use crate::cluster::controller::Detour;
 use crate::cluster::objects::{ANNOUNCED, condition};
 use crate::cluster::{Cluster, SOON};
-use crate::objects::{MkService, mk_service};
+use crate::objects::{MkService, NAMESPACE, mk_service};
 use crate::observer::Observer;
 use crate::observer::model::{License, Right};
 
 /// Room for every Service of a scenario, and on no segment: nobody announces these.
 pub(super) const POOL: &str = "192.0.2.0/24";
 
-/// How soon after the end of a fault everything must be right. A second is what is promised, and what is printed should
-/// be below it; the machine is shared with builds, so that only this fails.
-const PROMISED: Duration = Duration::from_secs(5);
+/// How soon after the end of a fault everything must be right, on a machine with nothing else to do.
+const PROMISED: Duration = Duration::from_secs(1);
+
+/// What the machine and the API server have to do besides is allowed for: as many times what one write takes in the same
+/// moment.
+const WRITES: u32 = 10;
 
 /// How long the API server is paused: beyond every timeout of a client, and beyond a Lease.
 const PAUSE: Duration = Duration::from_secs(120);
@@ -53,19 +56,42 @@ async fn create(cluster: &Cluster, observer: &Observer, names: &[String]) -> any
     cluster.create_all(services).await
 }
 
-/// Waits until everything is right, prints how long after `ended` that was, and returns it.
-async fn right(observer: &Observer, ended: Instant, fault: &str) -> anyhow::Result<Duration> {
-    let took = observer.all_right_after(ended, SOON).await?;
-    println!("  {fault}: right {:.2} s after its end", took.as_secs_f64());
-    Ok(took)
+/// How long after the end of a fault everything was right, and how long it may take.
+struct Took {
+    time: Duration,
+    allowed: Duration,
+}
+
+/// Waits until everything is right, and prints how long after `ended` that was.
+async fn right(cluster: &Cluster, observer: &Observer, ended: Instant, fault: &str) -> anyhow::Result<Took> {
+    let (time, write) = tokio::try_join!(observer.all_right_after(ended, SOON), one_write(cluster))?;
+    println!(
+        "  {fault}: right {:.2} s after its end, at {:.3} s a write",
+        time.as_secs_f64(),
+        write.as_secs_f64()
+    );
+    let allowed = PROMISED + write * WRITES;
+    Ok(Took { time, allowed })
+}
+
+/// How long the API server takes for a write of the smallest kind.
+async fn one_write(cluster: &Cluster) -> anyhow::Result<Duration> {
+    let namespaces: Api<Namespace> = Api::all(cluster.client.clone());
+    let begin = Instant::now();
+    // Another text each time: what changes nothing is not written.
+    let change = json!({ "metadata": { "annotations": { "e2e/written": format!("{begin:?}") } } });
+    namespaces
+        .patch(NAMESPACE, &PatchParams::default(), &Patch::Merge(change))
+        .await?;
+    Ok(begin.elapsed())
 }
 
 /// Requires that everything was right soon. The last thing to be required: what was wrong matters more than when.
-fn soon(took: Duration) -> anyhow::Result<()> {
+fn soon(took: &Took) -> anyhow::Result<()> {
+    let (time, allowed) = (took.time.as_secs_f64(), took.allowed.as_secs_f64());
     ensure!(
-        took <= PROMISED,
-        "right only {:.2} s after the fault's end",
-        took.as_secs_f64()
+        took.time <= took.allowed,
+        "right only {time:.2} s after the fault's end, and {allowed:.2} s are allowed"
     );
     Ok(())
 }
@@ -108,9 +134,9 @@ pub(super) async fn api_server_paused(cluster: &Cluster) -> anyhow::Result<()> {
         "  API server resumed: accepts Services after {:.2} s",
         (ended - resumed).as_secs_f64()
     );
-    let took = right(&observer, ended, "API server paused for 120 s").await?;
+    let took = right(cluster, &observer, ended, "API server paused for 120 s").await?;
     observer.finish().await?;
-    soon(took)
+    soon(&took)
 }
 
 /// Killed right after changes, away for a while, and started without history: what was settled is not written again,
@@ -139,7 +165,7 @@ pub(super) async fn api_server_killed(cluster: &Cluster) -> anyhow::Result<()> {
     delete(cluster, &observer, &settled[1]).await?;
     create(cluster, &observer, &names("after", 5)).await?;
     history_is_gone(cluster, &version).await?;
-    let took = right(&observer, ended, "API server away for 20 s").await?;
+    let took = right(cluster, &observer, ended, "API server away for 20 s").await?;
 
     let gone = [settled[0].name_any(), settled[1].name_any()];
     let mut before = before.items;
@@ -149,7 +175,7 @@ pub(super) async fn api_server_killed(cluster: &Cluster) -> anyhow::Result<()> {
         &cluster.services().list(&ListParams::default()).await?.items,
     )?;
     observer.finish().await?;
-    soon(took)
+    soon(&took)
 }
 
 /// Requires that none of `before` was written since, but for one stamp: that of the leader which found that its
@@ -214,10 +240,10 @@ pub(super) async fn slow_api_server(cluster: &Cluster) -> anyhow::Result<()> {
     let ended = Instant::now();
     detour.relay.set(Faults::default());
     create(cluster, &observer, &names("after", 5)).await?;
-    let took = right(&observer, ended, "2 s a write").await?;
+    let took = right(cluster, &observer, ended, "2 s a write").await?;
     detour.close(cluster).await?;
     observer.finish().await?;
-    soon(took)
+    soon(&took)
 }
 
 /// Writes answered 409, 429 and 500, or done and not answered, while Services come, change and go.
@@ -261,10 +287,12 @@ pub(super) async fn refusing_api_server(cluster: &Cluster) -> anyhow::Result<()>
     println!("  {faults:?}: {:?}", detour.relay.counts());
     let ended = Instant::now();
     detour.relay.set(Faults::default());
-    let took = right(&observer, ended, "409, 429, 500 and lost answers").await?;
+    let mut took = right(cluster, &observer, ended, "409, 429, 500 and lost answers").await?;
+    // The relay's 429 asks its client to stay away for a second.
+    took.allowed += Duration::from_secs(1);
     detour.close(cluster).await?;
     observer.finish().await?;
-    soon(took)
+    soon(&took)
 }
 
 /// A Service goes, and another of its name comes, while the first one's address is being written. There are two
@@ -298,8 +326,8 @@ pub(super) async fn deleted_while_its_write_is_in_flight(cluster: &Cluster) -> a
     create(cluster, &observer, &["web".to_owned(), "other".to_owned()]).await?;
     let ended = Instant::now();
     detour.relay.set(Faults::default());
-    let took = right(&observer, ended, "deleted in flight").await?;
+    let took = right(cluster, &observer, ended, "deleted in flight").await?;
     detour.close(cluster).await?;
     observer.finish().await?;
-    soon(took)
+    soon(&took)
 }
