@@ -1,12 +1,15 @@
 //! Who answers when nodes and speakers come and go.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use cortenlb_lab::probe::{Prober, Report};
+use cortenlb_lab::traffic::{Requester, Requests};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
+use crate::cluster::segment::CLIENT;
 use crate::cluster::wait::eventually;
 use crate::cluster::{Cluster, EXCLUDE_LABEL, RANGE, SOON};
 use crate::objects::mk_service;
@@ -54,7 +57,7 @@ pub(super) async fn probe(cluster: &Cluster) -> anyhow::Result<Prober> {
 }
 
 async fn probe_for(cluster: &Cluster, vip: &str) -> anyhow::Result<Prober> {
-    Ok(Prober::start(&cluster.lab, "client", vip.parse()?, PERIOD).await?)
+    Ok(Prober::start(&cluster.lab, CLIENT, vip.parse()?, PERIOD).await?)
 }
 
 pub(super) fn print(what: &str, report: &Report) {
@@ -163,9 +166,12 @@ pub(super) async fn owner_cut_off(cluster: &Cluster) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Speakers are replaced one after the other, killed, and stopped for a while: neighbours see one MAC all the time.
+/// Speakers are replaced one after the other, killed, and stopped for a while: neighbours see one MAC all the time, and
+/// each HTTP request is answered.
 pub(super) async fn restarts_of_speakers_move_nothing(cluster: &Cluster) -> anyhow::Result<()> {
     let owner = served(cluster).await?;
+    let target = SocketAddr::new(VIP.parse()?, 80);
+    let requester = Requester::start(&cluster.lab, CLIENT, target, Duration::from_millis(50))?;
 
     let prober = probe(cluster).await?;
     cluster.replace_speakers(ROLLOUT).await?;
@@ -184,6 +190,9 @@ pub(super) async fn restarts_of_speakers_move_nothing(cluster: &Cluster) -> anyh
         cluster.announced_from("web").await? == owner,
         "{owner} does not announce it any more"
     );
+    let Requests { sent, failed } = requester.stop().await?;
+    println!("  {sent} HTTP requests meanwhile");
+    ensure!(failed == 0, "{failed} of {sent} HTTP requests were not answered");
     Ok(())
 }
 
