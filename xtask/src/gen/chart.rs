@@ -45,14 +45,17 @@ fn metadata() -> Value {
     })
 }
 
-/// Our alerts, apart from MetalLB's: those of the chart follow its values.
+/// The alerts, by the name of their group. Those of MetalLB follow the values of its chart.
 fn alerts() -> anyhow::Result<Value> {
     let text = std::fs::read_to_string(crate::workspace_root().join(RULES)).context(RULES)?;
     let rules: Value = serde_saphyr::from_str(&text).context(RULES)?;
-    let mut groups = rules["spec"]["groups"].as_array().into_iter().flatten();
-    let ours = groups.find(|group| group["name"] == "cortenlb");
-    let ours = ours.with_context(|| format!("{RULES} has no group cortenlb"))?;
-    Ok(ours["rules"].clone())
+    let groups = rules["spec"]["groups"].as_array().into_iter().flatten();
+    let groups = groups.map(|group| {
+        let name = group["name"].as_str();
+        let name = name.with_context(|| format!("{RULES} has a group without a name"))?;
+        Ok((name.to_owned(), group["rules"].clone()))
+    });
+    Ok(Value::Object(groups.collect::<anyhow::Result<_>>()?))
 }
 
 /// The definition, and with it every pool, outlives the release.

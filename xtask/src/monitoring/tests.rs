@@ -6,6 +6,9 @@ use serde_json::{Value, json};
 
 use super::*;
 
+/// Where the pages of the alerts are, before their paths in the repository.
+const REPOSITORY: &str = concat!(env!("CARGO_PKG_REPOSITORY"), "/blob/main/");
+
 /// What begins the names of our metrics.
 const PREFIXES: [&str; 3] = ["metallb_", "cortenlb_", "process_"];
 
@@ -107,12 +110,14 @@ fn each_alert_has_its_page_and_each_page_an_alert() {
             );
         }
         assert!(rule["labels"]["severity"].is_string(), "{name} has no severity");
-        let page = rule["annotations"]["runbook_url"].as_str().unwrap().to_owned();
-        let text = read(&page);
-        let title = Path::new(&page).file_stem().unwrap().to_str().unwrap();
+        let url = rule["annotations"]["runbook_url"].as_str().unwrap();
+        let page = url.strip_prefix(REPOSITORY);
+        let page = page.unwrap_or_else(|| panic!("{name}: {url} does not begin with {REPOSITORY}"));
+        let text = read(page);
+        let title = Path::new(page).file_stem().unwrap().to_str().unwrap();
         assert!(text.starts_with(&format!("# {title}\n")), "{page}");
         assert!(text.contains("**What to do:**"), "{page} says nothing to do");
-        pages.insert(page);
+        pages.insert(page.to_owned());
     }
     let folder = crate::workspace_root().join("docs/runbooks");
     let there = std::fs::read_dir(folder).unwrap();
@@ -138,31 +143,128 @@ fn each_alert_is_tested() {
     }
 }
 
-#[test]
-fn promtool_accepts_the_alerts_and_they_go_off_as_they_are_to() {
-    let Some(promtool) = promtool() else {
-        eprintln!("SKIPPED: there is no promtool; `cargo xtask test` fetches it");
-        return;
-    };
-    let folder = std::env::temp_dir().join(format!("cortenlb-alerts-{}", std::process::id()));
+/// Runs promtool on groups of alerts, and on the tests of them. JSON is YAML too.
+fn promtool_passes(promtool: &Path, name: &str, groups: &[Value], tests: &str) {
+    let folder = std::env::temp_dir().join(format!("cortenlb-alerts-{name}-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
-    // JSON is YAML too.
-    let groups = json!({ "groups": groups() });
-    std::fs::write(folder.join("groups.yaml"), groups.to_string()).unwrap();
-    std::fs::write(folder.join("tests.yaml"), read("deploy/monitoring/tests.yaml")).unwrap();
+    std::fs::write(
+        folder.join("groups.yaml"),
+        json!({ "groups": groups }).to_string(),
+    )
+    .unwrap();
+    std::fs::write(folder.join("tests.yaml"), tests).unwrap();
     for arguments in [["check", "rules", "groups.yaml"], ["test", "rules", "tests.yaml"]] {
-        let output = Command::new(&promtool)
+        let output = Command::new(promtool)
             .args(arguments)
             .current_dir(&folder)
             .output()
             .unwrap();
         assert!(
             output.status.success(),
-            "promtool {}: {}{}",
+            "{name}: promtool {}: {}{}",
             arguments.join(" "),
             String::from_utf8_lossy(&output.stdout),
             String::from_utf8_lossy(&output.stderr)
         );
     }
     std::fs::remove_dir_all(&folder).unwrap();
+}
+
+/// The groups that the chart makes with these values.
+async fn groups_of_chart(values: &Value) -> Vec<Value> {
+    let helm = cortenlb_lab::Helm::ensure().await.unwrap();
+    let chart = crate::workspace_root().join(crate::r#gen::CHART);
+    let values = format!("--set-json=prometheus.prometheusRule={values}");
+    let words = ["template", "metallb", chart.to_str().unwrap(), &values];
+    let only = ["--show-only", "templates/rules.yaml"];
+    let output = helm.run(&[&words[..], &only].concat()).await.unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let text = String::from_utf8(output.stdout).unwrap();
+    let rule: Value = serde_saphyr::from_str(text.trim_start_matches("---\n")).unwrap();
+    rule["spec"]["groups"].as_array().unwrap().clone()
+}
+
+#[test]
+fn promtool_accepts_the_alerts_and_they_go_off_as_they_are_to() {
+    let Some(promtool) = promtool() else {
+        eprintln!("SKIPPED: there is no promtool; `cargo xtask test` fetches it");
+        return;
+    };
+    promtool_passes(
+        &promtool,
+        "manifest",
+        &groups(),
+        &read("deploy/monitoring/tests.yaml"),
+    );
+}
+
+/// As they are, and with values of MetalLB's chart: other thresholds, and pools that raise no alert.
+#[tokio::test]
+async fn promtool_accepts_the_alerts_of_the_chart_and_they_go_off_as_they_are_to() {
+    let Some(promtool) = promtool() else {
+        eprintln!("SKIPPED: there is no promtool; `cargo xtask test` fetches it");
+        return;
+    };
+    let default = groups_of_chart(&json!({ "enabled": true })).await;
+    promtool_passes(
+        &promtool,
+        "chart",
+        &default,
+        &read("deploy/monitoring/tests.yaml"),
+    );
+
+    let values = json!({
+        "enabled": true,
+        "runbookUrl": "https://wiki.example.org/runbooks/",
+        "addressPoolExhausted": { "excludePools": "test-.*" },
+        "addressPoolUsage": {
+            "excludePools": "test-.*",
+            "thresholds": [{ "percent": 50, "labels": { "severity": "info" } }],
+        },
+    });
+    let is_full = |pool: &str| {
+        let of = |metric: &str| format!("metallb_allocator_addresses_{metric}{{pool=\"{pool}\"}}");
+        [of("in_use_total"), of("total")].map(|series| json!({ "series": series, "values": "10x5" }))
+    };
+    let goes_off = |alert: &str, severity: &str, page: &str, summary: &str, description: &str| {
+        json!({ "eval_time": "3m", "alertname": alert, "exp_alerts": [{
+            "exp_labels": { "severity": severity, "pool": "a" },
+            "exp_annotations": {
+                "summary": summary,
+                "description": description,
+                "runbook_url": format!("https://wiki.example.org/runbooks/{page}.md"),
+            },
+        }] })
+    };
+    let series = [is_full("a"), is_full("test-1")].concat();
+    let tests = json!({
+        "rule_files": ["groups.yaml"],
+        "evaluation_interval": "1m",
+        "tests": [{
+            "interval": "1m",
+            "input_series": series,
+            "alert_rule_test": [
+                goes_off(
+                    "MetalLBAddressPoolExhausted",
+                    "critical",
+                    "MetalLBAddressPoolExhausted",
+                    "Pool a has no free address",
+                    "The next Service that wants an address of it gets none.",
+                ),
+                goes_off(
+                    "MetalLBAddressPoolUsage50Percent",
+                    "info",
+                    "MetalLBAddressPoolUsage",
+                    "Pool a is 100 % full",
+                    "More than 50 of 100 addresses are in use.",
+                ),
+            ],
+        }],
+    });
+    let set = groups_of_chart(&values).await;
+    promtool_passes(&promtool, "values", &set, &tests.to_string());
 }

@@ -21,6 +21,21 @@ fn installs_what_the_manifests_install() {
     }
 }
 
+/// Each with its texts, its time and its page; values only switch them, and set labels.
+#[test]
+fn alerts_are_those_of_the_manifests() {
+    let plain = std::fs::read_to_string(helm::workspace().join("deploy/monitoring/rules.yaml")).unwrap();
+    let alerts = |documents: &[Value]| -> Vec<Value> {
+        let rule = documents.iter().find(|one| one["kind"] == "PrometheusRule");
+        let groups = rule.unwrap()["spec"]["groups"].as_array().unwrap();
+        let alerts = groups.iter().flat_map(|group| group["rules"].as_array().unwrap());
+        alerts.cloned().collect()
+    };
+    let chart = alerts(&helm::ours(&["--set=prometheus.prometheusRule.enabled=true"]));
+    assert_eq!(chart, alerts(&helm::documents(&plain)));
+    assert_eq!(chart[0]["alert"], "MetalLBStaleConfig");
+}
+
 /// A release that is uninstalled leaves the definitions, and so every pool.
 #[test]
 fn definitions_outlive_the_release() {
