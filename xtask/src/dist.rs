@@ -1,122 +1,143 @@
 //! `cargo xtask dist`: everything that a release consists of, the same bytes for the same source.
+//!
+//! | module | owns |
+//! | --- | --- |
+//! | `pack` | files in an archive |
+//! | `elf` | whether a program is static |
+//! | `folder` | a release as it lies in its folder: its checksums, and what differs from another one |
+//! | `copy` | the sources in another folder |
 
-use std::collections::BTreeMap;
+mod copy;
+mod elf;
+mod folder;
+mod pack;
+
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use clap::Args;
-use flate2::{Compression, GzBuilder};
-use sha2::{Digest as _, Sha256};
 
-use crate::image;
+use self::folder::Contents;
+use self::pack::{Files, packed, read};
+use crate::image::{self, Sources};
 
-/// Build the static programs, the image, the chart's package, the manifests and the CLI, with their checksums.
+/// Build what a release consists of: the static programs, the image, the chart's package and the manifests, with checksums.
 #[derive(Args)]
 pub(crate) struct Dist {
     /// Where to write [default: target/dist]. What was there is deleted.
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
+    /// Build all of it again, from a copy of the sources in another folder, and fail if a byte differs.
+    #[arg(long)]
+    twice: bool,
 }
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// The name of the file with the checksums, as `sha256sum --check` reads it.
-const SUMS: &str = "SHA256SUMS";
-
-/// Files by their paths in an archive.
-type Files = BTreeMap<String, File>;
-
-struct File {
-    content: Vec<u8>,
-    is_program: bool,
-}
+/// What of `deploy` is packed as it is: the chart has a package of its own, and the Dockerfile is for who has the sources.
+const DEPLOY: [&str; 6] = [
+    "deploy/addons",
+    "deploy/dashboards",
+    "deploy/kustomize",
+    "deploy/manifests",
+    "deploy/monitoring",
+    "deploy/network-policy",
+];
 
 impl Dist {
-    /// Builds, writes, and says what there is.
+    /// Builds, writes, reads it again, and says what there is.
     pub(crate) fn run(self) -> anyhow::Result<()> {
-        let root = crate::workspace_root();
-        let out = self
-            .out
-            .unwrap_or_else(|| crate::target_directory(&root).join("dist"));
-        if out.exists() {
-            std::fs::remove_dir_all(&out).with_context(|| format!("deleting {}", out.display()))?;
-        }
-        std::fs::create_dir_all(&out).with_context(|| format!("creating {}", out.display()))?;
-        let release = image::release()?;
-        let mut files = Files::new();
-        for program in release.programs {
-            let name = program.file_name().context("a program without a name")?;
-            files.insert(name.display().to_string(), read(&program, true)?);
-        }
-        files.insert("LICENSE".to_owned(), read(&root.join("LICENSE"), false)?);
-        let platform = format!("{VERSION}-linux-{}", release.architecture);
-        let chart = below(&root.join(crate::r#gen::CHART), "cortenlb")?;
-        let written = [
-            (format!("cortenlb-{platform}.tar.gz"), packed(&files)?),
-            (format!("cortenlb-{VERSION}.tgz"), packed(&chart)?),
-            (
-                format!("cortenlb-image-{platform}.tar"),
-                std::fs::read(&release.image)?,
-            ),
-            (
-                "cortenlb.yaml".to_owned(),
-                std::fs::read(root.join(crate::r#gen::MANIFEST))?,
-            ),
-        ];
-        let mut sums = String::new();
-        for (name, content) in written {
-            std::fs::write(out.join(&name), &content).with_context(|| format!("writing {name}"))?;
-            sums += &sum(&name, &content);
-        }
-        print!("{sums}");
-        std::fs::write(out.join(SUMS), sums)?;
+        let Self { out, twice } = self;
+        let sources = Sources::of_this_workspace();
+        let out = out.unwrap_or_else(|| sources.target.join("dist"));
+        let first = release(&sources, &out)?;
+        print!("{}", first.sums()?);
         println!("in {}", out.display());
+        if twice {
+            let folder = sources.target.join("dist-again");
+            emptied(&folder)?;
+            copy::sources(&sources.root, &folder.join("sources"), &sources.target)?;
+            let copy = Sources {
+                root: folder.join("sources"),
+                target: folder.join("target"),
+            };
+            let second = release(&copy, &folder.join("dist"))?;
+            let differ = first.differences(&second);
+            ensure!(
+                differ.is_empty(),
+                "built again in another folder, these are not the same: {}; compare {} with {}",
+                differ.join(", "),
+                out.display(),
+                folder.join("dist").display()
+            );
+            std::fs::remove_dir_all(&folder).with_context(|| format!("deleting {}", folder.display()))?;
+            println!("built again in another folder: the same bytes");
+        }
         Ok(())
     }
 }
 
-/// A line of the file with the checksums.
-fn sum(name: &str, content: &[u8]) -> String {
-    let digest: String = Sha256::digest(content)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    format!("{digest}  {name}\n")
+/// Builds a release into a folder; returns what is in that, once its checksums are right.
+fn release(sources: &Sources, out: &Path) -> anyhow::Result<Contents> {
+    let root = &sources.root;
+    let release = image::release(sources)?;
+    let mut programs = Files::new();
+    for path in release.programs {
+        let name = path.file_name().context("a program without a name")?;
+        let program = read(&path)?;
+        elf::require_static(&program.content).with_context(|| format!("checking {}", path.display()))?;
+        programs.insert(name.display().to_string(), program);
+    }
+    programs.insert("LICENSE".to_owned(), read(&root.join("LICENSE"))?);
+    let platform = format!("{VERSION}-linux-{}", release.architecture);
+    let chart = pack::below(&root.join(crate::r#gen::CHART), "cortenlb")?;
+    let written = [
+        (format!("cortenlb-{platform}.tar.gz"), packed(&programs)?),
+        (format!("cortenlb-{VERSION}.tgz"), packed(&chart)?),
+        (
+            format!("cortenlb-deploy-{VERSION}.tar.gz"),
+            packed(&deploy(root)?)?,
+        ),
+        (
+            format!("cortenlb-image-{platform}.tar"),
+            std::fs::read(&release.image)?,
+        ),
+        (
+            "cortenlb.yaml".to_owned(),
+            std::fs::read(root.join(crate::r#gen::MANIFEST))?,
+        ),
+    ];
+    emptied(out)?;
+    Contents::from(written).write(out)?;
+    let found = Contents::read(out)?;
+    let wrong = found.wrong_sums()?;
+    ensure!(
+        wrong.is_empty(),
+        "{} is not as its checksums say: {}",
+        out.display(),
+        wrong.join(", ")
+    );
+    Ok(found)
 }
 
-fn read(path: &Path, is_program: bool) -> anyhow::Result<File> {
-    let content = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
-    Ok(File { content, is_program })
-}
-
-/// All files below a folder, by their paths below `prefix`.
-fn below(folder: &Path, prefix: &str) -> anyhow::Result<Files> {
+/// What an install uses besides the programs, by the paths that the documentation names.
+fn deploy(root: &Path) -> anyhow::Result<Files> {
     let mut files = Files::new();
-    for entry in std::fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))? {
-        let entry = entry?;
-        let inside = format!("{prefix}/{}", entry.file_name().display());
-        if entry.path().is_dir() {
-            files.extend(below(&entry.path(), &inside)?);
-        } else {
-            files.insert(inside, read(&entry.path(), false)?);
-        }
+    for folder in DEPLOY {
+        files.extend(pack::below(&root.join(folder), folder)?);
+    }
+    for file in ["CHANGELOG.md", "LICENSE"] {
+        files.insert(file.to_owned(), read(&root.join(file))?);
     }
     Ok(files)
 }
 
-/// A compressed tar in the order of the paths, with no time and no owner of this machine in it.
-fn packed(files: &Files) -> anyhow::Result<Vec<u8>> {
-    let mut builder = tar::Builder::new(GzBuilder::new().write(Vec::new(), Compression::best()));
-    for (path, File { content, is_program }) in files {
-        let mut header = tar::Header::new_ustar();
-        header.set_mode(if *is_program { 0o755 } else { 0o644 });
-        header.set_uid(0);
-        header.set_gid(0);
-        header.set_mtime(0);
-        header.set_size(content.len() as u64);
-        builder.append_data(&mut header, path, content.as_slice())?;
+/// Makes a folder, and deletes what was in it.
+fn emptied(folder: &Path) -> anyhow::Result<()> {
+    if folder.exists() {
+        std::fs::remove_dir_all(folder).with_context(|| format!("deleting {}", folder.display()))?;
     }
-    Ok(builder.into_inner()?.finish()?)
+    std::fs::create_dir_all(folder).with_context(|| format!("creating {}", folder.display()))
 }
 
 #[cfg(test)]

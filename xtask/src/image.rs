@@ -33,8 +33,9 @@ impl Image {
     /// Builds and says where the archive is, how large, and its digest.
     pub(crate) fn run(self) -> anyhow::Result<()> {
         let Self { image, out } = self;
-        let path = out.unwrap_or_else(default_path);
-        build(&image, &path)?;
+        let sources = Sources::of_this_workspace();
+        let path = out.unwrap_or_else(|| sources.image());
+        build(&sources, &image, &path)?;
         let bytes = std::fs::read(&path)?;
         let digest: String = Sha256::digest(&bytes)
             .iter()
@@ -49,13 +50,34 @@ impl Image {
     }
 }
 
+/// What is built, and where cargo puts what it makes of it.
+pub(crate) struct Sources {
+    pub(crate) root: PathBuf,
+    pub(crate) target: PathBuf,
+}
+
+impl Sources {
+    /// Those that this task is of.
+    pub(crate) fn of_this_workspace() -> Self {
+        let root = crate::workspace_root();
+        let target = crate::target_directory(&root);
+        Self { root, target }
+    }
+
+    /// Where the archive is written, unless a user names another place.
+    fn image(&self) -> PathBuf {
+        self.target.join("image/cortenlb.tar")
+    }
+}
+
 /// Builds the image under the name that the manifest has for it, and returns it with the manifest.
 pub(crate) fn product() -> anyhow::Result<Product> {
-    let image = default_path();
-    build(&crate::r#gen::image()?, &image)?;
+    let sources = Sources::of_this_workspace();
+    let image = sources.image();
+    build(&sources, &crate::r#gen::image()?, &image)?;
     Ok(Product {
         image,
-        manifest: crate::workspace_root().join(crate::r#gen::MANIFEST),
+        manifest: sources.root.join(crate::r#gen::MANIFEST),
     })
 }
 
@@ -84,11 +106,11 @@ pub(crate) struct Release {
 }
 
 /// Builds the image under its own name, and the CLI as static as what is in it.
-pub(crate) fn release() -> anyhow::Result<Release> {
-    let image = default_path();
-    build(REFERENCE, &image)?;
+pub(crate) fn release(sources: &Sources) -> anyhow::Result<Release> {
+    let image = sources.image();
+    build(sources, REFERENCE, &image)?;
     let platform = Platform::of_this_machine()?;
-    let folder = platform.build(&["kubectl-cortenlb"])?;
+    let folder = platform.build(sources, &["kubectl-cortenlb"])?;
     let programs = PROGRAMS.iter().chain(&["kubectl-cortenlb"]);
     Ok(Release {
         programs: programs.map(|program| folder.join(program)).collect(),
@@ -97,13 +119,9 @@ pub(crate) fn release() -> anyhow::Result<Release> {
     })
 }
 
-fn default_path() -> PathBuf {
-    crate::target_directory(&crate::workspace_root()).join("image/cortenlb.tar")
-}
-
-fn build(reference: &str, path: &Path) -> anyhow::Result<()> {
+fn build(sources: &Sources, reference: &str, path: &Path) -> anyhow::Result<()> {
     let platform = Platform::of_this_machine()?;
-    let folder = platform.build(&PROGRAMS)?;
+    let folder = platform.build(sources, &PROGRAMS)?;
     let archive = Archive {
         reference: reference.to_owned(),
         architecture: platform.architecture.to_owned(),
@@ -163,13 +181,18 @@ impl Platform {
     /// Builds programs for release, static, without the paths of this machine; returns their folder.
     ///
     /// Naming the target keeps these flags away from build scripts and from ordinary builds.
-    fn build(&self, programs: &[&str]) -> anyhow::Result<PathBuf> {
-        let root = crate::workspace_root();
+    fn build(&self, sources: &Sources, programs: &[&str]) -> anyhow::Result<PathBuf> {
+        let Sources { root, target } = sources;
         let cargo_home = std::env::var_os("CARGO_HOME")
             .map(PathBuf::from)
             .or_else(default_cargo_home);
         let cargo_home = cargo_home.context("neither CARGO_HOME nor HOME is set")?;
-        let prefixes = [(cargo_home, "/cargo"), (root.clone(), "/cortenlb")];
+        // The last one that a path begins with counts.
+        let prefixes = [
+            (cargo_home.as_path(), "/cargo"),
+            (root.as_path(), "/cortenlb"),
+            (target.as_path(), "/cortenlb/target"),
+        ];
         let map = |flag: &str| -> Vec<String> {
             prefixes
                 .iter()
@@ -191,7 +214,8 @@ impl Platform {
             .args(programs.iter().flat_map(|program| ["--bin", program]))
             .env(variable, rustflags)
             .env("CFLAGS", map("-ffile-prefix-map").join(" "))
-            .current_dir(&root)
+            .env("CARGO_TARGET_DIR", target)
+            .current_dir(root)
             .status()
             .context("starting cargo build")?;
         ensure!(
@@ -199,7 +223,7 @@ impl Platform {
             "cargo build --release --target {}: {status}",
             self.triple
         );
-        Ok(crate::target_directory(&root).join(self.triple).join("release"))
+        Ok(target.join(self.triple).join("release"))
     }
 }
 

@@ -1,13 +1,15 @@
+use std::collections::BTreeSet;
 use std::io::Read as _;
 
 use flate2::read::GzDecoder;
 
+use super::pack::{File, below};
 use super::*;
 
-fn mk_file(content: &str, is_program: bool) -> File {
+fn mk_file(content: &str, is_executable: bool) -> File {
     File {
         content: content.into(),
-        is_program,
+        is_executable,
     }
 }
 
@@ -58,8 +60,33 @@ fn the_chart_is_packed_below_its_name_as_helm_wants_it() {
     }
 }
 
+/// Whoever adds a folder to `deploy` says here whether it is packed.
 #[test]
-fn sums_are_as_sha256sum_reads_them() {
-    let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-    assert_eq!(sum("nothing", b""), format!("{empty}  nothing\n"));
+fn all_of_deploy_is_packed_by_the_paths_that_the_pages_name() {
+    let root = crate::workspace_root();
+    let there: BTreeSet<String> = std::fs::read_dir(root.join("deploy"))
+        .unwrap()
+        .map(|entry| format!("deploy/{}", entry.unwrap().file_name().to_str().unwrap()))
+        .collect();
+    let elsewhere = [crate::r#gen::CHART, "deploy/Dockerfile"];
+    let packed = DEPLOY.iter().chain(&elsewhere);
+    let packed: BTreeSet<String> = packed.map(|path| (*path).to_owned()).collect();
+    assert_eq!(there, packed);
+
+    let files = deploy(&root).unwrap();
+    for path in [
+        "CHANGELOG.md",
+        "deploy/dashboards/cortenlb.json",
+        "deploy/kustomize/monitoring/kustomization.yaml",
+        "deploy/manifests/kustomization.yaml",
+        "deploy/monitoring/rules.yaml",
+    ] {
+        assert!(files.contains_key(path), "{path}");
+    }
+    // The add-on's manifest is a link to the one manifest, and MicroK8s starts its scripts.
+    let addon = "deploy/addons/microk8s/addons/cortenlb";
+    let manifest = &files[&format!("{addon}/cortenlb.yaml")];
+    assert!(!manifest.is_executable);
+    assert_eq!(manifest.content, files[crate::r#gen::MANIFEST].content);
+    assert!(files[&format!("{addon}/enable")].is_executable);
 }
