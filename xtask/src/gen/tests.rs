@@ -76,21 +76,78 @@ fn selects_pods_as_metallb() {
 }
 
 #[test]
-fn the_speaker_has_one_capability() {
+fn both_run_our_image_with_priority_and_without_limits() {
     let manifest = manifest();
-    let speaker = &find(&manifest, "DaemonSet", "speaker")["spec"]["template"]["spec"];
-    let container = &speaker["containers"][0];
-    assert_eq!(container["image"], IMAGE);
-    assert_eq!(
-        container["securityContext"]["capabilities"],
-        json!({ "drop": ["ALL"], "add": ["NET_RAW"] })
-    );
-    assert_eq!(container["securityContext"]["readOnlyRootFilesystem"], true);
-    assert_eq!(container["resources"]["limits"], Value::Null);
-    assert_eq!(speaker["hostNetwork"], true);
+    for (kind, name, priority, grace, host_network) in [
+        (
+            "Deployment",
+            "controller",
+            "system-cluster-critical",
+            5,
+            Value::Null,
+        ),
+        ("DaemonSet", "speaker", "system-node-critical", 2, json!(true)),
+    ] {
+        let pod = &find(&manifest, kind, name)["spec"]["template"]["spec"];
+        let container = &pod["containers"][0];
+        assert_eq!(container["image"], IMAGE, "{name}");
+        assert_eq!(container["resources"]["limits"], Value::Null, "{name}");
+        assert_eq!(pod["priorityClassName"], priority, "{name}");
+        assert_eq!(pod["terminationGracePeriodSeconds"], grace, "{name}");
+        assert_eq!(pod["hostNetwork"], host_network, "{name}");
+    }
 }
 
-/// Least privilege, held to the letter: whoever adds a verb names here what needs it.
+/// To the letter, so that what is added shows here too. What a container says goes before what its pod does.
+#[test]
+fn the_controller_has_no_right_on_its_node_and_the_speaker_one_capability() {
+    let manifest = manifest();
+    let security = |kind: &str, name: &str| {
+        let pod = &find(&manifest, kind, name)["spec"]["template"]["spec"];
+        let containers = pod["containers"].as_array().unwrap();
+        assert_eq!(containers.len(), 1, "{name}");
+        assert_eq!(pod["initContainers"], Value::Null, "{name}");
+        for shared in ["hostPID", "hostIPC"] {
+            assert_eq!(pod[shared], Value::Null, "{name}: {shared}");
+        }
+        (
+            pod["securityContext"].clone(),
+            containers[0]["securityContext"].clone(),
+        )
+    };
+    assert_eq!(
+        security("Deployment", "controller"),
+        (
+            json!({
+                "runAsNonRoot": true,
+                "runAsUser": 65534,
+                "runAsGroup": 65534,
+                "fsGroup": 65534,
+                "seccompProfile": { "type": "RuntimeDefault" },
+            }),
+            json!({
+                "allowPrivilegeEscalation": false,
+                "readOnlyRootFilesystem": true,
+                "capabilities": { "drop": ["ALL"] },
+            })
+        )
+    );
+    assert_eq!(
+        security("DaemonSet", "speaker"),
+        (
+            json!({ "seccompProfile": { "type": "RuntimeDefault" } }),
+            json!({
+                "allowPrivilegeEscalation": false,
+                "readOnlyRootFilesystem": true,
+                // The one that it has counts only for root.
+                "runAsUser": 0,
+                "runAsGroup": 0,
+                "capabilities": { "drop": ["ALL"], "add": ["NET_RAW"] },
+            })
+        )
+    );
+}
+
 #[test]
 fn the_page_of_kinds_has_fields_with_their_types_defaults_and_meanings() {
     let definition = json!({ "spec": {
@@ -124,6 +181,7 @@ fn the_page_of_kinds_has_fields_with_their_types_defaults_and_meanings() {
     assert!(!page.contains("matchLabels"));
 }
 
+/// Least privilege, held to the letter: whoever adds a verb names here what needs it.
 #[test]
 fn roles_allow_what_is_needed() {
     let manifest = manifest();
