@@ -1,3 +1,5 @@
+mod monitors;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;

@@ -5,6 +5,7 @@
 //! | `helm` | running Helm, reading what it writes |
 //! | `manifests` | the chart against `deploy/manifests/cortenlb.yaml` |
 //! | `metallb` | the chart against MetalLB's: names, selectors, values |
+//! | `monitors` | what the chart's monitors find |
 //! | `values` | our values: what each changes, and what is refused |
 //! | `snapshots` | what comes out, committed below `rendered` |
 //!
@@ -18,5 +19,6 @@
 mod helm;
 mod manifests;
 mod metallb;
+mod monitors;
 mod snapshots;
 mod values;
