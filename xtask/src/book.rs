@@ -78,7 +78,12 @@ fn mdbook() -> anyhow::Result<PathBuf> {
     Ok(program)
 }
 
-/// The links between pages of the book, of which one end is missing, as `page: target`.
+/// What begins a link, and what a page shows: a picture, a script.
+const LINK: &str = "href=\"";
+const SHOWN: &str = "src=\"";
+
+/// The links between pages of the book, of which one end is missing, and what pages show and the book has not; as
+/// `page: target`.
 fn wrong_links(book: &Path) -> anyhow::Result<Vec<String>> {
     let mut wrong = Vec::new();
     for page in crate::check::files(book, ".html")? {
@@ -86,23 +91,30 @@ fn wrong_links(book: &Path) -> anyhow::Result<Vec<String>> {
         let from = page
             .to_str()
             .with_context(|| format!("{} is not UTF-8", page.display()))?;
-        for target in targets(&text) {
-            // What is beside the book (manifests, examples) is in the repository alone; links to it are checked there.
-            let path = PathBuf::from(resolve(from, target));
-            if path.starts_with(book) && !path.exists() {
-                let page = page.strip_prefix(book).unwrap_or(&page);
-                wrong.push(format!("{}: {target}", page.display()));
+        for attribute in [LINK, SHOWN] {
+            for target in targets(&text, attribute) {
+                let path = PathBuf::from(resolve(from, target));
+                let is_there = path.starts_with(book) && path.exists();
+                // What is beside the book (manifests, examples) is in the repository alone; links to it are checked there.
+                let is_beside = attribute == LINK && !path.starts_with(book);
+                if !is_there && !is_beside {
+                    let page = page.strip_prefix(book).unwrap_or(&page);
+                    wrong.push(format!("{}: {target}", page.display()));
+                }
             }
         }
     }
     Ok(wrong)
 }
 
-/// The files that a page links to, without headings.
-fn targets(page: &str) -> impl Iterator<Item = &str> {
-    let links = page.split("href=\"").skip(1);
+/// The files that a page names in this attribute, without headings.
+fn targets<'a>(page: &'a str, attribute: &'a str) -> impl Iterator<Item = &'a str> {
+    let links = page.split(attribute).skip(1);
     let links = links.filter_map(|rest| rest.split('"').next());
-    let files = links.filter(|link| !link.contains("://") && !link.starts_with("mailto:"));
+    let elsewhere = |link: &str| {
+        link.contains("://") || ["mailto:", "data:"].iter().any(|scheme| link.starts_with(scheme))
+    };
+    let files = links.filter(move |link| !elsewhere(link));
     files
         .map(|link| link.split('#').next().unwrap_or_default())
         .filter(|link| !link.is_empty())
@@ -116,7 +128,32 @@ mod tests {
     fn links_are_found_and_followed() {
         let page =
             r##"<a href="a.html">, <a href="b/c.html#d">, <a href="#here">, <a href="https://e.org">"##;
-        assert_eq!(targets(page).collect::<Vec<_>>(), ["a.html", "b/c.html"]);
+        assert_eq!(targets(page, LINK).collect::<Vec<_>>(), ["a.html", "b/c.html"]);
+        let page = r#"<img src="images/a.svg" alt="">, <img src="https://e.org/b.png">, <img src="data:image/png;base64,aa">"#;
+        assert_eq!(targets(page, SHOWN).collect::<Vec<_>>(), ["images/a.svg"]);
+    }
+
+    /// A page may link to what is beside the book, and cannot show it.
+    #[test]
+    fn what_is_missing_in_the_book_is_named() {
+        let folder = std::env::temp_dir().join(format!("cortenlb-book-{}", std::process::id()));
+        let book = folder.join("book");
+        std::fs::create_dir_all(&book).unwrap();
+        std::fs::write(folder.join("beside.svg"), "").unwrap();
+        std::fs::write(book.join("here.svg"), "").unwrap();
+        let page = r#"<a href="page.html"> <a href="gone.html"> <a href="../beside.svg">
+            <img src="here.svg"> <img src="gone.svg"> <img src="../beside.svg">"#;
+        std::fs::write(book.join("page.html"), page).unwrap();
+        let wrong = wrong_links(&book).unwrap();
+        assert_eq!(
+            wrong,
+            [
+                "page.html: gone.html",
+                "page.html: gone.svg",
+                "page.html: ../beside.svg"
+            ]
+        );
+        std::fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]
