@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::Stdio;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
 use clap::Args;
@@ -22,6 +22,9 @@ pub(crate) struct Test {
     #[arg(long, default_value = "e2e")]
     name: String,
 }
+
+/// What all of it may take from nothing on two cores, the lab's servers built on the way: who changes a line waits for it.
+const BUDGET: Duration = Duration::from_secs(70 * 60);
 
 /// What ran, and what came of it.
 #[derive(Default)]
@@ -147,7 +150,11 @@ impl Count {
             failed,
             skipped,
         } = self;
-        section(&format!("Done in {} s", start.elapsed().as_secs()));
+        let took = start.elapsed();
+        section(&format!("Done in {} s", took.as_secs()));
+        if let Some(warning) = beyond_budget(took) {
+            println!("{warning}");
+        }
         for one in &failed {
             println!("FAILED  {one}");
         }
@@ -165,6 +172,18 @@ impl Count {
             std::process::exit(1)
         }
     }
+}
+
+/// What to say of a run that took too long. It is no failure: machines differ.
+fn beyond_budget(took: Duration) -> Option<String> {
+    let minutes = |time: Duration| time.as_secs() / 60;
+    (took > BUDGET).then(|| {
+        format!(
+            "warning: it took {} min, and is to take at most {} from nothing on two cores: find out what became slower",
+            minutes(took),
+            minutes(BUDGET)
+        )
+    })
 }
 
 /// Runs `cargo test` for every crate but the scenarios', shows its output, and counts by its result lines.
@@ -242,5 +261,15 @@ mod tests {
             })
         );
         assert_eq!(TestResult::parse("running 3 tests"), None);
+    }
+
+    #[test]
+    fn a_run_beyond_the_budget_is_warned_of() {
+        assert_eq!(beyond_budget(BUDGET), None);
+        let warning = beyond_budget(BUDGET + Duration::from_secs(3 * 60)).unwrap();
+        assert!(
+            warning.starts_with("warning: it took 73 min, and is to take at most 70 "),
+            "{warning}"
+        );
     }
 }
