@@ -2,6 +2,7 @@
 //! index alone, and the scenario `rules_of_assignment` on a real API server. README.md says how a row is written.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -71,7 +72,7 @@ pub(super) struct Settings {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Step {
-    /// Somebody else writes these addresses into the status of Services.
+    /// Somebody else writes this into the status of Services and pools; see [`mk_status`].
     pub(super) status: BTreeMap<String, String>,
     /// `service/web`, `pool/p`, `reservation/r`: deleted.
     pub(super) delete: Vec<String>,
@@ -189,11 +190,13 @@ pub(super) fn shown(kind: Kind, object: &Value) -> String {
     }
 }
 
-/// Addresses, pool, and the reason of `cortenlb.io/AddressAssigned` unless it is `Assigned`: `10.0.0.1 (p)`,
+/// Addresses and host names, pool, and the reason of `cortenlb.io/AddressAssigned` unless it is `Assigned`: `10.0.0.1 (p)`,
 /// `10.0.0.1 (p) PoolGone`, `- NoAddressAvailable`. A lone `-`: nobody cares for the Service.
 fn service(object: &Value) -> String {
     let entries = items(&object["status"]["loadBalancer"]["ingress"]);
-    let addresses: Vec<&str> = entries.filter_map(|entry| entry["ip"].as_str()).collect();
+    let addresses: Vec<&str> = entries
+        .filter_map(|entry| entry["ip"].as_str().or_else(|| entry["hostname"].as_str()))
+        .collect();
     let pool = object["metadata"]["annotations"]["metallb.io/ip-allocated-from-pool"].as_str();
     let reason = reason(object, "cortenlb.io/AddressAssigned");
     let reason = Some(reason).filter(|reason| !reason.is_empty() && *reason != "Assigned");
@@ -306,16 +309,23 @@ fn mk_service(id: &str, short: &Value) -> Value {
         "spec": spec,
     });
     if let Some(addresses) = holds.as_ref().and_then(Value::as_str) {
-        service["status"] = mk_status(addresses);
+        service["status"] = mk_status(Kind::Service, addresses);
     }
     service
 }
 
-/// A status that shows these addresses, which are separated by blanks.
-pub(super) fn mk_status(addresses: &str) -> Value {
-    let entries: Vec<Value> = addresses
+/// A Service's status that shows these addresses and host names, which are separated by blanks; a pool's with this many
+/// IPv4 addresses in use.
+pub(super) fn mk_status(kind: Kind, text: &str) -> Value {
+    if kind == Kind::Pool {
+        return json!({ "assignedIPv4": text.parse::<u32>().unwrap_or_default() });
+    }
+    let entries: Vec<Value> = text
         .split_whitespace()
-        .map(|address| json!({ "ip": address }))
+        .map(|entry| match entry.parse::<IpAddr>() {
+            Ok(_) => json!({ "ip": entry }),
+            Err(_) => json!({ "hostname": entry }),
+        })
         .collect();
     json!({ "loadBalancer": { "ingress": entries } })
 }

@@ -90,9 +90,17 @@ impl World {
 
     fn take(&mut self, step: &Step) {
         self.cluster.notes.clear();
-        for (name, addresses) in &step.status {
-            self.cluster
-                .edit(name, json!({ "status": table::mk_status(addresses) }));
+        for (name, text) in &step.status {
+            let (kind, name) = table::id(name);
+            let status = json!({ "status": table::mk_status(kind, text) });
+            match kind {
+                Kind::Pool => {
+                    let mut pool = self.cluster.pools[&name].clone();
+                    merge(&mut pool, &status);
+                    self.cluster.apply_pool(pool);
+                }
+                Kind::Service | Kind::Reservation => self.cluster.edit(&name, status),
+            }
         }
         for text in &step.delete {
             self.delete(table::id(text));

@@ -122,11 +122,13 @@ impl<'a> Rows<'a> {
     }
 
     async fn take(&mut self, step: &Step) -> anyhow::Result<()> {
-        for (name, addresses) in &step.status {
-            let patch = Patch::Merge(json!({ "status": table::mk_status(addresses) }));
-            let api = self.api(&(Kind::Service, name.clone()));
-            let name = table::split(name).1;
-            api.patch_status(name, &PatchParams::default(), &patch).await?;
+        for (name, text) in &step.status {
+            let id = table::id(name);
+            let patch = Patch::Merge(json!({ "status": table::mk_status(id.0, text) }));
+            let name = table::split(&id.1).1;
+            self.api(&id)
+                .patch_status(name, &PatchParams::default(), &patch)
+                .await?;
         }
         for text in &step.delete {
             let id = table::id(text);
