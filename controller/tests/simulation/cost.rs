@@ -1,6 +1,7 @@
 //! How many writes what happens costs. Counted, not timed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use cortenlb_controller::index::{Effect, Index, Input, Key, Lead, Now, Settings, View};
@@ -12,7 +13,7 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use crate::cluster::Cluster;
-use crate::objects::{asking_for, merge, mk_pool, mk_service};
+use crate::objects::{asking_for, merge, mk_pool, mk_service, shown};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -132,6 +133,42 @@ struct Many {
 }
 
 impl Many {
+    /// Leads, with a pool of these addresses and ten thousand Services, the oldest first.
+    fn new(addresses: &str) -> Self {
+        let mut many = Self {
+            index: Index::new(Settings::default()),
+            now: Now {
+                boot: Instant(0),
+                wall: Timestamp::UNIX_EPOCH,
+            },
+            writes: Vec::new(),
+            objects: BTreeMap::new(),
+            version: 0,
+        };
+        for number in 0..10_000 {
+            many.put(&format!("s{number}"), mk_service(number));
+        }
+        let mut pool = mk_pool(&[addresses]);
+        pool["metadata"]["name"] = "p".into();
+        let pool = serde_json::from_value(pool).unwrap();
+        many.list();
+        many.input(Input::Pools(Change::Reset(vec![pool])));
+        many.input(Input::Namespaces(Change::Reset(Vec::new())));
+        many.input(Input::Reservations(Change::Reset(Vec::new())));
+        many.input(Input::Rivals(Change::Reset(Vec::new()).into()));
+        many.input(Input::Lead(Some(Lead {
+            epoch: 0,
+            fence: false,
+        })));
+        many
+    }
+
+    /// Tells all Services as they are, as a list does after a watch broke.
+    fn list(&mut self) {
+        let listed = self.objects.keys().map(|name| self.view(name)).collect();
+        self.input(Input::Services(Change::Reset(listed)));
+    }
+
     fn input(&mut self, input: Input) {
         self.index.handle_input(self.now, input);
         while let Some(effect) = self.index.poll_output() {
@@ -191,38 +228,10 @@ impl Many {
 
 #[test]
 fn ten_thousand_that_wait_cost_nothing_until_an_address_is_free() {
-    let mut many = Many {
-        index: Index::new(Settings::default()),
-        now: Now {
-            boot: Instant(0),
-            wall: Timestamp::UNIX_EPOCH,
-        },
-        writes: Vec::new(),
-        objects: BTreeMap::new(),
-        version: 0,
-    };
-    for number in 0..10_000 {
-        many.put(&format!("s{number}"), mk_service(number));
-    }
-    let names: Vec<String> = many.objects.keys().cloned().collect();
-    let views = |many: &Many| names.iter().map(|name| many.view(name)).collect();
-    let mut pool = mk_pool(&["10.0.0.0/32"]);
-    pool["metadata"]["name"] = "p".into();
-    let pool = serde_json::from_value(pool).unwrap();
-    let listed = views(&many);
-    many.input(Input::Services(Change::Reset(listed)));
-    many.input(Input::Pools(Change::Reset(vec![pool])));
-    many.input(Input::Namespaces(Change::Reset(Vec::new())));
-    many.input(Input::Reservations(Change::Reset(Vec::new())));
-    many.input(Input::Rivals(Change::Reset(Vec::new()).into()));
-    many.input(Input::Lead(Some(Lead {
-        epoch: 0,
-        fence: false,
-    })));
+    let mut many = Many::new("10.0.0.0/32");
     assert_eq!(many.settle(), 10_000);
     // Listed again: nothing.
-    let listed = views(&many);
-    many.input(Input::Services(Change::Reset(listed)));
+    many.list();
     assert_eq!(many.settle(), 0);
     // The holder asks for something that is not to be had: one condition, and nobody else is concerned.
     let mut holder = many.objects["s0"].clone();
@@ -238,5 +247,19 @@ fn ten_thousand_that_wait_cost_nothing_until_an_address_is_free() {
         .iter()
         .filter(|key| matches!(key, Key::Service(key) if key.name() == "s1"));
     assert_eq!(served.count(), 1, "the oldest that waits");
+    assert_eq!(many.settle(), 1);
+}
+
+#[test]
+fn ten_thousand_that_have_their_addresses_cost_nothing_when_they_are_listed_again() {
+    let mut many = Many::new("10.0.0.0/18");
+    assert_eq!(many.settle(), 10_000);
+    let shown: BTreeSet<IpAddr> = many.objects.values().flat_map(shown).collect();
+    assert_eq!(shown.len(), 10_000);
+    many.list();
+    assert_eq!(many.settle(), 0);
+    // The list tells also what was missed: one that lost its address while nobody watched.
+    many.put("s7", mk_service(7));
+    many.list();
     assert_eq!(many.settle(), 1);
 }
