@@ -41,6 +41,13 @@ fn five_hundred_nodes() {
 }
 
 #[test]
+fn hundreds_of_groups() {
+    play_all("random::hundreds", 60, |seed| {
+        Schedule::random(seed, (2, 7), (100, 2_000))
+    });
+}
+
+#[test]
 fn ten_thousand_groups() {
     play_all("random::ten_thousand", 12, |seed| {
         Schedule::random(seed, (3, 7), (10_000, 10_000))
