@@ -13,6 +13,7 @@
 //! | `play` | plays schedules, and tells how to play one again that failed |
 //! | `log` | what happened last |
 //! | `random` | thousands of random schedules |
+//! | `silenced` | something of which nobody can hear in time |
 //! | `scenarios` | one thing at a time |
 //! | `behind` | a node that sees other candidates |
 //! | `cut_off` | a node that was cut off gains nothing |
@@ -42,6 +43,7 @@ mod play;
 mod random;
 mod scenarios;
 mod schedule;
+mod silenced;
 mod takeover;
 mod unplugged;
 mod wishes;

@@ -134,6 +134,8 @@ pub(crate) struct Observer {
     pub(crate) lossy: bool,
     /// Whether so much is at fault that two may answer meanwhile.
     pub(crate) confused: bool,
+    /// Before that nothing is expected in this run.
+    pub(crate) hushed: u64,
     /// How much has happened.
     faults: u64,
     pub(crate) violation: Option<Violation>,

@@ -31,6 +31,8 @@ pub(crate) struct Schedule {
     /// Whether speakers answer in the name of others.
     pub(crate) stands_in: bool,
     pub(crate) episodes: Vec<Episode>,
+    /// Until then nothing is expected of anybody: what happens together hides one thing from those who would have to act.
+    pub(crate) hushed: u64,
     pub(crate) end: u64,
 }
 
@@ -50,6 +52,7 @@ impl Schedule {
             loss: 0,
             stands_in: true,
             episodes: Vec::new(),
+            hushed: 0,
             end: SETTLED,
         }
     }
@@ -106,6 +109,7 @@ impl Schedule {
 /// Whether nobody could learn of `other` in time because of `fault`: where no datagram arrives, or one node hears none, a
 /// node that begins cannot tell whether it is alone, and who stands by cannot know that the owner is gone, be it dead or
 /// beyond a partition. And a new group that is made while nodes are stopped may wait for two of them, one after the other.
+/// Module `silenced` plays these pairs.
 fn hides(fault: &Fault, other: &Fault) -> bool {
     let begins_or_ends =
         other.node().is_some() || matches!(other, Fault::Create { .. } | Fault::Unplugged(_));

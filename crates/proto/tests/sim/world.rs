@@ -145,6 +145,7 @@ impl World {
         let ids = nodes.iter().enumerate().map(|(index, node)| (node.id, index));
         let mut observer = Observer::new(count, schedule.groups_ever());
         observer.lossy = schedule.loss > 0;
+        observer.hushed = schedule.hushed;
         let mut world = Self {
             now: 0,
             network: Network::new(count, schedule.loss),

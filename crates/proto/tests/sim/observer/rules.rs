@@ -24,8 +24,9 @@ impl Observer {
             (false, true) => HANDOVER_WITH_LOSS,
             (false, false) => HANDOVER,
         };
-        let quiet =
-            !watched.unheard && now >= self.quiet_from.max(watched.quiet_from).max(watched.strange_until);
+        let own = watched.quiet_from.max(watched.strange_until);
+        let from = self.quiet_from.max(self.hushed).max(own);
+        let quiet = !watched.unheard && now >= from;
         if let Some(((one, _), (other, _))) = two {
             let since = *self.groups[group].two_since.get_or_insert(now);
             let stale = [one, other]
@@ -39,8 +40,6 @@ impl Observer {
                 let text = format!("n{one} and n{other} answer since {}", crate::log::shown(since));
                 self.blame(Kind::Two, now, Some(group), text);
             } else {
-                let watched = &self.groups[group];
-                let from = self.quiet_from.max(watched.quiet_from).max(watched.strange_until);
                 let again = from.max(since + handover);
                 // What is looked at for another reason is looked at when that ends.
                 if again > now {

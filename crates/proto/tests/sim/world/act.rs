@@ -29,6 +29,9 @@ impl World {
             self.named.insert(group, self.candidates(&wanted));
             self.observer.want(0, group, Some(wanted));
         }
+        if self.schedule.hushed > 0 {
+            self.plan(self.schedule.hushed, Event::LookAtAll);
+        }
         for node in 0..self.schedule.starts.len() {
             self.nodes[node].powered = true;
             self.plan_start(self.schedule.starts[node], node, false, false);
