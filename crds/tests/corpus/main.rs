@@ -2,6 +2,7 @@
 //! make sense, one with `bad-` must not; any other was found by a fuzzer and must not panic.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+mod annotations;
 mod pool;
 mod service;
 
@@ -34,6 +35,11 @@ fn pool_corpus() {
     replay("pool", pool::check);
 }
 
+#[test]
+fn annotations_corpus() {
+    replay("annotations", annotations::check);
+}
+
 proptest::proptest! {
     /// A little of what a fuzzer would do, at every run of the tests.
     #[test]
@@ -43,10 +49,27 @@ proptest::proptest! {
     }
 
     #[test]
+    fn annotations_of_anything(lines in proptest::collection::vec(note(), 0..8)) {
+        annotations::check(lines.join("\n").as_bytes());
+    }
+
+    #[test]
     fn bytes_of_any_kind(bytes: Vec<u8>) {
         service::check(&bytes);
         pool::check(&bytes);
+        annotations::check(&bytes);
     }
+}
+
+fn note() -> impl proptest::strategy::Strategy<Value = String> {
+    use proptest::prelude::*;
+    prop_oneof![
+        1 => Just(String::new()),
+        3 => "(10\\.0\\.0\\.[0-9]|fd00::[0-3]|::ffff:10\\.0\\.0\\.1|x)=02:00:5e:00:53:0[0-9](,(10\\.0\\.0\\.[0-9]|::)=([0-9a-f]{2}:){5}[0-9a-f]{1,2}){0,3}",
+        1 => proptest::sample::select(vec!["true", "false", "True", "1", "yes", " true"]).prop_map(str::to_owned),
+        3 => "(10\\.0\\.0\\.[0-9]|fd00::[0-3]|192\\.0\\.2\\.1|x) (ns/web|web|/) (2026|2027|9999)-01-15T08:0[0-9]:00Z",
+        1 => ".{0,30}",
+    ]
 }
 
 fn line() -> impl proptest::strategy::Strategy<Value = String> {
