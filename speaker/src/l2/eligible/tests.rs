@@ -80,14 +80,33 @@ fn some_interfaces_announce_nothing() {
             },
         ),
         (
-            "a port",
+            "a port of a bridge",
             Link {
                 master: Some(7),
                 ..mk_link()
             },
         ),
+        // It has the bond's MAC, and no address.
         (
-            "NOARP",
+            "a slave of a bond",
+            Link {
+                master: Some(7),
+                addresses: vec![],
+                subnets: vec![],
+                ..mk_link()
+            },
+        ),
+        // MetalLB asks whether there is a master, and not of which kind.
+        (
+            "a port of a VRF, which has its addresses",
+            Link {
+                name: "eth2".into(),
+                master: Some(8),
+                ..mk_link()
+            },
+        ),
+        (
+            "NOARP, as a VRF itself is",
             Link {
                 noarp: true,
                 ..mk_link()
@@ -119,6 +138,29 @@ fn some_interfaces_announce_nothing() {
     for (case, link) in cases {
         assert_eq!(interface(&link), None, "{case}");
     }
+}
+
+#[test]
+fn a_bond_announces_in_place_of_its_slaves_and_a_vlan_on_top_beside_it() {
+    let link = |index, name: &str, master| {
+        (
+            index,
+            Link {
+                index,
+                name: name.into(),
+                master,
+                ..mk_link()
+            },
+        )
+    };
+    let links = Links::from([
+        link(2, "eth0", Some(4)),
+        link(3, "eth1", Some(4)),
+        link(4, "bond0", None),
+        link(5, "bond0.5", None),
+    ]);
+    let found = interfaces(&links, &Exclusions::default());
+    assert_eq!(found.into_keys().collect::<Vec<_>>(), [4, 5]);
 }
 
 #[test]
