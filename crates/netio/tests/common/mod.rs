@@ -1,11 +1,12 @@
 //! Runs a test in a network namespace of its own, so that it disturbs neither the machine nor another test.
 
+use std::io::Write as _;
 use std::process::Command;
 
 const INSIDE: &str = "CORTENLB_TEST_INSIDE_NAMESPACE";
 
 /// Runs `body` in a child process with a new network namespace: this test binary again, for the test `name` alone.
-/// Skips with a printed reason when not root.
+/// Skips with a printed reason when not root, or when `body` says so inside.
 pub(crate) fn in_namespace(name: &str, body: impl FnOnce()) {
     if std::env::var_os(INSIDE).is_some() {
         return body();
@@ -20,8 +21,8 @@ pub(crate) fn in_namespace(name: &str, body: impl FnOnce()) {
     match Command::new("unshare").args(["--net", "true"]).output() {
         Ok(output) if output.status.success() => {}
         other => {
-            eprintln!("SKIPPED {name}: a network namespace needs root and unshare(1): {other:?}");
-            return;
+            let why = format!("a network namespace needs root and unshare(1): {other:?}");
+            return skip(name, &why);
         }
     }
     let output = child.output().unwrap();
@@ -32,6 +33,19 @@ pub(crate) fn in_namespace(name: &str, body: impl FnOnce()) {
         "inside of the namespace:\n{told}{}",
         String::from_utf8_lossy(&output.stderr)
     );
+    for line in told.lines() {
+        if let Some((name, why)) = line.strip_prefix(SKIPPED).and_then(|line| line.split_once(": ")) {
+            skip(name, why);
+        }
+    }
+}
+
+/// What a line begins with that `cargo xtask test` counts as a test that was not run.
+const SKIPPED: &str = "SKIPPED ";
+
+/// Says that a test cannot be run here. Not by `println!`: what a test that passes prints is not shown.
+pub(crate) fn skip(name: &str, why: &str) {
+    writeln!(std::io::stdout(), "\n{SKIPPED}{name}: {why}").unwrap();
 }
 
 /// Runs `ip` with these words, and expects success.
