@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use crate::dice::{Dice, MILLISECOND, SECOND};
 use crate::fault::Fault;
 
-/// What the sealing adds to each datagram: version, key, session, counter and tag.
-const SEAL: u64 = 40;
+/// What the sealing adds to each datagram: version, kind, boot, counter and tag.
+const SEAL: u64 = 1 + 1 + 16 + 8 + 16;
 /// The headers of IPv4 and UDP.
 const HEADERS: u64 = 28;
 
