@@ -88,3 +88,56 @@ fn long_lists_are_cut() {
         "no node can announce the address; no speaker runs there: w000, w001, w002, w003, w004 and 995 more"
     );
 }
+
+/// One of each.
+fn every_reason() -> Vec<Reason> {
+    let all = vec![
+        Reason::NotSelected {
+            advertisements: set(&["all"]),
+        },
+        Reason::Excluded,
+        Reason::Drained,
+        Reason::Cordoned,
+        Reason::ShuttingDown,
+        Reason::NetworkUnavailable,
+        Reason::NoSpeaker,
+        Reason::SpeakerNotReady,
+        Reason::NoLocalEndpoint,
+        Reason::SharedAddressElsewhere { owner: "n1".into() },
+    ];
+    for reason in &all {
+        // Who is made to add a variant here adds it above as well.
+        match reason {
+            Reason::NotSelected { .. }
+            | Reason::Excluded
+            | Reason::Drained
+            | Reason::Cordoned
+            | Reason::ShuttingDown
+            | Reason::NetworkUnavailable
+            | Reason::NoSpeaker
+            | Reason::SpeakerNotReady
+            | Reason::NoLocalEndpoint
+            | Reason::SharedAddressElsewhere { .. } => {}
+        }
+    }
+    all
+}
+
+#[test]
+fn the_page_of_conditions_has_what_is_said_of_a_node_and_nothing_else() {
+    let page = include_str!("../../../../../docs/reference-conditions.md");
+    let (_, rest) = page
+        .split_once("What the message of `NoEligibleNode` says of a node:")
+        .unwrap();
+    let table = rest.split("\n## ").next().unwrap();
+    let texts = table
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    let texts: Vec<&str> = texts.map(|text| text.trim_end_matches(" …")).collect();
+    let reasons: Vec<String> = every_reason().iter().map(ToString::to_string).collect();
+    for reason in &reasons {
+        let listed = texts.iter().filter(|text| reason.starts_with(**text));
+        assert_eq!(listed.count(), 1, "{reason}");
+    }
+    assert_eq!(texts.len(), reasons.len(), "{texts:?}");
+}
