@@ -490,3 +490,6 @@ impl Driver {
 fn now() -> Instant {
     Instant(clock::now())
 }
+
+#[cfg(test)]
+mod tests;

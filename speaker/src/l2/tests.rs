@@ -20,15 +20,15 @@ use super::*;
 
 const INSIDE: &str = "CORTENLB_TEST_INSIDE_NAMESPACE";
 const DEADLINE: Duration = Duration::from_secs(10);
-const NODE_MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 0x0a]);
-const CLIENT_MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 0x0b]);
-const VIP: Ipv4Addr = Ipv4Addr::new(172, 21, 5, 240);
+pub(super) const NODE_MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 0x0a]);
+pub(super) const CLIENT_MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 0x0b]);
+pub(super) const VIP: Ipv4Addr = Ipv4Addr::new(172, 21, 5, 240);
 const GATEWAY: Ipv4Addr = Ipv4Addr::new(172, 21, 5, 1);
-const CLIENT: Ipv4Addr = Ipv4Addr::new(172, 21, 5, 100);
+pub(super) const CLIENT: Ipv4Addr = Ipv4Addr::new(172, 21, 5, 100);
 
 /// Runs this test again in a process with a network namespace of its own, with these capabilities alone while
 /// `body` runs; skips with a printed reason when not root.
-fn in_namespace(name: &str, set_up: &str, capabilities: &str, body: impl AsyncFnOnce()) {
+pub(super) fn in_namespace(name: &str, set_up: &str, capabilities: &str, body: impl AsyncFnOnce()) {
     if std::env::var_os(INSIDE).is_some() {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -63,7 +63,7 @@ fn in_namespace(name: &str, set_up: &str, capabilities: &str, body: impl AsyncFn
     );
 }
 
-const SET_UP: &str = "
+pub(super) const SET_UP: &str = "
 ip link add name node address 02:00:00:00:00:0a type veth peer name client address 02:00:00:00:00:0b
 ip link set node addrgenmode none
 ip link set node up
@@ -93,10 +93,10 @@ fn next<T>(socket: &PacketSocket, mut read: impl FnMut(&[u8]) -> Option<T>) -> T
     }
 }
 
-const NODE: &str = "n1";
+pub(super) const NODE: &str = "n1";
 
 /// One group of these addresses, which this node alone can announce.
-fn plan(addresses: &[&str]) -> Plan {
+pub(super) fn plan(addresses: &[&str]) -> Plan {
     let me = NodeId::of(NODE);
     let addresses: FewMap<IpAddr, Scope> = addresses
         .iter()
