@@ -5,7 +5,10 @@ use clap::ValueEnum as _;
 fn offered(typed: &str) -> (Vec<String>, String) {
     let typed: Vec<String> = typed.split(' ').map(str::to_owned).collect();
     let text = candidates(&typed);
-    let (lines, directive) = text.trim_end().rsplit_once('\n').unwrap_or(("", text.trim_end()));
+    let (lines, directive) = text
+        .trim_end()
+        .rsplit_once('\n')
+        .unwrap_or_else(|| ("", text.trim_end()));
     let words = lines.lines().map(|line| {
         let (word, _) = line.split_once('\t').unwrap();
         word.to_owned()

@@ -119,7 +119,7 @@ impl Cluster {
         });
         let file = self.lab.scratch_file("peer.json", &peer.to_string()).await?;
         // Its definition was not waited for.
-        eventually(SOON, || self.kubectl(&["apply", "-f", &file])).await?;
+        eventually(SOON, || async { self.kubectl(&["apply", "-f", &file]).await }).await?;
         Ok(())
     }
 
