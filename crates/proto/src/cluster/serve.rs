@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cortenlb_core::time::Instant;
-use cortenlb_wire::member::{Backing, NodeId, Phase, Record};
+use cortenlb_wire::member::{NodeId, Phase, Record};
 
 use super::answer::QUESTION;
 use super::duty::Question;
@@ -32,18 +32,7 @@ const BACK: Duration = Duration::from_secs(1);
 const ANSWERS: Duration = Duration::from_secs(1);
 
 /// If neither the owner nor who stands by does what is to be done, the placer does after this time.
-const OVERDUE: Duration = Duration::from_secs(2);
-
-/// New groups wait for so long after this member's beginning for speakers that are known and not heard yet, so that
-/// the first one that is there does not take them all.
-const GATHERING: Duration = Duration::from_secs(5);
-
-/// What another load balancer answered for until now waits for them no longer than this, since nobody answers meanwhile.
-const OTHER_ENDED: Duration = Duration::from_secs(1);
-
-/// A new group waits for so long if only some are known to lead there: the others may not have heard of it yet, and tell
-/// what leads to it when they do.
-const ATTACHING: Duration = Duration::from_millis(500);
+pub(super) const OVERDUE: Duration = Duration::from_secs(2);
 
 impl Cluster {
     /// The same, and from now on it answers in nobody's name: what an owner has whose speaker is away goes to another node
@@ -215,69 +204,6 @@ impl Cluster {
     /// Whether this node can answer for a group with these candidates.
     fn is_able(&self, candidates: &Candidates) -> bool {
         candidates.contains_key(&self.me())
-    }
-
-    /// Until when new groups wait for speakers that are not heard yet.
-    fn gathered(&self) -> Instant {
-        let gathered = self.life.since + GATHERING;
-        let hurried = self.duty.other_ended.map(|since| since + OTHER_ENDED);
-        hurried.map_or(gathered, |hurried| gathered.min(hurried))
-    }
-
-    fn place_new(&mut self, now: Instant, group: IpAddr, candidates: &Candidates) {
-        let gathered = self.gathered();
-        let (placer, me) = (self.members.placer(), self.me());
-        if placer != Some(me) {
-            // It may not have heard of the group, and then never will place it.
-            let known = *self.duty.unowned.entry(group).or_insert(now);
-            let overdue = known.max(gathered) + OVERDUE;
-            if now < overdue {
-                return self.duty.due(overdue, group);
-            }
-            let next = self.standbys(now, group, candidates, placer.unwrap_or(me))[0];
-            if next != Some(me) {
-                return;
-            }
-        }
-        let prospects = self.duty.prospects.get(&group).unwrap_or(candidates).clone();
-        let missing = prospects
-            .keys()
-            .any(|id| matches!(self.members.phase(*id), None | Some(Phase::Joining)));
-        if missing && now < gathered {
-            return self.duty.due(gathered, group);
-        }
-        if let Some(until) = self.hesitates_until() {
-            return self.duty.due(until, group);
-        }
-        if self.is_divided(group, &prospects, candidates) {
-            let until = *self.duty.unplaced.entry(group).or_insert(now + ATTACHING);
-            if now < until {
-                return self.duty.due(until, group);
-            }
-        }
-        self.place(now, group, candidates, None);
-    }
-
-    /// Gives a group to the best that can have it, after the owner that this record names. An owner that lives answers
-    /// until the next one does.
-    fn place(&mut self, now: Instant, group: IpAddr, candidates: &Candidates, before: Option<Record>) {
-        let except = before.map(|before| before.owner);
-        let Some(owner) = self.best(now, group, candidates, except) else {
-            return;
-        };
-        let epoch = before.map_or(0, |before| before.epoch);
-        self.write(
-            now,
-            Record {
-                group,
-                backing: Backing::Minority,
-                epoch: epoch.saturating_add(1),
-                revision: 0,
-                owner,
-                from: except.filter(|except| self.members.serves(*except)),
-                standbys: self.standbys(now, group, candidates, owner),
-            },
-        );
     }
 
     fn as_owner(&mut self, now: Instant, record: Record, candidates: &Candidates) {
