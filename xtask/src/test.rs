@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use clap::Args;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
@@ -12,9 +12,9 @@ use tokio::process::Command;
 /// Run the checks, the unit and property tests, and the scenarios on the lab.
 #[derive(Args)]
 pub(crate) struct Test {
-    /// Run only scenarios whose name contains this, and neither checks nor unit tests.
+    /// Run only scenarios whose name contains this, or one of these, and neither checks nor unit tests.
     #[arg(long, value_name = "NAME")]
-    scenario: Option<String>,
+    scenario: Vec<String>,
     /// Leave the scenarios out; they are counted as skipped.
     #[arg(long)]
     no_lab: bool,
@@ -44,18 +44,11 @@ impl Test {
         } = self;
         let start = Instant::now();
         let mut count = Count::default();
-        let scenarios = cortenlb_e2e::all();
-        let filter = scenario.as_deref().unwrap_or_default();
-        if !scenarios.iter().any(|one| one.name.contains(filter)) {
-            let names: Vec<&str> = scenarios.iter().map(|one| one.name).collect();
-            bail!(
-                "no scenario's name contains {filter:?}; there are {}",
-                names.join(", ")
-            );
-        }
+        let is_all = scenario.is_empty();
+        let scenarios = cortenlb_e2e::choose(cortenlb_e2e::all(), &scenario)?;
         // Before anything is built for a lab that cannot be.
         cortenlb_lab::Lab::exists(&name)?;
-        if scenario.is_none() {
+        if is_all {
             section("Checks");
             crate::check::run(&mut |check, outcome| count.add(&format!("check {check}"), outcome));
             section("Unit and property tests");
@@ -78,7 +71,13 @@ impl Test {
         } else {
             section("Scenarios on the lab");
             match product() {
-                Ok(product) => run_scenarios(&scenarios, filter, &name, &product, &mut count).await,
+                Ok(product) => {
+                    let audits = run_scenarios(&scenarios, &name, &product, &mut count).await;
+                    // Only all scenarios together use every right.
+                    if is_all {
+                        count.rights(&product, audits);
+                    }
+                }
                 Err(error) => count.failed.push(format!("what is to be tested: {error:#}")),
             }
         }
@@ -107,32 +106,21 @@ fn product() -> anyhow::Result<cortenlb_e2e::Product> {
 /// The comparison of what is granted with what was asked for.
 const RIGHTS: &str = "RBAC: nothing missing, nothing spare";
 
+/// Returns the audit logs, if nothing failed.
 async fn run_scenarios(
     scenarios: &[cortenlb_e2e::Scenario],
-    filter: &str,
     lab: &str,
     product: &cortenlb_e2e::Product,
     count: &mut Count,
-) {
-    let summary = cortenlb_e2e::run(scenarios, filter, lab, product).await;
+) -> Option<Vec<PathBuf>> {
+    let summary = cortenlb_e2e::run(scenarios, lab, product).await;
     count.passed += summary.passed;
     let failed = summary
         .failed
         .iter()
         .map(|(name, why)| format!("scenario {name}: {why}"));
     count.failed.extend(failed);
-    // Only all scenarios together use every right.
-    if !filter.is_empty() {
-        return;
-    }
-    if summary.failed.is_empty() {
-        let rights = cortenlb_e2e::rights::check(&product.manifest, &summary.audits);
-        count.add(RIGHTS, rights);
-    } else {
-        count
-            .skipped
-            .push(format!("{RIGHTS}: a scenario failed, and may have used them"));
-    }
+    summary.failed.is_empty().then_some(summary.audits)
 }
 
 impl Count {
@@ -140,6 +128,20 @@ impl Count {
         match outcome {
             Ok(()) => self.passed += 1,
             Err(error) => self.failed.push(format!("{name}: {error:#}")),
+        }
+    }
+
+    /// Holds what is granted against what was asked for; no `audits`: a scenario failed.
+    fn rights(&mut self, product: &cortenlb_e2e::Product, audits: Option<Vec<PathBuf>>) {
+        match audits {
+            Some(audits) => {
+                let rights = cortenlb_e2e::rights::check(&product.manifest, &audits);
+                self.add(RIGHTS, rights);
+            }
+            None => {
+                let why = "a scenario failed, and may have used them";
+                self.skipped.push(format!("{RIGHTS}: {why}"));
+            }
         }
     }
 

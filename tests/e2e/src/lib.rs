@@ -22,7 +22,7 @@ pub mod rights;
 pub mod runner;
 mod scenarios;
 
-pub use runner::{Scenario, Stage, Summary, run};
+pub use runner::{Scenario, Stage, Summary, choose, run};
 pub use scenarios::all;
 
 /// What is installed: an image archive and the manifest that names the image.

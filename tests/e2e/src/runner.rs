@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use cortenlb_lab::{Lab, LabOptions, Nics};
 use futures::future::BoxFuture;
 
@@ -71,14 +71,34 @@ pub struct Summary {
 /// The longest that one scenario may take: the slowest waits for Kubernetes to give up a dead node, several times.
 const LIMIT: Duration = Duration::from_secs(420);
 
-/// Runs every one of `scenarios` whose name contains `filter`, on labs whose names begin with `lab`.
+/// Those of `scenarios` whose name contains one of `parts`; all, if there are none.
+///
+/// # Errors
+/// A part is in no name.
+pub fn choose(mut scenarios: Vec<Scenario>, parts: &[String]) -> anyhow::Result<Vec<Scenario>> {
+    let names: Vec<&str> = scenarios.iter().map(|one| one.name).collect();
+    let unknown = parts
+        .iter()
+        .find(|part| !names.iter().any(|name| name.contains(part.as_str())));
+    if let Some(part) = unknown {
+        bail!(
+            "no scenario's name contains {part:?}; there are {}",
+            names.join(", ")
+        );
+    }
+    let is_chosen = |one: &Scenario| parts.iter().any(|part| one.name.contains(part.as_str()));
+    scenarios.retain(|one| parts.is_empty() || is_chosen(one));
+    Ok(scenarios)
+}
+
+/// Runs `scenarios`, on labs whose names begin with `lab`.
 ///
 /// A failed scenario leaves its diagnostics in the lab's folder, and the next one starts from a clean cluster. When a
 /// lab cannot be brought up, the scenarios that were to run on it have failed, and the next lab is tried.
-pub async fn run(scenarios: &[Scenario], filter: &str, lab: &str, product: &Product) -> Summary {
+pub async fn run(scenarios: &[Scenario], lab: &str, product: &Product) -> Summary {
     let mut summary = Summary::default();
     for (suffix, shape) in LABS {
-        let mut planned = plan(scenarios, shape, filter);
+        let mut planned = plan(scenarios, shape);
         if planned.is_empty() {
             continue;
         }
@@ -98,10 +118,10 @@ pub async fn run(scenarios: &[Scenario], filter: &str, lab: &str, product: &Prod
 }
 
 /// The scenarios for a lab of this shape, in the order of their stages.
-fn plan<'a>(scenarios: &'a [Scenario], shape: Shape, filter: &str) -> VecDeque<&'a Scenario> {
+fn plan(scenarios: &[Scenario], shape: Shape) -> VecDeque<&Scenario> {
     let mut planned: Vec<&Scenario> = scenarios
         .iter()
-        .filter(|scenario| scenario.stage.shape() == shape && scenario.name.contains(filter))
+        .filter(|scenario| scenario.stage.shape() == shape)
         .collect();
     planned.sort_by_key(|scenario| scenario.stage);
     planned.into()
