@@ -5,7 +5,7 @@ use std::time::Duration;
 use cortenlb_core::time::Instant;
 use cortenlb_wire::member::{Attachment, Body, Datagram, Member, NodeId, Phase, Record};
 
-use super::members::Merged;
+use super::members::{Comparison, Merged};
 use super::{Cluster, Output, Why};
 
 /// News is passed on at once: digests that differ for longer mean that something got lost.
@@ -13,6 +13,13 @@ const PATIENCE: Duration = Duration::from_millis(150);
 
 /// The least time between two comparisons with one member.
 const COMPARED: Duration = Duration::from_millis(200);
+
+/// If as many have changed nothing, no datagram was lost: each of the two keeps what the other does not take, such as the
+/// record of a group that one member alone does not know to be gone. They compare less and less often, …
+const IN_VAIN: u32 = 10;
+
+/// … and at least once in this time.
+const COMPARED_AT_LEAST: Duration = Duration::from_secs(10);
 
 /// What others do not know yet, and who has told of it.
 #[derive(Debug, Default)]
@@ -209,8 +216,9 @@ impl Cluster {
 
     /// A heartbeat carries the digests of what its sender knows.
     fn compare(&mut self, now: Instant, by: NodeId, members: u64, records: u64) {
-        let same_members = members == self.members.digests().all();
-        let same = same_members && records == self.records.digests().all();
+        let (our_members, our_records) = (self.members.digests().all(), self.records.digests().all());
+        let same_members = members == our_members;
+        let same = same_members && records == our_records;
         self.confirmed_by(now, same_members, same);
         let is_joining = self.is_joining();
         let Some(known) = self.members.get_mut(by) else {
@@ -222,7 +230,12 @@ impl Cluster {
         }
         let since = *known.differs.get_or_insert(now);
         let patience = if is_joining { Duration::ZERO } else { PATIENCE };
-        if now - since >= patience && known.compared.is_none_or(|compared| now - compared >= COMPARED) {
+        let next = known
+            .comparison
+            .followed_by([members, records, our_members, our_records]);
+        let wait = next.wait();
+        if now - since >= patience && known.compared.is_none_or(|compared| now - compared >= wait) {
+            known.comparison = next;
             self.send_digests(now, by, false);
         }
     }
@@ -237,6 +250,23 @@ impl Cluster {
             records: Box::new(*self.records.digests().parts()),
         };
         self.send(to, body);
+    }
+}
+
+impl Comparison {
+    fn followed_by(self, digests: [u64; 4]) -> Self {
+        let repeats = if digests == self.digests {
+            self.repeats.saturating_add(1)
+        } else {
+            0
+        };
+        Self { digests, repeats }
+    }
+
+    /// The least time after the one before.
+    fn wait(self) -> Duration {
+        let doubled = self.repeats.saturating_sub(IN_VAIN).min(u16::BITS);
+        (COMPARED * (1 << doubled)).min(COMPARED_AT_LEAST)
     }
 }
 

@@ -54,6 +54,17 @@ pub(super) struct Known {
     pub(super) differs: Option<Instant>,
     /// When digests were exchanged with it last.
     pub(super) compared: Option<Instant>,
+    /// Which ones, if this member began.
+    pub(super) comparison: Comparison,
+}
+
+/// What was compared with a member.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Comparison {
+    /// The digests of all, its own and ours.
+    pub(super) digests: [u64; 4],
+    /// How often they were the same before.
+    pub(super) repeats: u32,
 }
 
 /// What has become of an entry that came in.
@@ -274,6 +285,7 @@ impl Members {
             unsteady_until: None,
             differs: None,
             compared: None,
+            comparison: Comparison::default(),
         });
         known.member = member;
         known.told = now;
