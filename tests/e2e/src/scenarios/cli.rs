@@ -207,8 +207,11 @@ async fn viewer_is_told_everything(cluster: &Cluster, plan: &str) -> anyhow::Res
         let told = eventually(SOON, || async {
             let said = run(cluster, &kubeconfig, &words).await?;
             let said = said.ended_with(code)?.json()?;
-            let unread = said["unread"].as_array();
-            ensure!(unread.is_none_or(Vec::is_empty), "not all was read: {said:#}");
+            let unread = said["unread"].as_array().into_iter().flatten();
+            // The lab's kube-proxy has its configuration in a file: that is not for want of a right.
+            let mut unread =
+                unread.filter(|one| !one.to_string().contains("no ConfigMap kube-system/kube-proxy"));
+            ensure!(unread.next().is_none(), "not all was read: {said:#}");
             Ok(())
         });
         told.await
