@@ -66,16 +66,20 @@ impl Cluster {
     }
 
     /// Whether a node can be given a group with these candidates: it is one of them, Up, and reaches all its addresses.
-    /// Where nobody does, those can that miss the fewest. One that misses fewer counts while it is not dead: whoever cannot
-    /// see on the segment that it answers has no reason to think that it does not.
+    /// Where nobody that is Up does, those can that miss the fewest. Who reaches none of them cannot while one lives that
+    /// misses fewer, also one that is not Up: that one may answer, or come back to it, and this one has nothing to answer.
     pub(super) fn can_own(&self, group: IpAddr, candidates: &Candidates, id: NodeId) -> bool {
         if !candidates.contains_key(&id) || !self.members.is_up(id) {
             return false;
         }
-        let lives = |id: NodeId| self.members.phase(id).is_some_and(|phase| phase < Phase::Dead);
         let missed = self.missed(group, id);
+        let reaches_none = missed == self.conflicts.all(group).count();
+        let counts = |id: NodeId| {
+            let lives = self.members.phase(id).is_some_and(|phase| phase < Phase::Dead);
+            self.members.is_up(id) || (reaches_none && lives)
+        };
         let mut others = candidates.keys().copied();
-        missed == 0 || !others.any(|other| lives(other) && self.missed(group, other) < missed)
+        missed == 0 || !others.any(|other| counts(other) && self.missed(group, other) < missed)
     }
 
     /// How many addresses of a group are on the links of a node's interfaces without carrier alone. If an address is on none

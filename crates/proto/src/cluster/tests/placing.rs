@@ -318,3 +318,37 @@ fn the_same_if_the_group_gets_another_name_by_it() {
     lan.run(SECOND);
     assert_ne!(lan.owner(name), owner);
 }
+
+/// A group with an address on each of two links whose owner dies while the speaker of another node is away for good, and the
+/// third node reaches what `interfaces` say; that node.
+fn mk_without_owner(interfaces: Vec<Attached>) -> (Lan, NodeId) {
+    let mut lan = mk_lan(&[]);
+    for number in 0..3 {
+        lan.input(id(number), Input::Attached(dual(Some(true), Some(true))));
+    }
+    lan.run(SECOND);
+    tell_of_second(&mut lan, group(0), second(0));
+    lan.add(group(0));
+    lan.run(2 * SECOND);
+    let owner = lan.owner(group(0));
+    let mut others = [0, 1, 2].map(id).into_iter().filter(|id| *id != owner);
+    let (away, last) = (others.next().unwrap(), others.next().unwrap());
+    lan.node(away).is_on = false;
+    lan.node(away).kernel_runs = true;
+    lan.run(20 * SECOND);
+    assert_eq!(lan.nodes[&last].cluster.members.phase(away), Some(Phase::Away));
+    lan.input(last, Input::Attached(interfaces));
+    lan.run(2 * SECOND);
+    assert_eq!(lan.owner(group(0)), owner);
+    lan.node(owner).is_on = false;
+    lan.run(5 * SECOND);
+    (lan, last)
+}
+
+#[test]
+fn who_is_away_keeps_a_group_from_those_alone_that_reach_none_of_its_addresses() {
+    let (lan, last) = mk_without_owner(dual(Some(true), Some(false)));
+    assert_eq!(lan.owner(group(0)), last, "it reaches the one address");
+    let (lan, _) = mk_without_owner(dual(Some(false), Some(false)));
+    assert!(lan.answerers(group(0)).is_empty(), "it has nothing to answer");
+}
