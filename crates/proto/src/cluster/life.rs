@@ -325,7 +325,10 @@ impl Cluster {
     /// Says that this process is about to end, and to come back.
     pub(super) fn leave(&mut self, now: Instant) {
         self.life.is_leaving = true;
-        self.enter(now, Phase::Away, Why::Leaving, |_| {});
+        self.enter(now, Phase::Away, Why::Leaving, |me| {
+            // A verdict of others names the incarnation that they know.
+            me.life.incarnation = me.life.incarnation.saturating_add(1);
+        });
     }
 
     /// What follows from a change of members.

@@ -46,6 +46,8 @@ pub(super) struct Known {
     pub(super) since: Instant,
     /// Since when this is known of it.
     pub(super) told: Instant,
+    /// It is Away and has said so itself: it is not what others found, who know of no later incarnation than before.
+    pub(super) leaves: bool,
     /// When it failed.
     failures: Vec<Instant>,
     /// Until then others are better.
@@ -281,6 +283,7 @@ impl Members {
             sequence: None,
             since: now,
             told: now,
+            leaves: false,
             failures: Vec::new(),
             unsteady_until: None,
             differs: None,
@@ -289,6 +292,7 @@ impl Members {
         });
         known.member = member;
         known.told = now;
+        known.leaves = member.phase == Phase::Away && old.is_none_or(|old| old.life != member.life);
         if old.is_some_and(|old| serves(old.phase) != serves(member.phase)) {
             known.since = now;
         }

@@ -353,10 +353,11 @@ impl Cluster {
             since + SUSPICION
         };
         let lost = self.hesitates_until().map_or(lost, |until| lost.max(until));
-        // Who is not heard, and answers all the same, has lost nothing.
-        let answered = self.members.get(owner).and_then(|known| known.answered);
-        let lost = answered
-            .filter(|_| !is_lost)
+        // Who is not heard, and answers all the same, has lost nothing; who says that it ends answers until others do.
+        let known = self.members.get(owner);
+        let lost = known
+            .filter(|known| phase != Phase::Dead && (self.life.stands_in || !known.leaves))
+            .and_then(|known| known.answered)
             .map_or(lost, |answered| lost.max(answered + ANSWERS));
         if now < lost {
             self.duty.due(lost, group);

@@ -81,3 +81,37 @@ fn one_that_was_stopped_for_a_moment_keeps_what_it_has() {
     assert!(lan.node(old).phases.iter().any(was_stopped));
     assert_eq!(owners(&lan), before);
 }
+
+/// All others hear its answer for the first group now.
+fn answers(lan: &mut Lan, by: NodeId) {
+    for other in others(lan, by) {
+        let (group, address) = (group(0), group(0));
+        lan.input(other, Input::Answered { group, address, by });
+    }
+}
+
+fn others(lan: &Lan, than: NodeId) -> Vec<NodeId> {
+    lan.nodes.keys().copied().filter(|id| *id != than).collect()
+}
+
+#[test]
+fn one_that_has_answered_within_a_second_is_lost_at_once_only_if_it_says_itself_that_it_ends() {
+    let (mut lan, old) = mk_lan();
+    answers(&mut lan, old);
+    lan.node(old).is_on = false;
+    lan.node(old).kernel_runs = true;
+    lan.run(900 * MILLISECOND);
+    for other in others(&lan, old) {
+        let cluster = &lan.nodes[&other].cluster;
+        assert_eq!(cluster.members.phase(old), Some(Phase::Away));
+        assert_eq!(cluster.record(group(0)).unwrap().owner, old);
+    }
+    lan.run(200 * MILLISECOND);
+    assert_ne!(lan.owner(group(0)), old);
+
+    let (mut lan, old) = mk_lan();
+    answers(&mut lan, old);
+    lan.input(old, Input::Restarting);
+    lan.run(100 * MILLISECOND);
+    assert_ne!(lan.owner(group(0)), old);
+}
