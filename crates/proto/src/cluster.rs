@@ -265,7 +265,7 @@ pub enum Cause {
     Placed,
     /// Its owner is gone.
     OwnerDead(NodeId),
-    /// Its owner's speaker is away for a moment.
+    /// Its owner's speaker is away: for a moment if this node answers in its name.
     OwnerAway(NodeId),
     /// Its owner is back.
     OwnerBack(NodeId),

@@ -203,6 +203,7 @@ impl Change {
         let addresses: Vec<String> = self.addresses.iter().map(ToString::to_string).collect();
         let from = self.from.as_deref().unwrap_or("?");
         let what = match self.given {
+            None if matches!(self.cause, Cause::OwnerAway(_)) => "whose speaker is away",
             None => "which is gone",
             Some(Given::Drained) => "which is being drained",
             Some(Given::NoCandidate) => "which can no longer announce it",

@@ -380,7 +380,12 @@ impl Cluster {
             return;
         }
         if is_next {
-            return self.take(now, record, candidates, Cause::OwnerDead(owner));
+            // Whose speaker alone is away is no node that was lost.
+            let cause = match self.members.phase(owner) {
+                Some(Phase::Away | Phase::Joining) => Cause::OwnerAway(owner),
+                _ => Cause::OwnerDead(owner),
+            };
+            return self.take(now, record, candidates, cause);
         }
         if self.members.placer() == Some(self.me()) {
             if now >= lost + OVERDUE {

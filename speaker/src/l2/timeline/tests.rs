@@ -106,6 +106,21 @@ fn users_are_told_once_when_the_segment_has_been() {
 }
 
 #[test]
+fn of_an_owner_whose_speaker_is_away_it_is_not_said_that_it_is_gone() {
+    let mut timeline = Timeline::default();
+    let taken = mk_taken(240, Cause::OwnerAway(n1()), lost(None, Some(20)));
+    timeline.taken(at(50), Timestamp::UNIX_EPOCH, taken);
+    assert_eq!(timeline.reached(at(51), vip(240), Phase::Announced), None);
+    let expected = Takeover {
+        group: vip(240),
+        message: "took over 172.21.5.240 from n1, whose speaker is away: confirmed 20 ms, taken 50 ms, announced 51 ms \
+                  after its last sign of life"
+            .to_owned(),
+    };
+    assert_eq!(timeline.news(), [expected]);
+}
+
+#[test]
 fn what_was_given_away_is_told_with_the_reason_and_with_times_only_after_a_drain() {
     for (confirmed, why, told) in [
         (

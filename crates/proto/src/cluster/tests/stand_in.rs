@@ -64,6 +64,14 @@ fn those_of_one_whose_node_still_answers_move_as_if_that_were_lost() {
         assert!(after == *before || *before == old);
         assert_ne!(after, old);
     }
+    // Its node was not lost.
+    let causes: Vec<Cause> = others(&lan, old)
+        .iter()
+        .flat_map(|other| lan.nodes[other].told.iter().map(|(cause, _)| *cause))
+        .filter(|cause| matches!(cause, Cause::OwnerAway(_) | Cause::OwnerDead(_)))
+        .collect();
+    let lost = before.iter().filter(|owner| **owner == old).count();
+    assert_eq!(causes, vec![Cause::OwnerAway(old); lost]);
 }
 
 #[test]
