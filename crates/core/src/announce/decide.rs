@@ -216,6 +216,7 @@ impl World {
         } else {
             (common, &members[..])
         };
+        let on_link = announced.iter().any(|(service, _)| self.is_on_link(service));
         let announced = announced.iter().flat_map(|(service, _)| &service.addresses);
         let addresses = group
             .iter()
@@ -225,7 +226,7 @@ impl World {
             lowest: *addresses.min()?,
             addresses: announced.copied().collect(),
             candidates,
-            on_link: members.iter().any(|(service, _)| self.is_on_link(service)),
+            on_link,
         })
     }
 

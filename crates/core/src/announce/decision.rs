@@ -36,7 +36,7 @@ pub struct Group {
     /// with how much each is preferred.
     pub candidates: BTreeMap<NodeName, i64>,
     /// Of the candidates only those count that have an interface in the subnet of each address: all
-    /// L2Advertisements of one of the Services ask for it ([`super::REQUIRE_SUBNET`]). The speakers know who has.
+    /// L2Advertisements of one of the Services that they can announce ask for it ([`super::REQUIRE_SUBNET`]). The speakers know who has.
     pub on_link: bool,
 }
 

@@ -249,6 +249,35 @@ fn a_group_is_on_link_if_all_advertisements_of_one_of_its_services_ask_for_it() 
 }
 
 #[test]
+fn a_service_that_no_candidate_can_announce_does_not_make_its_group_on_link() {
+    // Of the two no node can announce both: the first one by name is.
+    let on_link = |asks: &str| {
+        let facts = ["web", "dns"].map(|name| {
+            let of_pool = Service {
+                pool: Some(name.into()),
+                local: true,
+                ..mk_service(&[VIP])
+            };
+            let only = Advertisement {
+                pools: set(&[name]),
+                on_link: name == asks,
+                ..Advertisement::default()
+            };
+            [service(name, of_pool), advertisement(name, only)]
+        });
+        let mut facts: Vec<Fact> = facts.into_iter().flatten().collect();
+        facts.extend(["web", "dns"].map(|name| pool(name, mk_pool("172.21.5.240/32"))));
+        facts.push(advertisement("all", Advertisement::default()).gone());
+        facts.push(slice("dns-1", mk_slice("dns", &["n3"])));
+        let group = after(facts).group.unwrap();
+        assert!(group.candidates.keys().eq(["n3"]), "{:?}", group.candidates);
+        group.on_link
+    };
+    assert!(on_link("dns"));
+    assert!(!on_link("web"));
+}
+
+#[test]
 fn the_addresses_of_a_group_are_those_that_its_candidates_can_announce() {
     let addresses = |facts: Vec<Fact>| -> Vec<String> {
         let group = after(facts).group.unwrap();
