@@ -40,10 +40,13 @@ pub(crate) struct Facts {
 pub(crate) const CLAIMED: &str = "AddressClaimed";
 
 /// How a speaker hears the others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub(crate) struct Membership {
     /// It hears none, although their pods are there.
     pub(crate) unheard: bool,
+    /// The nodes of single ones that it should hear and does not. A speaker of an earlier version does not say.
+    #[serde(default)]
+    pub(crate) missing: Vec<String>,
 }
 
 /// What is around the configuration: other load balancers, kube-proxy, objects in wrong places, leftovers of MetalLB.

@@ -5,7 +5,8 @@
 //! | [`eligible`] | which interfaces announce, and which family; which gateways are asked |
 //! | [`attached`] | how this node is attached to the network, as others are to know it |
 //! | [`ownership`] | which addresses are answered for: [`cortenlb_proto::cluster`] with addresses and interfaces around it |
-//! | [`hearing`] | whether other speakers are heard at all |
+//! | [`hearing`] | whether other speakers are heard at all, and which of them are not |
+//! | [`view`] | how this node sees the others, as it is shown |
 //! | [`transport`] | datagrams to and from the other speakers |
 //! | [`driver`] | the thread: sockets, filters and group memberships around both machines |
 //! | [`timeline`] | what this node took over, and when what led to it happened |
@@ -36,9 +37,7 @@ use cortenlb_proto::cluster::NodeId;
 use cortenlb_proto::l2::{Gateways, Interfaces, Responder};
 use cortenlb_proto::seal::Keys;
 use cortenlb_wire::mac::MacAddr;
-use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
-use serde_json::json;
 use tokio::sync::{mpsc, watch};
 
 mod attached;
@@ -51,6 +50,7 @@ mod metrics;
 mod ownership;
 mod timeline;
 mod transport;
+mod view;
 
 use attached::Ports;
 pub use claims::{Claim, Claims};
@@ -61,6 +61,7 @@ pub use ownership::{Group, Plan, Speaker};
 pub use timeline::Takeover;
 pub use transport::Bind;
 use transport::Transport;
+use view::View;
 
 /// What the thread tells the rest of the process: the newest of each.
 #[derive(Debug, Default)]
@@ -71,6 +72,7 @@ struct Told {
     contested: watch::Sender<BTreeMap<IpAddr, MacAddr>>,
     /// The records, for the next process of this node.
     records: watch::Sender<Vec<u8>>,
+    view: watch::Sender<View>,
     failovers: Failovers,
     claims: Claims,
 }
@@ -131,7 +133,7 @@ pub struct Handle {
     records: watch::Receiver<Vec<u8>>,
     failovers: Failovers,
     claims: Claims,
-    hears_nobody: Gauge,
+    view: watch::Receiver<View>,
     failures: mpsc::Receiver<Failure>,
 }
 
@@ -192,7 +194,7 @@ pub async fn spawn(registry: &mut Registry, settings: Settings) -> Result<Handle
         told.failovers.clone(),
         told.claims.clone(),
     );
-    let hears_nobody = metrics.hears_nobody.clone();
+    let view = told.view.subscribe();
     let driver = driver::Driver::new(poller, Arc::clone(&mailbox), metrics, machines, told);
     let failed = failures.clone();
     let thread = thread::Builder::new()
@@ -218,7 +220,7 @@ pub async fn spawn(registry: &mut Registry, settings: Settings) -> Result<Handle
         records,
         failovers,
         claims,
-        hears_nobody,
+        view,
         mailbox: Arc::clone(&mailbox),
         thread: Some(thread),
         failures: ended,
@@ -321,11 +323,11 @@ impl Handle {
         self.claims.clone()
     }
 
-    /// How this node hears the other speakers, as JSON at the time of the call: `{"unheard": true}` while it hears none,
-    /// although their pods are there.
+    /// How this node hears the other speakers, as JSON at the time of the call: `unheard` is true while it hears none, although
+    /// their pods are there; `missing` are the nodes of single ones that it should hear and does not.
     pub fn membership(&self) -> impl Fn() -> String + Clone + Send + Sync + use<> {
-        let hears_nobody = self.hears_nobody.clone();
-        move || json!({ "unheard": hears_nobody.get() == 1 }).to_string()
+        let view = self.view.clone();
+        move || view.borrow().json()
     }
 
     /// What this node took over of late.

@@ -14,7 +14,6 @@ use crate::page::{joined, some};
 
 pub(super) fn look(facts: &Facts, around: &Around, findings: &mut Vec<Finding>) {
     let system = &facts.system;
-    let node_of = |pod: &Pod| pod.spec.as_ref().and_then(|spec| spec.node_name.clone());
     let waiting: Vec<&Pod> = facts.our_pods("speaker").filter(|pod| !is_ready(pod)).collect();
     if let Some(first) = waiting.first() {
         let names = waiting
@@ -78,6 +77,41 @@ pub(super) fn look(facts: &Facts, around: &Around, findings: &mut Vec<Finding>) 
             ),
         ));
     }
+    findings.extend(unheard(facts, around));
+}
+
+fn node_of(pod: &Pod) -> Option<String> {
+    pod.spec.as_ref()?.node_name.clone()
+}
+
+/// Speakers that hear others, and not all. Not heard is also who does not run: only who is Ready and has answered counts.
+fn unheard(facts: &Facts, around: &Around) -> Option<Finding> {
+    let ready = facts.our_pods("speaker").filter(|pod| is_ready(pod));
+    let ready: BTreeSet<String> = ready.filter_map(node_of).collect();
+    let answers = around.membership.iter();
+    let answers = answers.filter_map(|told| Some((told.node.as_str(), told.answer.as_ref().ok()?)));
+    let running: BTreeSet<&str> = answers
+        .clone()
+        .map(|(node, _)| node)
+        .filter(|node| ready.contains(*node))
+        .collect();
+    let hearing = answers.filter(|(_, hears)| !hears.unheard);
+    let pairs = hearing.flat_map(|(node, hears)| {
+        let missing = hears.missing.iter().map(String::as_str);
+        missing.map(move |other| (node, other))
+    });
+    let pairs: BTreeSet<(&str, &str)> = pairs.filter(|(_, other)| running.contains(other)).collect();
+    let (node, other) = pairs.first()?;
+    let told = pairs
+        .iter()
+        .map(|(node, other)| format!("{node} does not hear {other}"));
+    Some(Finding::warning(
+        Code::NotHeard,
+        format!("speakers that do not hear all others: {}", some(told)),
+        "nothing moves by that while others hear both; without them one takes the other for lost, and whether anybody takes \
+         over is left to the answers on the segment. Most often a firewall drops UDP port 7946 in that direction",
+        format!("allow UDP 7946 (--ml-bindport) from {other} to {node}, and between all other nodes"),
+    ))
 }
 
 /// The speakers', as kubectl takes it.

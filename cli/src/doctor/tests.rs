@@ -21,7 +21,7 @@ fn mk_healthy() -> (Facts, Around) {
     let told = |node: &str| Told {
         pod: format!("speaker-{node}"),
         node: node.to_owned(),
-        answer: Ok(Membership { unheard: false }),
+        answer: Ok(Membership::default()),
     };
     let around = Around {
         definitions: Some(vec![mk_definition("ipaddresspools", "None")]),

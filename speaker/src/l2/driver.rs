@@ -145,8 +145,9 @@ impl Driver {
 
     fn tick(&mut self) {
         self.ownership.tick(now());
-        let hears_nobody = self.ownership.hears_nobody();
-        self.metrics.hears_nobody.set(hears_nobody.into());
+        let view = self.ownership.view();
+        self.metrics.hears_nobody.set(view.unheard.into());
+        self.told.view.send_replace(view);
         self.work();
     }
 

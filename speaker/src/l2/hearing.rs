@@ -1,11 +1,14 @@
-//! Whether other speakers are heard at all. Pure: times are handed in.
+//! Whether other speakers are heard at all, and which of them are not. Pure: times are handed in.
 //!
 //! A firewall that drops the speakers' port is common and breaks nothing, since an owner that answers on the segment is
-//! not replaced; so nobody notices until a node is lost and nothing takes over.
+//! not replaced; so nobody notices until a node is lost and nothing takes over. Still less if it drops what one node sends to
+//! another, for which the others vouch.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use cortenlb_core::time::Instant;
+use cortenlb_proto::cluster::NodeId;
 
 /// So long others may be silent: longer than a start or a restart of all takes, and than a lost owner is waited for.
 const SILENCE: Duration = Duration::from_secs(10);
@@ -62,6 +65,44 @@ impl Heard {
     /// Whether there are others, and none has been heard for [`SILENCE`].
     pub(super) const fn is_lost(&self) -> bool {
         self.is_told
+    }
+}
+
+/// Since when single speakers are not heard that should be.
+#[derive(Debug)]
+pub(super) struct Missing {
+    since: BTreeMap<NodeId, Instant>,
+    looked: Instant,
+}
+
+impl Missing {
+    pub(super) const fn new(now: Instant) -> Self {
+        Self {
+            since: BTreeMap::new(),
+            looked: now,
+        }
+    }
+
+    /// Looks at the time. `unheard` are those that should be heard now and are not; all others are forgotten.
+    pub(super) fn look(&mut self, now: Instant, unheard: impl Iterator<Item = NodeId>) {
+        let was_stopped = now - self.looked >= PAUSE;
+        self.looked = now;
+        let mut before = std::mem::take(&mut self.since);
+        if was_stopped {
+            before.clear();
+        }
+        let since = |id: NodeId| (id, before.get(&id).copied().unwrap_or(now));
+        self.since = unheard.map(since).collect();
+    }
+
+    /// Those that have not been heard for [`SILENCE`].
+    pub(super) fn ids(&self) -> impl Iterator<Item = NodeId> + '_ {
+        let looked = self.looked;
+        let lost = self
+            .since
+            .iter()
+            .filter(move |(_, since)| looked - **since >= SILENCE);
+        lost.map(|(id, _)| *id)
     }
 }
 

@@ -15,7 +15,7 @@ use cortenlb_proto::l2::{Announcement, Table, Whose};
 use cortenlb_wire::mac::MacAddr;
 
 use super::attached::Ports;
-use super::hearing::Heard;
+use super::hearing::{Heard, Missing};
 use super::timeline::Taken;
 
 mod candidates;
@@ -125,6 +125,7 @@ pub(super) struct Ownership {
     /// When to ask for them again.
     ask_macs: Instant,
     heard: Heard,
+    missing: Missing,
     gateways: BTreeSet<IpAddr>,
     /// When to ask for them, and when one answered last.
     ask_gateways: Instant,
@@ -159,6 +160,7 @@ impl Ownership {
             narrowed: BTreeMap::new(),
             ask_macs: now,
             heard: Heard::new(now),
+            missing: Missing::new(now),
             gateways: BTreeSet::new(),
             ask_gateways: now,
             gateway_answered: None,

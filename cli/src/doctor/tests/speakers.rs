@@ -77,8 +77,75 @@ fn commands_name_the_workloads_as_the_release_does() {
 fn clb012_speakers_that_hear_no_other_one() {
     let told = found(|_, around| {
         for told in &mut around.membership[..2] {
-            told.answer = Ok(Membership { unheard: true });
+            told.answer = Ok(Membership {
+                unheard: true,
+                ..Membership::default()
+            });
         }
     });
     assert_eq!(told, ["CLB012 Error: speakers that hear no other one: on n1, n2"]);
+}
+
+/// The speaker hears no one of these.
+fn misses(told: &mut Told<Membership>, nodes: &[&str]) {
+    let missing = nodes.iter().map(|node| (*node).to_owned()).collect();
+    told.answer = Ok(Membership {
+        missing,
+        ..Membership::default()
+    });
+}
+
+#[test]
+fn clb012_one_direction_between_two_speakers() {
+    let pairs = found(|_, around| {
+        misses(&mut around.membership[2], &["n2"]);
+        misses(&mut around.membership[0], &["n2", "n3"]);
+    });
+    assert_eq!(
+        pairs,
+        [
+            "CLB012 Warning: speakers that do not hear all others: n1 does not hear n2, n1 does not hear n3, n3 does not \
+             hear n2"
+        ]
+    );
+    let none: [&str; 0] = [];
+    assert_eq!(
+        found(|_, around| misses(&mut around.membership[0], &["n9"])),
+        none,
+        "no speaker runs there"
+    );
+    let not_ready = found(|facts, around| {
+        misses(&mut around.membership[0], &["n2"]);
+        facts.pods[1] = mk_pod("speaker", "n2", false);
+    });
+    assert_eq!(
+        not_ready,
+        ["CLB009 Error: speakers that are not Ready: speaker-n2 (n2)"]
+    );
+    let silent = found(|_, around| {
+        misses(&mut around.membership[0], &["n2"]);
+        around.membership[1].answer = Err("no answer".to_owned());
+    });
+    assert_eq!(silent, none, "whoever does not answer us may be stuck");
+}
+
+#[test]
+fn clb012_whoever_hears_nobody_is_named_once() {
+    let told = found(|_, around| {
+        around.membership[0].answer = Ok(Membership {
+            unheard: true,
+            missing: vec!["n2".to_owned(), "n3".to_owned()],
+        });
+    });
+    assert_eq!(told, ["CLB012 Error: speakers that hear no other one: on n1"]);
+}
+
+#[test]
+fn a_speaker_of_an_earlier_version_misses_none() {
+    let told: Membership = crate::gather::speakers::understood(r#"{"unheard": true}"#).unwrap();
+    let expected = Membership {
+        unheard: true,
+        ..Membership::default()
+    };
+    assert_eq!(told, expected);
 }

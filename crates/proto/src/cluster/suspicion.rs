@@ -39,6 +39,9 @@ const VOUCHES: Duration = Duration::from_millis(250);
 /// A node that has not answered for its own address for so long is gone.
 const NODE_SILENT: Duration = Duration::from_millis(500);
 
+/// Who was heard within this time is not told to be unheard: ten heartbeats.
+const UNHEARD: Duration = Duration::from_secs(1);
+
 /// An open question.
 #[derive(Debug)]
 pub(super) struct Inquiry {
@@ -73,6 +76,17 @@ impl Inquiries {
 }
 
 impl Cluster {
+    /// Of whom no datagram has come for longer than a second, or ever: of those who send their heartbeats here, and of those
+    /// who are not alive as far as this member knows. Others may hear them all the time.
+    pub fn unheard(&self, now: Instant) -> impl Iterator<Item = NodeId> + '_ {
+        let watched = self.members.watched().into_iter();
+        let expected = watched.chain(self.members.missing().iter().copied());
+        expected.filter(move |id| {
+            let heard = self.members.get(*id).and_then(|known| known.heard);
+            heard.is_none_or(|heard| now - heard > UNHEARD)
+        })
+    }
+
     /// When somebody comes to be suspected.
     pub(super) fn next_suspicion(&self) -> Option<Instant> {
         let watched = self.members.watched().into_iter();

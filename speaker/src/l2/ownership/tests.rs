@@ -239,6 +239,26 @@ fn a_node_whose_pod_is_gone_keeps_its_group_while_its_kernel_answers() {
 }
 
 #[test]
+fn one_that_is_not_heard_is_named_after_10_s_while_its_pod_is_there() {
+    let mut lan = Lan::new();
+    lan.nodes.remove(&id(3));
+    let missing = |lan: &mut Lan| {
+        let view = lan.node(id(1)).view();
+        assert!(!view.unheard, "n2 is heard");
+        view.missing
+    };
+    lan.run(Duration::from_secs(9));
+    assert_eq!(missing(&mut lan), BTreeSet::new());
+    lan.run(Duration::from_secs(3));
+    assert_eq!(missing(&mut lan), BTreeSet::from(["n3".to_owned()]));
+    let mut without = plan();
+    without.speakers.get_mut(&id(3)).unwrap().addresses.clear();
+    let now = lan.now;
+    lan.node(id(1)).set_plan(now, without);
+    assert_eq!(missing(&mut lan), BTreeSet::new());
+}
+
+#[test]
 fn an_owner_that_answers_on_another_segment_is_known_by_its_address_there() {
     let mut lan = Lan::new();
     let owner = lan.answering()[0];

@@ -5,6 +5,7 @@ use cortenlb_proto::cluster::{NodeId, Phase, Why};
 
 use super::{Action, Ownership};
 use crate::l2::hearing::Hearing;
+use crate::l2::view::View;
 
 impl Ownership {
     /// A member is in another phase than before.
@@ -47,11 +48,17 @@ impl Ownership {
                  7946 by default) blocked between nodes? While it is, nothing fails over"
             );
         }
+        self.missing.look(now, self.cluster.unheard(now));
     }
 
-    /// Whether no other speaker is heard, although their pods are there.
-    pub(in crate::l2) const fn hears_nobody(&self) -> bool {
-        self.heard.is_lost()
+    /// How this node sees the others.
+    pub(in crate::l2) fn view(&self) -> View {
+        let missing = self.missing.ids().filter_map(|id| self.plan.speakers.get(&id));
+        let missing = missing.filter(|speaker| !speaker.addresses.is_empty());
+        View {
+            unheard: self.heard.is_lost(),
+            missing: missing.map(|speaker| speaker.node.clone()).collect(),
+        }
     }
 }
 

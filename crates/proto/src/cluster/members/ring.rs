@@ -28,6 +28,11 @@ impl Members {
         alive > all || (alive == all && tie)
     }
 
+    /// Those that are known, or should be there, and are not alive.
+    pub(in crate::cluster) fn missing(&self) -> &[NodeId] {
+        &self.missing
+    }
+
     /// Those who send their heartbeats here.
     pub(in crate::cluster) fn watched(&self) -> Vec<NodeId> {
         self.around(|at, step| at + self.ring.len() - step)

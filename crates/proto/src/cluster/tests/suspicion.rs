@@ -84,6 +84,43 @@ fn lose(lan: &mut Lan, from: usize, to: usize, duration: Duration) {
     }
 }
 
+/// Whom a node does not hear, though it should.
+fn unheard(lan: &Lan, number: usize) -> BTreeSet<NodeId> {
+    lan.nodes[&id(number)].cluster.unheard(lan.now).collect()
+}
+
+#[test]
+fn whom_one_does_not_hear_it_names_though_others_hear_it() {
+    let mut lan = Lan::new(3, 0);
+    lan.run(5 * SECOND);
+    lose(&mut lan, 1, 0, 800 * MILLISECOND);
+    assert_eq!(unheard(&lan, 0), BTreeSet::new());
+    lose(&mut lan, 1, 0, 4 * SECOND);
+    assert_eq!(phases(&lan, id(1)), BTreeSet::new());
+    assert_eq!(unheard(&lan, 0), BTreeSet::from([id(1)]));
+    assert_eq!(unheard(&lan, 1), BTreeSet::new(), "the other direction is open");
+    lan.run(SECOND);
+    assert_eq!(unheard(&lan, 0), BTreeSet::new());
+}
+
+#[test]
+fn whom_one_takes_for_lost_it_does_not_hear() {
+    let mut lan = Lan::new(4, 0);
+    lan.run(5 * SECOND);
+    let end = lan.now + 3 * SECOND;
+    let is_here = |node: &NodeId| [id(0), id(1)].contains(node);
+    while lan.now < end {
+        lan.sent.retain(|(_, by, to, _)| is_here(by) == is_here(to));
+        lan.run(MILLISECOND);
+    }
+    assert_ne!(phases(&lan, id(2)), BTreeSet::new());
+    for number in [0, 1] {
+        assert_eq!(unheard(&lan, number), BTreeSet::from([id(2), id(3)]));
+    }
+    lan.run(3 * SECOND);
+    assert_eq!(unheard(&lan, 0), BTreeSet::new());
+}
+
 /// Whose heartbeats the first node has missed since it was asked last.
 fn missed(lan: &mut Lan) -> Vec<NodeId> {
     std::mem::take(&mut lan.node(id(0)).suspected)
