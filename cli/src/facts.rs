@@ -47,6 +47,18 @@ pub(crate) struct Membership {
     /// The nodes of single ones that it should hear and does not. A speaker of an earlier version does not say.
     #[serde(default)]
     pub(crate) missing: Vec<String>,
+    /// Its node's interfaces towards addresses, as the others know them; none: it does not say.
+    #[serde(default)]
+    pub(crate) attached: Option<Vec<Attached>>,
+}
+
+/// An interface of a node.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct Attached {
+    /// It is up and has carrier.
+    pub(crate) carrier: bool,
+    /// CIDRs that it reaches without a gateway.
+    pub(crate) prefixes: Vec<String>,
 }
 
 /// What is around the configuration: other load balancers, kube-proxy, objects in wrong places, leftovers of MetalLB.

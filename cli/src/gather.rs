@@ -14,7 +14,7 @@ use crate::connect::chain;
 use crate::error::CliError;
 use crate::facts::Facts;
 pub(crate) use around::around;
-pub(crate) use speakers::failovers;
+pub(crate) use speakers::{failovers, membership};
 
 /// Everything that decides about addresses and their announcement; the configuration is in namespace `system`.
 ///

@@ -10,7 +10,7 @@ use kube::Client;
 use crate::args::{Args, Command, Common, Migrate, Why, mistake};
 use crate::connect::connect;
 use crate::error::CliError;
-use crate::facts::{Around, Facts};
+use crate::facts::{self, Around, Facts, Membership};
 use crate::failovers::{self, Told};
 use crate::page::Report;
 use crate::screen::Screen;
@@ -70,8 +70,11 @@ impl Args {
         let Self { common, command } = self;
         match command {
             Command::Why(Why::Service { service, node }) => {
-                let facts = gathered(&common, gather::facts).await?;
-                show(&common, &why::service(&facts, &service.0, node.as_deref())?)
+                let (facts, told) = gathered(&common, with_membership).await?;
+                show(
+                    &common,
+                    &why::service(&facts, &told, &service.0, node.as_deref())?,
+                )
             }
             Command::Status => {
                 let (facts, told) = gathered(&common, with_failovers).await?;
@@ -118,6 +121,16 @@ async fn gathered<T>(
 async fn with_failovers(client: &Client, system: &str) -> Result<(Facts, Vec<Told>), CliError> {
     let facts = gather::facts(client, system).await?;
     let told = gather::failovers(client, &facts).await;
+    Ok((facts, told))
+}
+
+/// The facts, and what the speakers say of one another and of their nodes' interfaces.
+async fn with_membership(
+    client: &Client,
+    system: &str,
+) -> Result<(Facts, Vec<facts::Told<Membership>>), CliError> {
+    let facts = gather::facts(client, system).await?;
+    let told = gather::membership(client, &facts).await;
     Ok((facts, told))
 }
 

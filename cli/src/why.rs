@@ -1,8 +1,9 @@
 //! `why service`: which pools were considered and what came of it, which nodes can announce, who does, and what would
-//! change that. All of it is the decision's own record.
+//! change that. All of it is the decision's own record, but for the interfaces of the nodes, of which the speakers tell.
 
 mod advice;
 mod announcement;
+mod attachment;
 
 use std::net::IpAddr;
 
@@ -14,7 +15,7 @@ use k8s_openapi::api::core::v1::Service;
 use serde::Serialize;
 
 use crate::error::CliError;
-use crate::facts::Facts;
+use crate::facts::{Facts, Membership, Told};
 use crate::model::Addresses;
 use crate::page::{Cell, Page, Report, Table, Tone, age, joined};
 use announcement::Announcement;
@@ -79,8 +80,14 @@ enum Verdict {
     Ignored,
 }
 
-/// Why the Service `key` has its address or none, and who can answer for it; of the nodes only `node`, if one is named.
-pub(crate) fn service(facts: &Facts, key: &ServiceKey, node: Option<&str>) -> Result<Why, CliError> {
+/// Why the Service `key` has its address or none, and who can answer for it; of the nodes only `node`, if one is named. `told`
+/// is what the speakers say of their nodes' interfaces.
+pub(crate) fn service(
+    facts: &Facts,
+    told: &[Told<Membership>],
+    key: &ServiceKey,
+    node: Option<&str>,
+) -> Result<Why, CliError> {
     let object = facts
         .service(key)
         .ok_or_else(|| CliError::NoService(key.clone()))?;
@@ -88,7 +95,7 @@ pub(crate) fn service(facts: &Facts, key: &ServiceKey, node: Option<&str>) -> Re
     let Some(wants) = addresses.wants.get(key) else {
         return Err(not_ours(facts, key, object));
     };
-    let announcement = Announcement::of(facts, key, node)?;
+    let announcement = Announcement::of(facts, told, key, node)?;
     let request = wants.request.as_ref().ok();
     let held = addresses.allocator.assignment(key);
     let refusal = addresses.refusal(key);

@@ -6,7 +6,7 @@
 //! | [`attached`] | how this node is attached to the network, as others are to know it |
 //! | [`ownership`] | which addresses are answered for: [`cortenlb_proto::cluster`] with addresses and interfaces around it |
 //! | [`hearing`] | whether other speakers are heard at all, and which of them are not |
-//! | [`view`] | how this node sees the others, as it is shown |
+//! | [`view`] | how this node sees the others, and is attached itself, as it is shown |
 //! | [`transport`] | datagrams to and from the other speakers |
 //! | [`driver`] | the thread: sockets, filters and group memberships around both machines |
 //! | [`timeline`] | what this node took over, and when what led to it happened |
@@ -323,8 +323,9 @@ impl Handle {
         self.claims.clone()
     }
 
-    /// How this node hears the other speakers, as JSON at the time of the call: `unheard` is true while it hears none, although
-    /// their pods are there; `missing` are the nodes of single ones that it should hear and does not.
+    /// How this node hears the other speakers, as JSON at the time of the call: `unheard` is true while it hears none,
+    /// although their pods are there; `missing` are the nodes of single ones that it should hear and does not. `attached`
+    /// are this node's interfaces towards addresses.
     pub fn membership(&self) -> impl Fn() -> String + Clone + Send + Sync + use<> {
         let view = self.view.clone();
         move || view.borrow().json()

@@ -29,8 +29,8 @@ pub(crate) async fn failovers(client: &Client, facts: &Facts) -> Vec<Told> {
     told
 }
 
-/// How each of our speakers hears the others.
-pub(super) async fn membership(client: &Client, facts: &Facts) -> Vec<facts::Told<Membership>> {
+/// How each of our speakers hears the others, and its node is attached.
+pub(crate) async fn membership(client: &Client, facts: &Facts) -> Vec<facts::Told<Membership>> {
     ask_all(client, facts, "membership", |membership| membership).await
 }
 

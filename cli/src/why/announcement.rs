@@ -6,8 +6,9 @@ use kube::ResourceExt as _;
 use serde::Serialize;
 
 use super::advice;
+use super::attachment::{Unreached, unreached};
 use crate::error::CliError;
-use crate::facts::Facts;
+use crate::facts::{Facts, Membership, Told};
 use crate::model;
 use crate::page::{Cell, Page, Table, Tone, age, joined};
 
@@ -49,8 +50,29 @@ struct NodeLine {
     change: Option<String>,
 }
 
+impl NodeLine {
+    /// Of these addresses the node's interfaces keep it. One that announces it all the same is the best that there is.
+    fn mark(&mut self, unreached: &[Unreached]) {
+        let Some(first) = unreached.first() else {
+            return;
+        };
+        self.change = Some(first.advice(&self.node));
+        if self.announces {
+            self.why = format!("{}; {}", self.why, joined(unreached));
+        } else {
+            self.can = false;
+            self.why = joined(unreached);
+        }
+    }
+}
+
 impl Announcement {
-    pub(super) fn of(facts: &Facts, key: &ServiceKey, node: Option<&str>) -> Result<Self, CliError> {
+    pub(super) fn of(
+        facts: &Facts,
+        told: &[Told<Membership>],
+        key: &ServiceKey,
+        node: Option<&str>,
+    ) -> Result<Self, CliError> {
         let known = facts.nodes.iter().map(|node| node.name_any());
         if let Some(node) = node.filter(|node| known.clone().all(|known| known != *node)) {
             return Err(CliError::NoNode {
@@ -108,6 +130,9 @@ impl Announcement {
                         (false, false) => "a Service that shares the address cannot be announced here",
                     }
                     .to_owned();
+                    if let Some(group) = decision.group.as_ref().filter(|_| in_group) {
+                        line.mark(&unreached(told, name, group));
+                    }
                 }
                 Err(reason) => {
                     line.why = reason.to_string();

@@ -135,6 +135,7 @@ fn clb012_whoever_hears_nobody_is_named_once() {
         around.membership[0].answer = Ok(Membership {
             unheard: true,
             missing: vec!["n2".to_owned(), "n3".to_owned()],
+            attached: None,
         });
     });
     assert_eq!(told, ["CLB012 Error: speakers that hear no other one: on n1"]);

@@ -259,6 +259,18 @@ fn one_that_is_not_heard_is_named_after_10_s_while_its_pod_is_there() {
 }
 
 #[test]
+fn a_node_shows_its_interfaces_as_it_tells_the_others() {
+    let now = Instant(1_000_000_000);
+    let mut node = Ownership::new(now, id(1), 1, 1);
+    assert_eq!(node.view().attached, None);
+    node.set_plan(now, plan());
+    node.set_ports(now, ports(1, true));
+    node.set_ports(now, ports(1, false));
+    let expected: Vec<_> = ports(1, false).into_values().collect();
+    assert_eq!(node.view().attached, Some(expected));
+}
+
+#[test]
 fn an_owner_that_answers_on_another_segment_is_known_by_its_address_there() {
     let mut lan = Lan::new();
     let owner = lan.answering()[0];

@@ -51,13 +51,15 @@ impl Ownership {
         self.missing.look(now, self.cluster.unheard(now));
     }
 
-    /// How this node sees the others.
+    /// How this node sees the others, and what they know of its interfaces.
     pub(in crate::l2) fn view(&self) -> View {
         let missing = self.missing.ids().filter_map(|id| self.plan.speakers.get(&id));
         let missing = missing.filter(|speaker| !speaker.addresses.is_empty());
+        let attachment = self.cluster.attachment(self.me);
         View {
             unheard: self.heard.is_lost(),
             missing: missing.map(|speaker| speaker.node.clone()).collect(),
+            attached: attachment.map(|attachment| attachment.interfaces.clone()),
         }
     }
 }
