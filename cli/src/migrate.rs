@@ -63,8 +63,8 @@ pub(crate) fn check(facts: &Facts, around: &Around) -> Check {
         objects.push(kept(object, "same meaning"));
     }
     bgp(around, &mut objects);
-    workloads::look(facts, around, &mut objects);
     let mut steps = Vec::new();
+    workloads::look(facts, around, &mut objects, &mut steps);
     for crd in converted(around) {
         let step = conversion_fix(&crd.name_any());
         if webhook_is_applied(crd) {

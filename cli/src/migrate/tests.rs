@@ -149,6 +149,34 @@ fn workloads_of_other_names_and_places_and_frr() {
 }
 
 #[test]
+fn what_has_to_be_deleted_first_in_another_namespace_is_a_step() {
+    let (facts, mut around) = mk_cluster();
+    around.deployments = vec![from(workload("elsewhere", "controller", "controller"))];
+    around.daemon_sets = vec![from(workload("elsewhere", "speaker", "speaker"))];
+    let told = check(&facts, &around);
+    assert_eq!(
+        told.steps,
+        [
+            "kubectl delete deployment -n elsewhere controller",
+            "kubectl delete daemonset -n elsewhere speaker",
+        ]
+    );
+    assert!(
+        told.has_findings(),
+        "both would give addresses and answer for them"
+    );
+
+    around.deployments = vec![from(workload(
+        "metallb-system",
+        "metallb-controller",
+        "controller",
+    ))];
+    around.daemon_sets.clear();
+    let told = check(&facts, &around);
+    assert!(told.steps.is_empty(), "ours waits for it: {:?}", told.steps);
+}
+
+#[test]
 fn what_helm_has_installed_is_kept_by_an_upgrade_of_the_release() {
     let (facts, mut around) = mk_cluster();
     let released = |namespace: &str, name: &str, container: &str| {

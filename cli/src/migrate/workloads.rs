@@ -15,7 +15,9 @@ const NAMES: [&str; 2] = ["controller", "speaker"];
 const RELEASE: &str = "meta.helm.sh/release-name";
 
 /// Those with the labels of MetalLB's manifests or of its chart.
-pub(super) fn look(facts: &Facts, around: &Around, objects: &mut Vec<ObjectLine>) {
+///
+/// What has to be deleted before ours is applied is a step.
+pub(super) fn look(facts: &Facts, around: &Around, objects: &mut Vec<ObjectLine>, steps: &mut Vec<String>) {
     let deployments = around.deployments.iter().map(|object| {
         let template = object.spec.as_ref().map(|spec| &spec.template);
         ("Deployment", &object.metadata, template)
@@ -26,11 +28,17 @@ pub(super) fn look(facts: &Facts, around: &Around, objects: &mut Vec<ObjectLine>
     });
     let found = deployments
         .chain(daemon_sets)
-        .filter_map(|(kind, meta, template)| one(facts, kind, meta, template?));
+        .filter_map(|(kind, meta, template)| one(facts, kind, meta, template?, steps));
     objects.extend(found);
 }
 
-fn one(facts: &Facts, kind: &str, meta: &ObjectMeta, template: &PodTemplateSpec) -> Option<ObjectLine> {
+fn one(
+    facts: &Facts,
+    kind: &str,
+    meta: &ObjectMeta,
+    template: &PodTemplateSpec,
+    steps: &mut Vec<String>,
+) -> Option<ObjectLine> {
     let labels = template.metadata.as_ref()?.labels.as_ref()?;
     let has = |key: &str, value: &str| labels.get(key).is_some_and(|is| is == value);
     let is_metallbs = has("app", "metallb") || has("app.kubernetes.io/name", "metallb");
@@ -39,6 +47,7 @@ fn one(facts: &Facts, kind: &str, meta: &ObjectMeta, template: &PodTemplateSpec)
     }
     let namespace = meta.namespace.as_deref().unwrap_or_default();
     let name = meta.name.as_deref().unwrap_or_default();
+    let deletion = format!("kubectl delete {} -n {namespace} {name}", kind.to_lowercase());
     let release = meta
         .annotations
         .as_ref()
@@ -51,6 +60,7 @@ fn one(facts: &Facts, kind: &str, meta: &ObjectMeta, template: &PodTemplateSpec)
     } else if let Some(release) = release {
         (Verdict::Kept, upgraded(facts, namespace, release))
     } else if namespace != facts.system {
+        steps.push(deletion);
         (
             Verdict::Different,
             format!(
@@ -66,9 +76,7 @@ fn one(facts: &Facts, kind: &str, meta: &ObjectMeta, template: &PodTemplateSpec)
         (
             Verdict::Different,
             format!(
-                "ours has another name: delete it when ours has been applied (kubectl delete {} -n {namespace} {name}); \
-                 until then ours waits",
-                kind.to_lowercase()
+                "ours has another name: delete it when ours has been applied ({deletion}); until then ours waits"
             ),
         )
     };
