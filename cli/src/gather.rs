@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use crate::connect::chain;
 use crate::error::CliError;
 use crate::facts::Facts;
-pub(crate) use around::around;
+pub(crate) use around::{around, replaced};
 pub(crate) use speakers::{failovers, membership};
 
 /// Everything that decides about addresses and their announcement; the configuration is in namespace `system`.

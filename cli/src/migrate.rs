@@ -256,13 +256,15 @@ impl Report for Check {
         page.text("docs/differences.md lists what differs for everybody");
     }
 
-    /// What is not supported (BGP above all), a step that has to be done, or an address that would not stay.
+    /// What is not supported (BGP above all), a step that has to be done, an address that would not stay, or what could not be
+    /// judged.
     fn has_findings(&self) -> bool {
         let objects = self.objects.iter().map(|line| line.verdict);
         objects
             .into_iter()
             .any(|verdict| verdict == Verdict::NotSupported)
             || !self.steps.is_empty()
+            || !self.unread.is_empty()
             || self
                 .vips
                 .iter()

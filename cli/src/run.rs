@@ -94,7 +94,7 @@ impl Args {
                 show(&common, &failovers::report(facts.now, &told))
             }
             Command::Migrate(Migrate::Check) => {
-                let (facts, around) = gathered(&common, with_around).await?;
+                let (facts, around) = gathered(&common, with_replaced).await?;
                 show(&common, &migrate::check(&facts, &around))
             }
             Command::Completion { shell } => {
@@ -137,7 +137,14 @@ async fn with_membership(
 /// The facts, and what is around them.
 async fn with_around(client: &Client, system: &str) -> Result<(Facts, Around), CliError> {
     let facts = gather::facts(client, system).await?;
-    let around = gather::around(client, &facts).await?;
+    let around = gather::around(client, &facts).await;
+    Ok((facts, around))
+}
+
+/// The facts, and what of MetalLB's is around them.
+async fn with_replaced(client: &Client, system: &str) -> Result<(Facts, Around), CliError> {
+    let facts = gather::facts(client, system).await?;
+    let around = gather::replaced(client, system).await;
     Ok((facts, around))
 }
 

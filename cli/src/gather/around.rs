@@ -19,26 +19,46 @@ use crate::facts::{Around, CLAIMED, Elsewhere, Facts};
 const KUBE_SYSTEM: &str = "kube-system";
 
 /// Everything around the configuration in namespace `system`. What may not be read is named in [`Around::unread`].
-pub(crate) async fn around(client: &Client, facts: &Facts) -> Result<Around, CliError> {
+pub(crate) async fn around(client: &Client, facts: &Facts) -> Around {
     let system = facts.system.as_str();
-    let mut unread = Vec::new();
+    let mut around = replaced(client, system).await;
     let one = ListParams::default().fields("metadata.name=kube-proxy");
     let proxies = list_selected(Api::<ConfigMap>::namespaced(client.clone(), KUBE_SYSTEM), one).await;
-    let kube_proxy = proxies.map_err(|error| unread.push(error.to_string())).ok();
-    let daemon_sets = known(all::<DaemonSet>(client).await, &mut unread);
-    let deployments = known(all::<Deployment>(client).await, &mut unread);
+    around.kube_proxy = proxies
+        .map_err(|error| around.unread.push(error.to_string()))
+        .ok();
     let running = ListParams::default().fields("status.phase=Running");
     let running = list_selected(Api::<Pod>::all(client.clone()), running).await;
-    let running = known(running, &mut unread);
-    let mut pods: Vec<Pod> = Vec::new();
+    around.running = known(running, &mut around.unread);
     for labels in ["app=metallb", "app.kubernetes.io/name=metallb"] {
         let selected = ListParams::default().labels(&format!("{labels},!{}", names::COMPONENT));
         let found = list_selected(Api::<Pod>::all(client.clone()), selected).await;
-        pods.extend(known(found, &mut unread));
+        around.metallb_pods.extend(known(found, &mut around.unread));
     }
     let claims = ListParams::default().fields(&format!("reason={CLAIMED},involvedObject.kind=Service"));
     let claims = list_selected(Api::<Event>::all(client.clone()), claims).await;
-    let claims = known(claims, &mut unread);
+    around.claims = known(claims, &mut around.unread);
+    ours_of(
+        all::<IPAddressPool>(client).await,
+        system,
+        &mut around.elsewhere,
+        &mut around.unread,
+    );
+    ours_of(
+        all::<L2Advertisement>(client).await,
+        system,
+        &mut around.elsewhere,
+        &mut around.unread,
+    );
+    around.membership = membership(client, facts).await;
+    around
+}
+
+/// Of that what `migrate check` judges, which may be done without the rights to read the rest.
+pub(crate) async fn replaced(client: &Client, system: &str) -> Around {
+    let mut unread = Vec::new();
+    let daemon_sets = known(all::<DaemonSet>(client).await, &mut unread);
+    let deployments = known(all::<Deployment>(client).await, &mut unread);
     let webhooks = known(all::<ValidatingWebhookConfiguration>(client).await, &mut unread);
     let definitions = all::<CustomResourceDefinition>(client).await;
     let definitions = definitions.map(|all| {
@@ -69,24 +89,9 @@ pub(crate) async fn around(client: &Client, facts: &Facts) -> Result<Around, Cli
         &mut elsewhere,
         &mut unread,
     );
-    ours_of(
-        all::<IPAddressPool>(client).await,
-        system,
-        &mut elsewhere,
-        &mut unread,
-    );
-    ours_of(
-        all::<L2Advertisement>(client).await,
-        system,
-        &mut elsewhere,
-        &mut unread,
-    );
-    Ok(Around {
-        kube_proxy,
+    Around {
         daemon_sets,
         deployments,
-        running,
-        metallb_pods: pods,
         webhooks,
         definitions,
         elsewhere,
@@ -94,10 +99,9 @@ pub(crate) async fn around(client: &Client, facts: &Facts) -> Result<Around, Cli
         bgp_advertisements,
         bfd_profiles,
         communities,
-        claims,
-        membership: membership(client, facts).await,
         unread,
-    })
+        ..Around::default()
+    }
 }
 
 async fn all<K>(client: &Client) -> Result<Vec<K>, CliError>
@@ -133,3 +137,6 @@ fn ours_of<K: Resource<DynamicType = ()>>(
     }));
     ours
 }
+
+#[cfg(test)]
+mod tests;

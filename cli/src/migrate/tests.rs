@@ -74,6 +74,17 @@ docs/differences.md lists what differs for everybody
 }
 
 #[test]
+fn what_could_not_be_read_is_a_finding() {
+    let (facts, mut around) = mk_cluster();
+    around.unread = vec!["bgppeers (metallb.io/v1beta2) may not be listed".to_owned()];
+    let check = check(&facts, &around);
+    let said = "not judged: bgppeers (metallb.io/v1beta2) may not be listed";
+    let lines = lines(&check);
+    assert!(lines.contains(&said.to_owned()), "{lines:#?}");
+    assert!(check.has_findings(), "BGP may be in use");
+}
+
+#[test]
 fn bgp_is_not_supported() {
     let (facts, mut around) = mk_cluster();
     around.peers = vec![from(json!({
