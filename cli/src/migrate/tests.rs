@@ -187,14 +187,101 @@ fn what_has_to_be_deleted_first_in_another_namespace_is_a_step() {
     assert!(told.steps.is_empty(), "ours waits for it: {:?}", told.steps);
 }
 
+/// A workload of a release's, made by the chart of this name.
+fn released(release: &str, chart: &str, namespace: &str, name: &str, container: &str) -> Value {
+    let mut object = workload(namespace, name, container);
+    object["metadata"]["annotations"] = json!({
+        "meta.helm.sh/release-name": release, "meta.helm.sh/release-namespace": namespace,
+    });
+    object["spec"]["template"]["metadata"]["labels"] = json!({ "app.kubernetes.io/name": chart });
+    object
+}
+
+#[test]
+fn a_release_that_holds_more_than_metallb_is_not_to_be_upgraded_to_our_chart() {
+    let (facts, mut around) = mk_cluster();
+    let speaker = released(
+        "platform",
+        "metallb",
+        "infra",
+        "platform-metallb-speaker",
+        "speaker",
+    );
+    let controller = released(
+        "platform",
+        "metallb",
+        "infra",
+        "platform-metallb-controller",
+        "controller",
+    );
+    let mut told = |others: &[Value]| {
+        let deployments = [&controller].into_iter().chain(others);
+        around.deployments = deployments.map(|object| from(object.clone())).collect();
+        around.daemon_sets = vec![from(speaker.clone())];
+        check(&facts, &around)
+    };
+    let step = "helm get manifest platform -n infra";
+
+    let shared = told(&[released(
+        "platform",
+        "grafana",
+        "infra",
+        "platform-grafana",
+        "grafana",
+    )]);
+    let lines_shared = lines(&shared);
+    for (start, part) in [
+        (
+            "Deployment infra/platform-metallb-controller different",
+            "(Deployment infra/platform-grafana), which an upgrade of it to deploy/chart would delete",
+        ),
+        (
+            "DaemonSet infra/platform-metallb-speaker different",
+            "put deploy/chart in the place of MetalLB's",
+        ),
+    ] {
+        assert!(
+            lines_shared
+                .iter()
+                .any(|line| line.starts_with(start) && line.contains(part)),
+            "{start} … {part}: {lines_shared:#?}"
+        );
+    }
+    assert!(
+        !shown(&shared).contains("helm upgrade platform"),
+        "{lines_shared:#?}"
+    );
+    assert_eq!(shared.steps, [step], "once for the release");
+    assert!(shared.has_findings());
+
+    for (other, why) in [
+        (
+            released("platform", "frr-k8s", "infra", "platform-frr-k8s", "controller"),
+            "FRR-K8s is a part of MetalLB's chart",
+        ),
+        (
+            released("other", "grafana", "infra", "other-grafana", "grafana"),
+            "another release",
+        ),
+        (
+            released("platform", "grafana", "elsewhere", "platform-grafana", "grafana"),
+            "a release of the same name in another namespace",
+        ),
+    ] {
+        let alone = told(&[other]);
+        assert!(alone.steps.is_empty(), "{why}: {:?}", alone.steps);
+        assert!(
+            shown(&alone).contains("`helm upgrade platform deploy/chart -n infra`"),
+            "{why}"
+        );
+    }
+}
+
 #[test]
 fn what_helm_has_installed_is_kept_by_an_upgrade_of_the_release() {
     let (facts, mut around) = mk_cluster();
     let released = |namespace: &str, name: &str, container: &str| {
-        let mut object = workload(namespace, name, container);
-        object["metadata"]["annotations"] = json!({ "meta.helm.sh/release-name": "metallb" });
-        object["spec"]["template"]["metadata"]["labels"] = json!({ "app.kubernetes.io/name": "metallb" });
-        object
+        released("metallb", "metallb", namespace, name, container)
     };
     around.deployments = vec![from(released(
         "metallb-system",
@@ -218,8 +305,8 @@ fn what_helm_has_installed_is_kept_by_an_upgrade_of_the_release() {
     );
     has(
         "DaemonSet lb/metallb-speaker kept",
-        "`helm upgrade metallb deploy/chart -n lb` with the values that it has (docs/install-helm.md); do not apply the \
-         manifest; its pools are judged with `-n lb`",
+        "`helm upgrade metallb deploy/chart -n lb` with the values that it has (docs/install-helm.md), if the release holds \
+         MetalLB alone (`helm get manifest metallb -n lb`); do not apply the manifest; its pools are judged with `-n lb`",
     );
     assert!(!told.has_findings());
 
