@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::config::{AuthInfo, ExecInteractiveMode, KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 
 use crate::error::CliError;
@@ -11,10 +11,8 @@ use crate::error::CliError;
 /// A server that is not there is told of before the user gives up.
 const CONNECT: Duration = Duration::from_secs(10);
 
-/// A client by this kubeconfig and context; without them by KUBECONFIG, `~/.kube/config`, or the pod's service account.
-///
-/// No request is made. A credential plug-in is run, which may take long.
-pub(crate) async fn connect(kubeconfig: Option<&Path>, context: Option<&str>) -> Result<Client, CliError> {
+/// What this kubeconfig and context say; without them KUBECONFIG, `~/.kube/config`, or the pod's service account.
+pub(crate) async fn configure(kubeconfig: Option<&Path>, context: Option<&str>) -> Result<Config, CliError> {
     let options = KubeConfigOptions {
         context: context.map(str::to_owned),
         ..KubeConfigOptions::default()
@@ -34,6 +32,18 @@ pub(crate) async fn connect(kubeconfig: Option<&Path>, context: Option<&str>) ->
     config.connect_timeout = Some(CONNECT);
     // A pod that cannot be reached is answered for with 503, and stays so.
     config.default_retry = false;
+    Ok(config)
+}
+
+/// Whether the user's credential plug-in may ask something on the terminal: kube gives it the terminal unless it says that it
+/// never does.
+pub(crate) fn may_ask(user: &AuthInfo) -> bool {
+    let mode = user.exec.as_ref().map(|exec| exec.interactive_mode.as_ref());
+    mode.is_some_and(|mode| mode != Some(&ExecInteractiveMode::Never))
+}
+
+/// A client. No request is made. A credential plug-in is run, which may take long.
+pub(crate) async fn connect(config: Config) -> Result<Client, CliError> {
     // kube waits for the plug-in without yielding, and somebody may be watching for a sign of life.
     let client = tokio::task::spawn_blocking(|| Client::try_from(config)).await;
     client
@@ -58,3 +68,6 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     }
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
+
+#[cfg(test)]
+mod tests;

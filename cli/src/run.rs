@@ -8,7 +8,7 @@ use clap::Parser as _;
 use kube::Client;
 
 use crate::args::{Args, Command, Common, Migrate, Why, mistake};
-use crate::connect::connect;
+use crate::connect::{configure, connect, may_ask};
 use crate::error::CliError;
 use crate::facts::{self, Around, Facts, Membership};
 use crate::failovers::{self, Told};
@@ -21,6 +21,9 @@ const FAILED: u8 = 1;
 
 /// There is something to look at.
 const FINDINGS: u8 = 2;
+
+/// What the sign of life says.
+const READING: &str = "reading the cluster";
 
 /// Does what `words` say (the first is the program's name, which says whether kubectl asks for completion), and returns the
 /// exit code: 0 if all is well, 1 if it could not be done, 2 if there is something to look at.
@@ -110,11 +113,17 @@ async fn gathered<T>(
     common: &Common,
     gather: impl AsyncFnOnce(&Client, &str) -> Result<T, CliError>,
 ) -> Result<T, CliError> {
-    let work = async {
-        let client = connect(common.kubeconfig.as_deref(), common.context.as_deref()).await?;
-        gather(&client, &common.namespace).await
+    let config = configure(common.kubeconfig.as_deref(), common.context.as_deref()).await?;
+    let mut screen = Screen::of(std::io::stderr());
+    let may_ask = may_ask(&config.auth_info);
+    let connecting = connect(config);
+    let client = if may_ask {
+        // The sign of life would overwrite the question.
+        connecting.await?
+    } else {
+        spinner::around(&mut screen, READING, connecting).await?
     };
-    spinner::around(&mut Screen::of(std::io::stderr()), "reading the cluster", work).await
+    spinner::around(&mut screen, READING, gather(&client, &common.namespace)).await
 }
 
 /// The facts, and the time lines of the speakers.
