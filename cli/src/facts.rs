@@ -1,5 +1,8 @@
 //! What the cluster holds: objects as they were listed, of one moment.
 
+use std::net::IpAddr;
+
+use cortenlb_core::addr::parse_address;
 use cortenlb_core::ipam::Rules;
 use cortenlb_core::name::ServiceKey;
 use cortenlb_crds::translate::announce::is_metallbs;
@@ -68,8 +71,8 @@ pub(crate) struct Around {
     pub(crate) kube_proxy: Option<Vec<ConfigMap>>,
     pub(crate) daemon_sets: Vec<DaemonSet>,
     pub(crate) deployments: Vec<Deployment>,
-    /// The pods that run, in all namespaces.
-    pub(crate) running: Vec<Pod>,
+    /// The pods that run, in all namespaces, but for those on their nodes' networks.
+    pub(crate) running: Vec<Running>,
     /// Pods of MetalLB's, in all namespaces.
     pub(crate) metallb_pods: Vec<Pod>,
     pub(crate) webhooks: Vec<ValidatingWebhookConfiguration>,
@@ -87,6 +90,28 @@ pub(crate) struct Around {
     pub(crate) membership: Vec<Told<Membership>>,
     /// What could not be read, and why.
     pub(crate) unread: Vec<String>,
+}
+
+/// What matters of a pod that runs and has addresses of its own: there may be very many.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Running {
+    pub(crate) key: ServiceKey,
+    pub(crate) addresses: Vec<IpAddr>,
+}
+
+impl Running {
+    /// None for one that is on its node's network.
+    pub(crate) fn of(pod: &Pod) -> Option<Self> {
+        let on_node = pod.spec.as_ref().and_then(|spec| spec.host_network) == Some(true);
+        let status = pod.status.iter();
+        let addresses = status.flat_map(|status| status.pod_ips.iter().flatten());
+        (!on_node).then(|| Self {
+            key: key_of(pod),
+            addresses: addresses
+                .filter_map(|address| parse_address(&address.ip))
+                .collect(),
+        })
+    }
 }
 
 /// An object of the configuration in a wrong namespace.

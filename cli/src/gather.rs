@@ -63,9 +63,20 @@ async fn list_selected<K>(api: Api<K>, selected: ListParams) -> Result<Vec<K>, C
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
 {
-    match api.list(&selected).await {
-        Ok(list) => Ok(list.items),
-        Err(kube::Error::Api(status)) if status.code == 404 => Ok(Vec::new()),
+    Ok(page(&api, &selected).await?.0)
+}
+
+/// What one request answers, and the token with which the next one goes on, if there is more.
+async fn page<K>(api: &Api<K>, selected: &ListParams) -> Result<(Vec<K>, Option<String>), CliError>
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
+{
+    match api.list(selected).await {
+        Ok(list) => {
+            let more = list.metadata.continue_.filter(|token| !token.is_empty());
+            Ok((list.items, more))
+        }
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok((Vec::new(), None)),
         Err(error) => Err(CliError::List {
             what: format!("{} ({})", K::plural(&()), K::api_version(&())),
             why: why(&error),

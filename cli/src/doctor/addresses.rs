@@ -6,7 +6,6 @@ use std::net::IpAddr;
 use cortenlb_core::addr::{AddrRange, parse_address};
 use cortenlb_crds::IPAddressPool;
 use cortenlb_crds::names::CONDITION_ADDRESS_CONFLICT;
-use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
@@ -88,7 +87,9 @@ fn on_pods(facts: &Facts, around: &Around, pool: &IPAddressPool) -> Option<Findi
             .iter()
             .any(|(_, network, _)| network.contains(address))
     };
-    let pods = pod_addresses(&around.running)
+    let running = around.running.iter();
+    let pods = running
+        .flat_map(|pod| pod.addresses.iter().map(move |address| (&pod.key, *address)))
         .filter(|(_, address)| !is_told(*address) && ranges.iter().any(|range| range.contains(*address)));
     let pods: Vec<String> = pods.map(|(pod, address)| format!("{address} ({pod})")).collect();
     let networks = overlapping
@@ -109,19 +110,6 @@ fn on_pods(facts: &Facts, around: &Around, pool: &IPAddressPool) -> Option<Findi
                 edit(facts, &name)
             ),
         )
-    })
-}
-
-/// The pods that have addresses of their own, with each of them.
-fn pod_addresses(pods: &[Pod]) -> impl Iterator<Item = (String, IpAddr)> {
-    let on_nodes = |pod: &&Pod| pod.spec.as_ref().and_then(|spec| spec.host_network) == Some(true);
-    pods.iter().filter(move |pod| !on_nodes(pod)).flat_map(|pod| {
-        let addresses = pod
-            .status
-            .iter()
-            .flat_map(|status| status.pod_ips.iter().flatten());
-        let addresses = addresses.filter_map(|address| parse_address(&address.ip));
-        addresses.map(move |address| (key_of(pod).to_string(), address))
     })
 }
 

@@ -10,13 +10,16 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::api::{Api, ListParams};
 use kube::{Client, Resource, ResourceExt as _};
 
-use super::list_selected;
 use super::speakers::membership;
+use super::{list_selected, page};
 use crate::error::CliError;
-use crate::facts::{Around, CLAIMED, Elsewhere, Facts};
+use crate::facts::{Around, CLAIMED, Elsewhere, Facts, Running};
 
 /// Where kube-proxy's configuration is, as kubeadm installs it.
 const KUBE_SYSTEM: &str = "kube-system";
+
+/// So many pods are asked for at once.
+const PAGE: u32 = 500;
 
 /// Everything around the configuration in namespace `system`. What may not be read is named in [`Around::unread`].
 pub(crate) async fn around(client: &Client, facts: &Facts) -> Around {
@@ -27,8 +30,8 @@ pub(crate) async fn around(client: &Client, facts: &Facts) -> Around {
     around.kube_proxy = proxies
         .map_err(|error| around.unread.push(error.to_string()))
         .ok();
-    let running = ListParams::default().fields("status.phase=Running");
-    let running = list_selected(Api::<Pod>::all(client.clone()), running).await;
+    let api = Api::<Pod>::all(client.clone());
+    let running = running(async |selected: ListParams| page(&api, &selected).await).await;
     around.running = known(running, &mut around.unread);
     for labels in ["app=metallb", "app.kubernetes.io/name=metallb"] {
         let selected = ListParams::default().labels(&format!("{labels},!{}", names::COMPONENT));
@@ -101,6 +104,22 @@ pub(crate) async fn replaced(client: &Client, system: &str) -> Around {
         communities,
         unread,
         ..Around::default()
+    }
+}
+
+/// The pods that run, by what answers for a page of them: a large cluster has too many for one answer.
+async fn running(
+    mut page: impl AsyncFnMut(ListParams) -> Result<(Vec<Pod>, Option<String>), CliError>,
+) -> Result<Vec<Running>, CliError> {
+    let mut selected = ListParams::default().fields("status.phase=Running").limit(PAGE);
+    let mut running = Vec::new();
+    loop {
+        let (pods, more) = page(selected.clone()).await?;
+        running.extend(pods.iter().filter_map(Running::of));
+        let Some(token) = more else {
+            return Ok(running);
+        };
+        selected = selected.continue_token(&token);
     }
 }
 

@@ -1,6 +1,9 @@
 //! Addresses that cannot be used, are not given, or are not announced.
 
+use k8s_openapi::api::core::v1::Pod;
+
 use super::*;
+use crate::facts::Running;
 
 #[test]
 fn clb004_a_pool_has_addresses_of_nodes() {
@@ -40,11 +43,12 @@ fn clb005_a_pool_overlaps_addresses_of_pods_of_a_plug_in_with_its_own_allocator(
                 node.spec = None;
             }
             facts.pools.push(mk_pool("more", &[range]));
-            around.running = vec![
+            let pods: [Pod; 3] = [
                 pod("known", false, &["10.244.1.7"]),
                 pod("a", false, &["192.168.7.4", "fd00::4"]),
                 pod("speaker", true, &["172.21.6.12"]),
             ];
+            around.running = pods.iter().filter_map(Running::of).collect();
         })
     };
     assert_eq!(
