@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use cortenlb_core::name::ServiceKey;
 use kube::Client;
 
 use crate::args::{Args, Command, Common, Migrate, Why, mistake};
@@ -73,11 +74,12 @@ impl Args {
         let Self { common, command } = self;
         match command {
             Command::Why(Why::Service { service, node }) => {
-                let (facts, told) = gathered(&common, with_membership).await?;
-                show(
-                    &common,
-                    &why::service(&facts, &told, &service.0, node.as_deref())?,
-                )
+                let (key, node) = (&service.0, node.as_deref());
+                let (facts, told) = gathered(&common, async |client: &Client, system: &str| {
+                    with_membership(client, system, key, node).await
+                })
+                .await?;
+                show(&common, &why::service(&facts, &told, key, node)?)
             }
             Command::Status => {
                 let (facts, told) = gathered(&common, with_failovers).await?;
@@ -133,13 +135,20 @@ async fn with_failovers(client: &Client, system: &str) -> Result<(Facts, Vec<Tol
     Ok((facts, told))
 }
 
-/// The facts, and what the speakers say of one another and of their nodes' interfaces.
+/// The facts, and what the speakers that matter for a Service say of one another and of their nodes' interfaces: none where
+/// there is no such Service, and one where a node is named.
 async fn with_membership(
     client: &Client,
     system: &str,
+    key: &ServiceKey,
+    node: Option<&str>,
 ) -> Result<(Facts, Vec<facts::Told<Membership>>), CliError> {
     let facts = gather::facts(client, system).await?;
-    let told = gather::membership(client, &facts).await;
+    let told = if facts.service(key).is_some() {
+        gather::membership(client, &facts, node).await
+    } else {
+        Vec::new()
+    };
     Ok((facts, told))
 }
 
@@ -167,3 +176,6 @@ fn show(common: &Common, report: &impl Report) -> Result<bool, CliError> {
 fn write(bytes: &[u8]) -> Result<(), CliError> {
     Screen::of(std::io::stdout()).write(bytes)
 }
+
+#[cfg(test)]
+mod tests;

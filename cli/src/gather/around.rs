@@ -53,7 +53,7 @@ pub(crate) async fn around(client: &Client, facts: &Facts) -> Around {
         &mut around.elsewhere,
         &mut around.unread,
     );
-    around.membership = membership(client, facts).await;
+    around.membership = membership(client, facts, None).await;
     around
 }
 

@@ -24,33 +24,47 @@ const PORT: u16 = 17472;
 
 /// The time lines of all our speakers, by node.
 pub(crate) async fn failovers(client: &Client, facts: &Facts) -> Vec<Told> {
-    let mut told = ask_all(client, facts, "failovers", |Answer { changes }| changes).await;
+    let speakers = facts.our_pods("speaker");
+    let mut told = ask_all(client, speakers, "failovers", |Answer { changes }| changes).await;
     told.sort_by(|a, b| (&a.node, &a.pod).cmp(&(&b.node, &b.pod)));
     told
 }
 
-/// How each of our speakers hears the others, and its node is attached.
-pub(crate) async fn membership(client: &Client, facts: &Facts) -> Vec<facts::Told<Membership>> {
-    ask_all(client, facts, "membership", |membership| membership).await
-}
-
-/// What each of our speakers answers at `path`, and there the `part` of it that matters.
-async fn ask_all<A: DeserializeOwned, T>(
+/// How each of our speakers hears the others, and its node is attached; of one node's alone, if that is named.
+pub(crate) async fn membership(
     client: &Client,
     facts: &Facts,
+    node: Option<&str>,
+) -> Vec<facts::Told<Membership>> {
+    ask_all(client, speakers(facts, node), "membership", |membership| {
+        membership
+    })
+    .await
+}
+
+fn speakers<'a>(facts: &'a Facts, node: Option<&'a str>) -> impl Iterator<Item = &'a Pod> {
+    let speakers = facts.our_pods("speaker");
+    speakers.filter(move |pod| node.is_none() || node_of(pod) == node)
+}
+
+fn node_of(pod: &Pod) -> Option<&str> {
+    pod.spec.as_ref()?.node_name.as_deref()
+}
+
+/// What each of these pods answers at `path`, and there the `part` of it that matters.
+async fn ask_all<'a, A: DeserializeOwned, T>(
+    client: &Client,
+    pods: impl Iterator<Item = &'a Pod>,
     path: &str,
     part: impl Fn(A) -> T,
 ) -> Vec<facts::Told<T>> {
-    let asked = facts.our_pods("speaker").map(async |pod| {
-        let spec = pod.spec.as_ref();
-        facts::Told {
-            pod: pod.name_any(),
-            node: spec.and_then(|spec| spec.node_name.clone()).unwrap_or_default(),
-            answer: ask(client, pod, path)
-                .await
-                .and_then(|text| understood(&text))
-                .map(&part),
-        }
+    let asked = pods.map(async |pod| facts::Told {
+        pod: pod.name_any(),
+        node: node_of(pod).unwrap_or_default().to_owned(),
+        answer: ask(client, pod, path)
+            .await
+            .and_then(|text| understood(&text))
+            .map(&part),
     });
     join_all(asked).await
 }
@@ -116,7 +130,21 @@ fn port(pod: &Pod) -> u16 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facts::tests::mk_pod;
+    use crate::facts::tests::{mk_facts, mk_pod};
+
+    #[test]
+    fn where_a_node_is_named_its_speaker_alone_is_asked() {
+        let facts = mk_facts();
+        let asked = |node| {
+            speakers(&facts, node)
+                .map(|pod| pod.name_any())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(asked(Some("n2")), ["speaker-n2"]);
+        assert_eq!(asked(None), ["speaker-n1", "speaker-n2", "speaker-n3"]);
+        let none: [&str; 0] = [];
+        assert_eq!(asked(Some("n9")), none);
+    }
 
     #[test]
     fn the_port_is_the_one_of_the_flags() {
