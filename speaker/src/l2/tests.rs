@@ -244,6 +244,39 @@ fn announces_answers_and_falls_silent() {
     );
 }
 
+/// The two ends of [`SET_UP`].
+pub(super) struct Segment {
+    pub(super) node: u32,
+    pub(super) client: u32,
+    /// The node's, for the responder.
+    pub(super) interfaces: Interfaces,
+}
+
+pub(super) async fn segment() -> Segment {
+    let links = LinkWatch::open().await.unwrap().subscribe().borrow().clone();
+    let [node, client] =
+        ["node", "client"].map(|name| links.values().find(|link| link.name == name).unwrap().index);
+    let interface = Interface {
+        name: "node".into(),
+        mac: NODE_MAC,
+        arp: true,
+        ndp: None,
+        ipv4: None,
+    };
+    Segment {
+        node,
+        client,
+        interfaces: Interfaces::from([(node, interface)]),
+    }
+}
+
+pub(super) fn mk_mailbox(poller: &Poller) -> Arc<Mailbox> {
+    Arc::new(Mailbox {
+        desired: Mutex::default(),
+        waker: poller.waker(),
+    })
+}
+
 /// Runs `ip` with these words, and expects success.
 fn ip(words: &str) {
     let status = Command::new("ip")
@@ -280,24 +313,16 @@ fn an_interface_that_comes_back_unnoticed_is_heard_again() {
         SET_UP,
         "+net_raw,+net_admin",
         async || {
-            let links = LinkWatch::open().await.unwrap().subscribe().borrow().clone();
-            let [node, client] =
-                ["node", "client"].map(|name| links.values().find(|link| link.name == name).unwrap().index);
-            let interface = Interface {
-                name: "node".into(),
-                mac: NODE_MAC,
-                arp: true,
-                ndp: None,
-                ipv4: None,
-            };
+            let Segment {
+                node,
+                client,
+                interfaces,
+            } = segment().await;
             let poller = Poller::new().unwrap();
-            let mailbox = Arc::new(Mailbox {
-                desired: Mutex::default(),
-                waker: poller.waker(),
-            });
+            let mailbox = mk_mailbox(&poller);
             // Nobody follows the links: as if they had been read before and after, and not between.
             mailbox.post(|desired| {
-                desired.links = Some((Interfaces::from([(node, interface)]), Ports::new()));
+                desired.links = Some((interfaces, Ports::new()));
                 desired.plan = Some(plan(&["172.21.5.240"]).into());
             });
             let metrics = metrics::Metrics::register(&mut Registry::default());

@@ -1,11 +1,8 @@
 //! What the thread does, one turn after the other, on real sockets in a network namespace of its own.
 
 use std::net::Ipv4Addr;
-use std::sync::Mutex;
 
-use cortenlb_netio::link::LinkWatch;
 use cortenlb_proto::cluster::NodeId;
-use cortenlb_proto::l2::{Interface, Interfaces};
 use cortenlb_wire::member::{Body, Datagram, Life, Member, Phase, Unanswered};
 use cortenlb_wire::{arp, filter};
 use prometheus_client::registry::Registry;
@@ -13,7 +10,9 @@ use prometheus_client::registry::Registry;
 use super::*;
 use crate::l2::attached::Ports;
 use crate::l2::attached::tests::mk_attached;
-use crate::l2::tests::{CLIENT, CLIENT_MAC, NODE, NODE_MAC, SET_UP, VIP, in_namespace, plan};
+use crate::l2::tests::{
+    CLIENT, CLIENT_MAC, NODE, NODE_MAC, SET_UP, Segment, VIP, in_namespace, mk_mailbox, plan, segment,
+};
 
 /// So long a turn waits for a frame.
 const WAIT: Duration = Duration::from_millis(20);
@@ -95,25 +94,16 @@ fn an_owner_that_is_told_that_it_is_not_heard_opens_its_sockets_anew() {
         SET_UP,
         "+net_raw",
         async || {
-            let links = LinkWatch::open().await.unwrap().subscribe().borrow().clone();
-            let [node, client] =
-                ["node", "client"].map(|name| links.values().find(|link| link.name == name).unwrap().index);
-            let interface = Interface {
-                name: "node".into(),
-                mac: NODE_MAC,
-                arp: true,
-                ndp: None,
-                ipv4: None,
-            };
+            let Segment {
+                node,
+                client,
+                interfaces,
+            } = segment().await;
             let poller = Poller::new().unwrap();
-            let mailbox = Arc::new(Mailbox {
-                desired: Mutex::default(),
-                waker: poller.waker(),
-            });
+            let mailbox = mk_mailbox(&poller);
             let metrics = Metrics::register(&mut Registry::default());
             let machines = (Responder::new(None), mk_owner(node), None);
             let mut driver = Driver::new(poller, mailbox, metrics, machines, Told::default());
-            let interfaces = Interfaces::from([(node, interface)]);
             driver
                 .responder
                 .handle_input(now(), Input::Interfaces(interfaces));
