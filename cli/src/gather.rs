@@ -4,6 +4,7 @@ mod around;
 pub(crate) mod speakers;
 
 use std::fmt::Debug;
+use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, ListParams};
@@ -15,6 +16,12 @@ use crate::error::CliError;
 use crate::facts::Facts;
 pub(crate) use around::{around, replaced};
 pub(crate) use speakers::{failovers, membership};
+
+/// How often an API server is asked that answers 429: it has too much to do, or the kind has just been defined anew.
+const ASK: usize = 5;
+
+/// The time between, as the API server itself asks for it (`Retry-After: 1`).
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Everything that decides about addresses and their announcement; the configuration is in namespace `system`.
 ///
@@ -71,16 +78,24 @@ async fn page<K>(api: &Api<K>, selected: &ListParams) -> Result<(Vec<K>, Option<
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
 {
-    match api.list(selected).await {
-        Ok(list) => {
-            let more = list.metadata.continue_.filter(|token| !token.is_empty());
-            Ok((list.items, more))
-        }
-        Err(kube::Error::Api(status)) if status.code == 404 => Ok((Vec::new(), None)),
-        Err(error) => Err(CliError::List {
-            what: format!("{} ({})", K::plural(&()), K::api_version(&())),
-            why: why(&error),
-        }),
+    let mut asked = 1;
+    loop {
+        return match api.list(selected).await {
+            Ok(list) => {
+                let more = list.metadata.continue_.filter(|token| !token.is_empty());
+                Ok((list.items, more))
+            }
+            Err(kube::Error::Api(status)) if status.code == 404 => Ok((Vec::new(), None)),
+            Err(kube::Error::Api(status)) if status.code == 429 && asked < ASK => {
+                asked += 1;
+                tokio::time::sleep(PATIENCE).await;
+                continue;
+            }
+            Err(error) => Err(CliError::List {
+                what: format!("{} ({})", K::plural(&()), K::api_version(&())),
+                why: why(&error),
+            }),
+        };
     }
 }
 
@@ -102,3 +117,6 @@ fn why(error: &kube::Error) -> String {
         ),
     }
 }
+
+#[cfg(test)]
+mod tests;
