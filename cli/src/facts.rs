@@ -1,5 +1,7 @@
 //! What the cluster holds: objects as they were listed, of one moment.
 
+mod workload;
+
 use std::net::IpAddr;
 
 use cortenlb_core::addr::parse_address;
@@ -18,6 +20,8 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 use serde::Deserialize;
+
+pub(crate) use workload::Workload;
 
 /// What decides about addresses and about who announces them, and what was recorded of both.
 #[derive(Clone, Debug)]
@@ -187,6 +191,11 @@ impl Facts {
 /// The name of a namespaced object.
 pub(crate) fn key_of(object: &impl ResourceExt) -> ServiceKey {
     ServiceKey::new(object.namespace().unwrap_or_default(), object.name_any())
+}
+
+/// The node that a pod is on.
+pub(crate) fn node_of(pod: &Pod) -> Option<&str> {
+    pod.spec.as_ref()?.node_name.as_deref()
 }
 
 fn containers(pod: &Pod) -> impl Iterator<Item = &Container> + Clone {

@@ -7,7 +7,7 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
-use kube::api::{Api, ListParams};
+use kube::api::{Api, ListParams, ObjectList};
 use kube::{Client, Resource};
 use serde::de::DeserializeOwned;
 
@@ -78,25 +78,31 @@ async fn page<K>(api: &Api<K>, selected: &ListParams) -> Result<(Vec<K>, Option<
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
 {
-    let mut asked = 1;
-    loop {
-        return match api.list(selected).await {
-            Ok(list) => {
-                let more = list.metadata.continue_.filter(|token| !token.is_empty());
-                Ok((list.items, more))
-            }
-            Err(kube::Error::Api(status)) if status.code == 404 => Ok((Vec::new(), None)),
-            Err(kube::Error::Api(status)) if status.code == 429 && asked < ASK => {
-                asked += 1;
-                tokio::time::sleep(PATIENCE).await;
-                continue;
-            }
-            Err(error) => Err(CliError::List {
-                what: format!("{} ({})", K::plural(&()), K::api_version(&())),
-                why: why(&error),
-            }),
-        };
+    match patiently(api, selected).await {
+        Ok(list) => {
+            let more = list.metadata.continue_.filter(|token| !token.is_empty());
+            Ok((list.items, more))
+        }
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok((Vec::new(), None)),
+        Err(error) => Err(CliError::List {
+            what: format!("{} ({})", K::plural(&()), K::api_version(&())),
+            why: why(&error),
+        }),
     }
+}
+
+/// Asks until the API server has something else to say than 429, or has been asked [`ASK`] times.
+async fn patiently<K>(api: &Api<K>, selected: &ListParams) -> kube::Result<ObjectList<K>>
+where
+    K: Clone + Debug + DeserializeOwned,
+{
+    for _ in 1..ASK {
+        match api.list(selected).await {
+            Err(kube::Error::Api(status)) if status.code == 429 => tokio::time::sleep(PATIENCE).await,
+            answer => return answer,
+        }
+    }
+    api.list(selected).await
 }
 
 /// What the API server says, and what to do.

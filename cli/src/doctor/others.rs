@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cortenlb_crds::names;
 use k8s_openapi::api::apps::v1::DaemonSet;
-use k8s_openapi::api::core::v1::{ConfigMap, PodSpec};
+use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::ResourceExt as _;
 use serde::Deserialize;
 
 use super::{Code, Finding};
 use crate::connect::chain;
-use crate::facts::{Around, Facts};
+use crate::facts::{Around, Facts, Workload};
 use crate::page::joined;
 
 /// What MetalLB names its webhook configuration.
@@ -104,39 +104,21 @@ fn service_lb(sets: &[DaemonSet]) -> Option<Finding> {
 }
 
 fn other_load_balancers(around: &Around, findings: &mut Vec<Finding>) {
-    let images = |spec: Option<&PodSpec>| -> Vec<String> {
-        let containers = spec.into_iter().flat_map(|spec| &spec.containers);
-        containers
-            .filter_map(|container| container.image.clone())
-            .collect()
-    };
-    let sets = around.daemon_sets.iter().map(|set| {
-        let template = set.spec.as_ref().and_then(|spec| spec.template.spec.as_ref());
-        (
-            format!(
-                "DaemonSet {}/{}",
-                set.namespace().unwrap_or_default(),
-                set.name_any()
-            ),
-            images(template),
-        )
-    });
-    let deployments = around.deployments.iter().map(|one| {
-        let template = one.spec.as_ref().and_then(|spec| spec.template.spec.as_ref());
-        (
-            format!(
-                "Deployment {}/{}",
-                one.namespace().unwrap_or_default(),
-                one.name_any()
-            ),
-            images(template),
-        )
-    });
     let mut found: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
-    for (workload, images) in sets.chain(deployments) {
+    for Workload {
+        kind,
+        namespace,
+        name,
+        pod,
+        ..
+    } in around.workloads()
+    {
+        let containers = pod.into_iter().flat_map(|pod| &pod.containers);
+        let images = containers.filter_map(|container| container.image.as_deref());
         for (part, product) in OTHERS {
-            if images.iter().any(|image| image.contains(part)) {
-                found.entry(product).or_default().insert(workload.clone());
+            if images.clone().any(|image| image.contains(part)) {
+                let workloads = found.entry(product).or_default();
+                workloads.insert(format!("{kind} {namespace}/{name}"));
             }
         }
     }

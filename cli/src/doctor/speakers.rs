@@ -4,12 +4,11 @@ use std::collections::BTreeSet;
 
 use cortenlb_crds::names::COMPONENT;
 use cortenlb_crds::translate::announce::is_ready;
-use k8s_openapi::api::core::v1::{Pod, PodTemplateSpec};
+use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt as _;
-use kube::api::ObjectMeta;
 
 use super::{Code, Finding, Severity};
-use crate::facts::{Around, Facts};
+use crate::facts::{Around, Facts, node_of};
 use crate::page::{joined, some};
 
 pub(super) fn look(facts: &Facts, around: &Around, findings: &mut Vec<Finding>) {
@@ -29,9 +28,9 @@ pub(super) fn look(facts: &Facts, around: &Around, findings: &mut Vec<Finding>) 
             ),
         ));
     }
-    let served: BTreeSet<String> = facts.our_pods("speaker").filter_map(node_of).collect();
+    let served: BTreeSet<&str> = facts.our_pods("speaker").filter_map(node_of).collect();
     let missing = facts.nodes.iter().map(|node| node.name_any());
-    let missing: Vec<String> = missing.filter(|node| !served.contains(node)).collect();
+    let missing: Vec<String> = missing.filter(|node| !served.contains(node.as_str())).collect();
     if !missing.is_empty() {
         let finding = Finding::warning(
             Code::NoSpeaker,
@@ -39,7 +38,7 @@ pub(super) fn look(facts: &Facts, around: &Around, findings: &mut Vec<Finding>) 
             "these nodes can announce no address; a taint or the DaemonSet's nodeSelector may keep the speaker away",
             format!(
                 "kubectl describe {}; kubectl describe node {}",
-                daemon_set(facts, around),
+                workload(facts, around, "DaemonSet", "speaker"),
                 missing[0]
             ),
         );
@@ -59,7 +58,7 @@ pub(super) fn look(facts: &Facts, around: &Around, findings: &mut Vec<Finding>) 
             "no Service gets an address; those that have one keep it, and are announced",
             format!(
                 "kubectl get pods -n {system} -l {COMPONENT}=controller; kubectl describe {}",
-                deployment(facts, around)
+                workload(facts, around, "Deployment", "controller")
             ),
         ));
     }
@@ -80,20 +79,16 @@ pub(super) fn look(facts: &Facts, around: &Around, findings: &mut Vec<Finding>) 
     findings.extend(unheard(facts, around));
 }
 
-fn node_of(pod: &Pod) -> Option<String> {
-    pod.spec.as_ref()?.node_name.clone()
-}
-
 /// Speakers that hear others, and not all. Not heard is also who does not run: only who is Ready and has answered counts.
 fn unheard(facts: &Facts, around: &Around) -> Option<Finding> {
     let ready = facts.our_pods("speaker").filter(|pod| is_ready(pod));
-    let ready: BTreeSet<String> = ready.filter_map(node_of).collect();
+    let ready: BTreeSet<&str> = ready.filter_map(node_of).collect();
     let answers = around.membership.iter();
     let answers = answers.filter_map(|told| Some((told.node.as_str(), told.answer.as_ref().ok()?)));
     let running: BTreeSet<&str> = answers
         .clone()
         .map(|(node, _)| node)
-        .filter(|node| ready.contains(*node))
+        .filter(|node| ready.contains(node))
         .collect();
     let hearing = answers.filter(|(_, hears)| !hears.unheard);
     let pairs = hearing.flat_map(|(node, hears)| {
@@ -114,37 +109,16 @@ fn unheard(facts: &Facts, around: &Around) -> Option<Finding> {
     ))
 }
 
-/// The speakers', as kubectl takes it.
-fn daemon_set(facts: &Facts, around: &Around) -> String {
-    let sets = around.daemon_sets.iter();
-    let sets = sets.map(|set| (&set.metadata, set.spec.as_ref().map(|spec| &spec.template)));
-    workload(facts, "daemonset", "speaker", sets)
-}
-
-/// The controllers', as kubectl takes it.
-fn deployment(facts: &Facts, around: &Around) -> String {
-    let deployments = around.deployments.iter();
-    let deployments = deployments.map(|one| (&one.metadata, one.spec.as_ref().map(|spec| &spec.template)));
-    workload(facts, "deployment", "controller", deployments)
-}
-
-/// Ours that runs `component`. Its name is the manifest's, or begins with that of a release; where there is none, kubectl is
-/// given none, and takes all of the kind.
-fn workload<'a>(
-    facts: &Facts,
-    kind: &str,
-    component: &str,
-    mut workloads: impl Iterator<Item = (&'a ObjectMeta, Option<&'a PodTemplateSpec>)>,
-) -> String {
-    let system = &facts.system;
-    let name = workloads.find_map(|(meta, template)| {
-        let labels = template?.metadata.as_ref()?.labels.as_ref()?;
-        let is_ours = meta.namespace.as_ref() == Some(system)
-            && labels.get(COMPONENT).is_some_and(|label| label == component);
-        meta.name.as_deref().filter(|_| is_ours)
-    });
-    match name {
-        Some(name) => format!("{kind} -n {system} {name}"),
+/// Ours of this kind that runs `component`, as kubectl takes it. Its name is the manifest's, or begins with that of a release;
+/// where there is none, kubectl is given none, and takes all of the kind.
+fn workload(facts: &Facts, around: &Around, kind: &str, component: &str) -> String {
+    let system = facts.system.as_str();
+    let mut ours = around
+        .workloads()
+        .filter(|one| one.kind == kind && one.namespace == system && one.label(COMPONENT) == Some(component));
+    let kind = kind.to_lowercase();
+    match ours.next() {
+        Some(one) => format!("{kind} -n {system} {}", one.name),
         None => format!("{kind} -n {system}"),
     }
 }

@@ -13,7 +13,7 @@ use kube::{Api, Client, ResourceExt as _};
 use serde::de::DeserializeOwned;
 
 use crate::connect::chain;
-use crate::facts::{self, Facts, Membership, flag};
+use crate::facts::{self, Facts, Membership, flag, node_of};
 use crate::failovers::{Answer, Told};
 
 /// A pod that runs answers within a millisecond; the API server waits for one that does not for half a minute.
@@ -45,10 +45,6 @@ pub(crate) async fn membership(
 fn speakers<'a>(facts: &'a Facts, node: Option<&'a str>) -> impl Iterator<Item = &'a Pod> {
     let speakers = facts.our_pods("speaker");
     speakers.filter(move |pod| node.is_none() || node_of(pod) == node)
-}
-
-fn node_of(pod: &Pod) -> Option<&str> {
-    pod.spec.as_ref()?.node_name.as_deref()
 }
 
 /// What each of these pods answers at `path`, and there the `part` of it that matters.

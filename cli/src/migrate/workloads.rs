@@ -1,13 +1,10 @@
 //! MetalLB's Deployment and DaemonSet: whether ours come in their place.
 
-use std::collections::BTreeMap;
-
 use cortenlb_crds::names;
-use k8s_openapi::api::core::v1::{PodSpec, PodTemplateSpec};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::api::core::v1::PodSpec;
 
 use super::{ObjectLine, Verdict};
-use crate::facts::{Around, Facts};
+use crate::facts::{Around, Facts, Workload};
 
 /// What MetalLB's manifests name their workloads, and ours too.
 const NAMES: [&str; 2] = ["controller", "speaker"];
@@ -25,17 +22,6 @@ const OF_THE_CHART: [&str; 2] = ["metallb", "frr-k8s"];
 /// The label with a chart's name.
 const NAME: &str = "app.kubernetes.io/name";
 
-/// What matters of a Deployment or DaemonSet.
-struct Workload<'a> {
-    kind: &'static str,
-    namespace: &'a str,
-    name: &'a str,
-    /// Of its pods.
-    labels: Option<&'a BTreeMap<String, String>>,
-    pod: Option<&'a PodSpec>,
-    release: Option<Release<'a>>,
-}
-
 /// Whose it is by Helm's account.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Release<'a> {
@@ -43,58 +29,37 @@ struct Release<'a> {
     namespace: &'a str,
 }
 
-impl<'a> Workload<'a> {
-    fn of(kind: &'static str, meta: &'a ObjectMeta, template: Option<&'a PodTemplateSpec>) -> Self {
-        let namespace = meta.namespace.as_deref().unwrap_or_default();
-        let annotation = |key: &str| {
-            let value = meta.annotations.as_ref()?.get(key)?;
-            Some(value.as_str())
-        };
-        let labels = template.and_then(|template| template.metadata.as_ref()?.labels.as_ref());
-        Self {
-            kind,
-            namespace,
-            name: meta.name.as_deref().unwrap_or_default(),
-            labels,
-            pod: template.and_then(|template| template.spec.as_ref()),
-            release: annotation(RELEASE).map(|name| Release {
-                name,
-                namespace: annotation(RELEASE_NAMESPACE).unwrap_or(namespace),
-            }),
-        }
+impl<'a> Release<'a> {
+    fn of(workload: &Workload<'a>) -> Option<Self> {
+        Some(Self {
+            name: workload.annotation(RELEASE)?,
+            namespace: workload
+                .annotation(RELEASE_NAMESPACE)
+                .unwrap_or(workload.namespace),
+        })
     }
+}
 
-    fn label(&self, key: &str) -> Option<&'a str> {
-        self.labels?.get(key).map(String::as_str)
-    }
+/// Whether it has the labels of MetalLB's manifests or of its chart, and not ours.
+fn is_metallbs(workload: &Workload<'_>) -> bool {
+    let is_metallb = workload.label("app") == Some("metallb") || workload.label(NAME) == Some("metallb");
+    is_metallb && workload.label(names::COMPONENT).is_none()
+}
 
-    /// It has the labels of MetalLB's manifests or of its chart, and not ours.
-    fn is_metallbs(&self) -> bool {
-        let is_metallb = self.label("app") == Some("metallb") || self.label(NAME) == Some("metallb");
-        is_metallb && self.label(names::COMPONENT).is_none()
-    }
-
-    /// MetalLB's chart has no such workload, nor has ours.
-    fn is_foreign(&self) -> bool {
-        self.label("app") != Some("metallb")
-            && self.label(NAME).is_none_or(|name| !OF_THE_CHART.contains(&name))
-    }
+/// Whether MetalLB's chart has no such workload, nor has ours.
+fn is_foreign(workload: &Workload<'_>) -> bool {
+    workload.label("app") != Some("metallb")
+        && workload
+            .label(NAME)
+            .is_none_or(|name| !OF_THE_CHART.contains(&name))
 }
 
 /// Those with the labels of MetalLB's manifests or of its chart.
 ///
 /// What has to be deleted, or looked at, before ours is applied is a step.
 pub(super) fn look(facts: &Facts, around: &Around, objects: &mut Vec<ObjectLine>, steps: &mut Vec<String>) {
-    let deployments = around.deployments.iter().map(|object| {
-        let template = object.spec.as_ref().map(|spec| &spec.template);
-        Workload::of("Deployment", &object.metadata, template)
-    });
-    let daemon_sets = around.daemon_sets.iter().map(|object| {
-        let template = object.spec.as_ref().map(|spec| &spec.template);
-        Workload::of("DaemonSet", &object.metadata, template)
-    });
-    let all: Vec<Workload<'_>> = deployments.chain(daemon_sets).collect();
-    for workload in all.iter().filter(|workload| workload.is_metallbs()) {
+    let all: Vec<Workload<'_>> = around.workloads().collect();
+    for workload in all.iter().filter(|workload| is_metallbs(workload)) {
         let (verdict, how) = judge(facts, &all, workload, steps);
         objects.push(ObjectLine {
             kind: workload.kind.to_owned(),
@@ -122,8 +87,8 @@ fn judge(
         let how = format!("container {container}: routing by FRR is not supported");
         return (Verdict::NotSupported, how);
     }
-    if let Some(release) = workload.release {
-        let is_beside = |other: &&Workload<'_>| other.release == Some(release) && other.is_foreign();
+    if let Some(release) = Release::of(workload) {
+        let is_beside = |other: &&Workload<'_>| Release::of(other) == Some(release) && is_foreign(other);
         let Some(other) = all.iter().find(is_beside) else {
             return (Verdict::Kept, upgraded(facts, namespace, release));
         };

@@ -6,7 +6,7 @@ use cortenlb_core::name::ServiceKey;
 use cortenlb_crds::names::COMPONENT;
 use kube::ResourceExt as _;
 
-use crate::facts::Facts;
+use crate::facts::{Facts, node_of};
 use crate::page::joined;
 
 /// What would give a Service the address that it is refused; none: what it asks for makes no sense.
@@ -123,11 +123,8 @@ pub(super) fn of_reason(reason: &Reason, node: &str, facts: &Facts) -> Option<St
         // In a release of Helm's it has another name, and other labels: all of the namespace are shown.
         Reason::NoSpeaker => format!("kubectl describe daemonset -n {system}"),
         Reason::SpeakerNotReady => {
-            let on_node = |pod: &&k8s_openapi::api::core::v1::Pod| {
-                let spec = pod.spec.as_ref();
-                spec.and_then(|spec| spec.node_name.as_deref()) == Some(node)
-            };
-            match facts.our_pods("speaker").find(on_node) {
+            let mut speakers = facts.our_pods("speaker");
+            match speakers.find(|pod| node_of(pod) == Some(node)) {
                 Some(pod) => format!("kubectl describe pod -n {system} {}", pod.name_any()),
                 None => format!("kubectl get pods -n {system} -l {COMPONENT}=speaker -o wide"),
             }
