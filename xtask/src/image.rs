@@ -37,10 +37,7 @@ impl Image {
         let path = out.unwrap_or_else(|| sources.image());
         build(&sources, &image, &path)?;
         let bytes = std::fs::read(&path)?;
-        let digest: String = Sha256::digest(&bytes)
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let digest = sha256(&bytes);
         println!(
             "{} {:.1} MB sha256:{digest}",
             path.display(),
@@ -48,6 +45,12 @@ impl Image {
         );
         Ok(())
     }
+}
+
+/// A digest as it is written.
+pub(crate) fn sha256(content: &[u8]) -> String {
+    let digest = Sha256::digest(content);
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// What is built, and where cargo puts what it makes of it.

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::Context as _;
-use sha2::{Digest as _, Sha256};
+
+use crate::image::sha256;
 
 /// The name of the file with the checksums, as `sha256sum --check` reads it.
 const SUMS: &str = "SHA256SUMS";
@@ -81,11 +82,7 @@ impl Contents {
 
 /// A line of the file with the checksums.
 fn sum(name: &str, content: &[u8]) -> String {
-    let digest: String = Sha256::digest(content)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    format!("{digest}  {name}\n")
+    format!("{}  {name}\n", sha256(content))
 }
 
 #[cfg(test)]

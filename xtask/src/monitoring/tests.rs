@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
+use cortenlb_e2e::cluster::manifest;
 use serde_json::{Value, json};
 
 use super::*;
@@ -21,11 +22,7 @@ fn read(file: &str) -> String {
 
 /// The documents of a file in YAML.
 fn yaml(file: &str) -> Vec<Value> {
-    let text = read(file);
-    let documents = text.split("\n---\n");
-    documents
-        .map(|document| serde_saphyr::from_str(document).unwrap())
-        .collect()
+    manifest::read(&crate::workspace_root().join(file)).unwrap()
 }
 
 /// The groups of the PrometheusRule.
@@ -186,7 +183,10 @@ async fn groups_of_chart(values: &Value) -> Vec<Value> {
         String::from_utf8_lossy(&output.stderr)
     );
     let text = String::from_utf8(output.stdout).unwrap();
-    let rule: Value = serde_saphyr::from_str(text.trim_start_matches("---\n")).unwrap();
+    let [rule]: [Value; 1] = manifest::parse(text.trim_start_matches("---\n"))
+        .unwrap()
+        .try_into()
+        .unwrap();
     rule["spec"]["groups"].as_array().unwrap().clone()
 }
 

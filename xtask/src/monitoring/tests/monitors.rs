@@ -4,15 +4,6 @@ use std::collections::BTreeMap;
 
 use super::*;
 
-fn manifest() -> Vec<Value> {
-    let text = read(crate::r#gen::MANIFEST);
-    // Before the first one is the line that says who made them.
-    let documents = text.split("---\n").skip(1);
-    documents
-        .map(|document| serde_saphyr::from_str(document).unwrap())
-        .collect()
-}
-
 /// Whether a selector takes these labels. `Exists` is the one operator that ours have.
 fn selects(selector: &Value, labels: &Value) -> bool {
     let mut equal = selector["matchLabels"].as_object().into_iter().flatten();
@@ -28,7 +19,7 @@ fn selects(selector: &Value, labels: &Value) -> bool {
 fn the_monitor_finds_what_both_programs_serve() {
     let documents = yaml("deploy/monitoring/monitors.yaml");
     let monitor = documents.iter().find(|one| one["kind"] == "PodMonitor").unwrap();
-    let manifest = manifest();
+    let manifest = yaml(crate::r#gen::MANIFEST);
     let workloads = manifest
         .iter()
         .filter(|one| one["kind"] == "Deployment" || one["kind"] == "DaemonSet");
@@ -102,7 +93,11 @@ fn the_monitors_token_may_ask_for_the_metrics() {
     for one in [&secret, &monitor] {
         assert_eq!(one["metadata"]["namespace"], *namespace, "{}", one["kind"]);
     }
-    let role = of_kind(&manifest(), "ClusterRole", &binding["roleRef"]["name"]);
+    let role = of_kind(
+        &yaml(crate::r#gen::MANIFEST),
+        "ClusterRole",
+        &binding["roleRef"]["name"],
+    );
     assert_eq!(
         role["rules"],
         json!([{ "nonResourceURLs": [endpoint["path"]], "verbs": ["get"] }])
