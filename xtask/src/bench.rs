@@ -9,6 +9,9 @@ mod usage;
 use std::time::Duration;
 
 use clap::Args;
+use cortenlb_e2e::Product;
+use cortenlb_e2e::cluster::Cluster;
+use cortenlb_lab::{Lab, LabOptions};
 
 /// Measure; prints one line `name value unit` per figure.
 #[derive(Args)]
@@ -55,6 +58,23 @@ enum Area {
     Controller,
     /// Who answers for a VIP when nodes and speakers come and go.
     L2,
+}
+
+/// Brings a lab up, measures on it, and takes it down.
+async fn on_lab(
+    area: &str,
+    options: LabOptions,
+    product: &Product,
+    measure: impl AsyncFnOnce(&Cluster) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let name = options.name.clone();
+    let cluster = Cluster::up_as(options, product.clone()).await?;
+    let outcome = measure(&cluster).await;
+    if outcome.is_err() {
+        cluster.dump(&format!("bench-{area}")).await;
+    }
+    Lab::down(&name).await?;
+    outcome
 }
 
 impl Bench {

@@ -3,16 +3,16 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use cortenlb_e2e::cluster::Cluster;
-use cortenlb_e2e::cluster::scrape::place_of;
 use cortenlb_e2e::cluster::wait::eventually;
-use cortenlb_lab::{Lab, LabOptions};
+use cortenlb_e2e::cluster::{Cluster, SYSTEM};
+use cortenlb_lab::LabOptions;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use k8s_openapi::api::core::v1::{Namespace, Service};
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::runtime::{WatchStreamExt as _, watcher};
 use serde_json::json;
 
+use super::on_lab;
 use super::usage::{memory, sum, writes};
 
 /// As many as the controller's writer has under way.
@@ -24,9 +24,6 @@ const LIMIT: Duration = Duration::from_secs(600);
 /// Number of Services created one after another for the latency of a single one: of fewer, the 99th percentile would be
 /// the worst.
 const SINGLES: usize = 500;
-
-/// The namespace of controller and pools.
-const NAMESPACE: &str = "metallb-system";
 
 /// What the addresses of the pool begin with, and those that the plain client writes.
 const POOL: &str = "10.100.";
@@ -52,23 +49,18 @@ pub(super) async fn run(name: &str, plan: Plan) -> anyhow::Result<()> {
             ..LabOptions::default()
         };
         let idle = Some(idle).filter(|_| place == last);
-        let cluster = Cluster::up_as(options, product.clone()).await?;
-        let outcome = measure(&cluster, services, idle).await;
-        Lab::down(name).await?;
-        outcome?;
+        let measure = async |cluster: &Cluster| measure(cluster, services, idle).await;
+        on_lab("controller", options, &product, measure).await?;
     }
     Ok(())
 }
 
 async fn measure(cluster: &Cluster, services: usize, idle: Option<Duration>) -> anyhow::Result<()> {
     cluster.install().await?;
-    let bench = Bench {
-        client: cluster.client.clone(),
-        lab: &cluster.lab,
-    };
+    let bench = Bench { cluster };
     let print = |name: &str, value: f64, unit: &str| super::print(&format!("{name}.{services}"), value, unit);
-    bench.memory("speaker", "speaker.memory.idle").await?;
-    bench.memory("controller", "controller.memory.idle").await?;
+    memory(cluster, "speaker", "speaker.memory.idle").await?;
+    memory(cluster, "controller", "controller.memory.idle").await?;
     bench.kubectl(&["delete", "daemonset/speaker"]).await?;
 
     bench.create("bulk", services, None).await?;
@@ -76,20 +68,20 @@ async fn measure(cluster: &Cluster, services: usize, idle: Option<Duration>) -> 
     print("controller.bulk.rate", bulk, "1/s");
     bench.settled(services).await?;
 
-    let memory = async |when: &str| {
+    let used = async |when: &str| {
         let name = format!("controller.memory.{when}.{services}");
-        bench.memory("controller", &name).await
+        memory(cluster, "controller", &name).await
     };
-    memory("bulk").await?;
+    used("bulk").await?;
     recorded(cluster).await?;
-    memory("recorded").await?;
+    used("recorded").await?;
     bench
         .kubectl(&["rollout", "restart", "deployment/controller"])
         .await?;
     bench
         .kubectl(&["rollout", "status", "deployment/controller"])
         .await?;
-    memory("restarted").await?;
+    used("restarted").await?;
     if let Some(idle) = idle {
         bench.idle(idle).await?;
     }
@@ -127,9 +119,7 @@ async fn recorded(cluster: &Cluster) -> anyhow::Result<()> {
     let token = cluster.metrics_token().await?;
     let attempt = || async {
         for pod in cluster.pods("controller").await? {
-            let (node, address) = place_of(&pod)?;
-            let (_, metrics) = cluster.scrape(&node, address, Some(&token)).await?;
-            let waiting = sum(&metrics, "cortenlb_events_waiting");
+            let waiting = sum(&cluster.metrics(&pod, &token).await?, "cortenlb_events_waiting");
             ensure!(waiting == 0.0, "{waiting} Events wait to be recorded");
         }
         Ok(())
@@ -154,39 +144,24 @@ impl Percentiles {
 }
 
 struct Bench<'a> {
-    client: kube::Client,
-    lab: &'a Lab,
+    cluster: &'a Cluster,
 }
 
 impl Bench<'_> {
-    async fn memory(&self, component: &str, name: &str) -> anyhow::Result<()> {
-        memory(self.lab, &self.client, component, name).await
-    }
-
     /// Runs kubectl in our namespace.
     async fn kubectl(&self, arguments: &[&str]) -> anyhow::Result<()> {
-        let output = self
-            .lab
-            .kubectl(&[&["-n", NAMESPACE], arguments].concat())
-            .await?;
-        let stderr = String::from_utf8_lossy(&output.stderr);
-        ensure!(
-            output.status.success(),
-            "kubectl {}: {}",
-            arguments.join(" "),
-            stderr.trim()
-        );
-        Ok(())
+        let words = [&["-n", SYSTEM], arguments].concat();
+        self.cluster.kubectl(&words).await.map(drop)
     }
 
     fn services(&self, namespace: &str) -> Api<Service> {
-        Api::namespaced(self.client.clone(), namespace)
+        self.cluster.api(namespace)
     }
 
     /// Creates a namespace with that many Services of type LoadBalancer.
     async fn create(&self, namespace: &str, services: usize, class: Option<&str>) -> anyhow::Result<()> {
         let object: Namespace = serde_json::from_value(json!({ "metadata": { "name": namespace } }))?;
-        Api::<Namespace>::all(self.client.clone())
+        Api::<Namespace>::all(self.cluster.client.clone())
             .create(&PostParams::default(), &object)
             .await?;
         let api = &self.services(namespace);
@@ -233,16 +208,10 @@ impl Bench<'_> {
             .await
     }
 
-    /// Applies the pool for which all Services of namespace `bulk` wait.
+    /// Makes the pool for which all Services of namespace `bulk` wait.
     async fn give_pool(&self) -> anyhow::Result<()> {
-        let pool = json!({
-            "apiVersion": "metallb.io/v1beta1",
-            "kind": "IPAddressPool",
-            "metadata": { "name": "default-addresspool", "namespace": NAMESPACE },
-            "spec": { "addresses": [format!("{POOL}0.0/16")] },
-        });
-        let file = self.lab.scratch_file("pool.json", &pool.to_string()).await?;
-        self.kubectl(&["apply", "-f", &file]).await
+        let range = format!("{POOL}0.0/16");
+        self.cluster.pool("default-addresspool", &[&range]).await
     }
 
     /// Lets `serve` give an address that begins so to all Services of namespace `bulk`; returns Services per second, from
@@ -301,9 +270,9 @@ impl Bench<'_> {
     /// Counts what is written while nothing happens, once the last Services are gone.
     async fn idle(&self, time: Duration) -> anyhow::Result<()> {
         tokio::time::sleep(Duration::from_secs(10)).await;
-        let before = writes(&self.client).await?;
+        let before = writes(&self.cluster.client).await?;
         tokio::time::sleep(time).await;
-        let after = writes(&self.client).await?;
+        let after = writes(&self.cluster.client).await?;
         super::print("controller.idle.minutes", time.as_secs_f64() / 60.0, "min");
         super::print("controller.idle.writes", after - before, "1");
         Ok(())

@@ -34,12 +34,11 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use cortenlb_e2e::Product;
 use cortenlb_e2e::cluster::Cluster;
 use cortenlb_lab::probe::Report;
-use cortenlb_lab::{Lab, LabOptions, Nics};
+use cortenlb_lab::{LabOptions, Nics};
 
-use super::{milliseconds, percentile};
+use super::{milliseconds, on_lab, percentile};
 pub(super) use plan::{Act, FAST, Plan, vips};
 use scene::{Owners, Scene};
 use seen::{gaps, moves};
@@ -74,32 +73,16 @@ pub(super) async fn run(name: &str, mut plan: Plan) -> anyhow::Result<()> {
     };
     if plan.wants_segment() {
         let measure = async |cluster: &Cluster| segment(cluster, plan).await;
-        on_lab(lab(3, Nics::One), &product, measure).await?;
+        on_lab("l2", lab(3, Nics::One), &product, measure).await?;
     }
     if plan.wants(Act::Unplug) {
         let measure = async |cluster: &Cluster| carriers(cluster, plan).await;
-        on_lab(lab(3, Nics::Two), &product, measure).await?;
+        on_lab("l2", lab(3, Nics::Two), &product, measure).await?;
     }
     if plan.wants(Act::Memory) {
-        on_lab(lab(5, Nics::One), &product, memory::services).await?;
+        on_lab("l2", lab(5, Nics::One), &product, memory::services).await?;
     }
     Ok(())
-}
-
-/// Brings a lab up, measures on it, and takes it down.
-async fn on_lab(
-    options: LabOptions,
-    product: &Product,
-    measure: impl AsyncFnOnce(&Cluster) -> anyhow::Result<()>,
-) -> anyhow::Result<()> {
-    let name = options.name.clone();
-    let cluster = Cluster::up_as(options, product.clone()).await?;
-    let outcome = measure(&cluster).await;
-    if outcome.is_err() {
-        cluster.dump("bench-l2").await;
-    }
-    Lab::down(&name).await?;
-    outcome
 }
 
 /// What happens where the cluster and the VIPs share a segment.

@@ -1,9 +1,7 @@
 //! What our programs use: memory, and writes to the API server.
 
 use anyhow::Context as _;
-use cortenlb_lab::Lab;
-use k8s_openapi::api::core::v1::Pod;
-use kube::api::{Api, ListParams};
+use cortenlb_e2e::cluster::Cluster;
 
 /// The requests by which our programs write, as the API server counts them. Nobody else makes them in a lab at rest.
 const WRITES: [(&str, &str); 6] = [
@@ -35,22 +33,8 @@ pub(super) async fn writes(client: &kube::Client) -> anyhow::Result<f64> {
 }
 
 /// Prints the largest resident memory of the containers of `component`, as the kernel counts it.
-pub(super) async fn memory(
-    lab: &Lab,
-    client: &kube::Client,
-    component: &str,
-    name: &str,
-) -> anyhow::Result<()> {
-    let pods: Api<Pod> = Api::namespaced(client.clone(), "metallb-system");
-    let pods = pods
-        .list(&ListParams::default().labels(&format!("component={component}")))
-        .await?;
-    let running = pods
-        .items
-        .into_iter()
-        .filter(|pod| pod.metadata.deletion_timestamp.is_none());
-    let statuses = running.filter_map(|pod| pod.status?.container_statuses).flatten();
-    let processes = statuses.filter_map(|status| lab.container_pid(&status.container_id?));
+pub(super) async fn memory(cluster: &Cluster, component: &str, name: &str) -> anyhow::Result<()> {
+    let processes = cluster.processes(component).await?.into_iter();
     let sizes: Vec<f64> = processes.map(resident).collect::<anyhow::Result<_>>()?;
     let largest = sizes
         .into_iter()

@@ -38,6 +38,23 @@ impl Cluster {
         })
     }
 
+    /// The processes of the containers of `component`, at least one.
+    pub async fn processes(&self, component: &str) -> anyhow::Result<Vec<u32>> {
+        let pods = self.pods(component).await?.into_iter();
+        let remaining = pods.filter(|pod| pod.metadata.deletion_timestamp.is_none());
+        let statuses = remaining
+            .filter_map(|pod| pod.status?.container_statuses)
+            .flatten();
+        let containers = statuses.filter_map(|status| status.container_id);
+        let process = |container: String| {
+            let process = self.lab.container_pid(&container);
+            process.with_context(|| format!("{component} {container} has no process"))
+        };
+        let processes: Vec<u32> = containers.map(process).collect::<anyhow::Result<_>>()?;
+        ensure!(!processes.is_empty(), "no {component} runs");
+        Ok(processes)
+    }
+
     /// The controller that holds the Lease.
     pub async fn leader(&self) -> anyhow::Result<Running> {
         let attempt = || async {

@@ -13,6 +13,15 @@ pub fn read(file: &Path) -> anyhow::Result<Vec<Value>> {
     parse(&text).with_context(|| file.display().to_string())
 }
 
+/// The first block of YAML in a page.
+pub fn block(page: &str) -> anyhow::Result<&str> {
+    let (_, block) = page
+        .split_once("```yaml\n")
+        .context("the page has no block of YAML")?;
+    let (block, _) = block.split_once("```").context("the page's block has no end")?;
+    Ok(block)
+}
+
 /// The objects of a manifest's text. A document of comments alone is none.
 pub fn parse(text: &str) -> anyhow::Result<Vec<Value>> {
     let is_object = |document: &(usize, &str)| {

@@ -2,8 +2,9 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt as _;
 use serde_json::json;
 
 use super::Cluster;
@@ -53,6 +54,14 @@ impl Cluster {
         Ok(token.trim().to_owned())
     }
 
+    /// The metrics of a pod, as a program on its node gets them with this token.
+    pub async fn metrics(&self, pod: &Pod, token: &str) -> anyhow::Result<String> {
+        let (node, address) = place_of(pod)?;
+        let (code, text) = self.scrape(&node, address, Some(token)).await?;
+        ensure!(code == 200, "the metrics of {}: {code} {text}", pod.name_any());
+        Ok(text)
+    }
+
     /// The status and the text of `/metrics` at this address, as a program on `host` gets it.
     pub async fn scrape(
         &self,
@@ -89,4 +98,12 @@ pub fn place_of(pod: &Pod) -> anyhow::Result<(String, IpAddr)> {
     let address = status.and_then(|status| status.pod_ip.as_deref());
     let address = address.context("a pod that runs has an address")?.parse()?;
     Ok((node.context("a pod that runs has a node")?, address))
+}
+
+/// The value of a series in an exposition: a metric's name, and its labels as they are written.
+pub fn value_of<'a>(text: &'a str, series: &str) -> Option<&'a str> {
+    let mut values = text
+        .lines()
+        .filter_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+    values.next()
 }

@@ -14,6 +14,9 @@ pub const CLIENT: &str = "client";
 /// The time between two questions of a prober.
 const PERIOD: Duration = Duration::from_millis(100);
 
+/// The same, where each millisecond matters.
+const CLOSELY: Duration = Duration::from_millis(10);
+
 /// How long is listened for answers: ten questions.
 const WINDOW: Duration = Duration::from_secs(1);
 
@@ -55,7 +58,16 @@ impl Cluster {
 
     /// Starts to ask for `vip` from the client host, ten times a second.
     pub async fn probe(&self, vip: &str) -> anyhow::Result<Prober> {
-        Ok(Prober::start(&self.lab, CLIENT, vip.parse()?, PERIOD).await?)
+        self.probe_each(PERIOD, vip).await
+    }
+
+    /// Starts to ask for `vip` a hundred times a second, so that a hand-over can be measured.
+    pub async fn probe_closely(&self, vip: &str) -> anyhow::Result<Prober> {
+        self.probe_each(CLOSELY, vip).await
+    }
+
+    async fn probe_each(&self, period: Duration, vip: &str) -> anyhow::Result<Prober> {
+        Ok(Prober::start(&self.lab, CLIENT, vip.parse()?, period).await?)
     }
 
     /// Asks for `vip` on the segment for a second and returns the MAC addresses that answered, last first.
@@ -93,6 +105,27 @@ impl Cluster {
             Ok(())
         })
         .await
+    }
+
+    /// Requires that the node with the MAC address `taken` alone answers for `vip` now, and announces its Service.
+    pub async fn ensure_kept(&self, service: &str, vip: &str, taken: &str) -> anyhow::Result<()> {
+        let node = self.announced_from(service).await?;
+        let answers = self.who_answers(vip).await?;
+        ensure!(
+            answers == [taken] && self.mac_of(&node).await? == taken,
+            "{taken} had taken {vip}; {node} announces, and {answers:?} answers"
+        );
+        Ok(())
+    }
+
+    /// The node with this MAC address on the segment.
+    pub async fn node_with(&self, mac: &str) -> anyhow::Result<String> {
+        for node in self.lab.nodes() {
+            if self.mac_of(&node).await? == mac {
+                return Ok(node);
+            }
+        }
+        bail!("{mac} is no node's")
     }
 
     /// The MAC address of a node's interface on the segment.

@@ -224,9 +224,7 @@ async fn viewer_is_told_everything(cluster: &Cluster, plan: &str) -> anyhow::Res
 async fn viewer(cluster: &Cluster) -> anyhow::Result<String> {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/kubectl-cortenlb.md");
     let page = std::fs::read_to_string(&page).with_context(|| format!("reading {}", page.display()))?;
-    let (_, roles) = page.split_once("```yaml\n").context("the page has a block")?;
-    let (roles, _) = roles.split_once("```").context("the page's block ends")?;
-    let roles = manifest::parse(roles)?;
+    let roles = manifest::parse(manifest::block(&page)?)?;
     let rules = roles.iter().filter_map(|role| role["rules"].as_array()).flatten();
     for rule in rules {
         let reads = rule["verbs"] == json!(["list"]) || rule["resources"] == json!(["pods/portforward"]);

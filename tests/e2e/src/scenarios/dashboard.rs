@@ -8,7 +8,7 @@ use super::ownership::{VIP, answered_by_another, served};
 use crate::cluster::prometheus::{self, Prometheus, has_number, now};
 use crate::cluster::segment::CLIENT;
 use crate::cluster::wait::eventually;
-use crate::cluster::{Cluster, SOON};
+use crate::cluster::{Cluster, SOON, manifest};
 use crate::objects::mk_service;
 
 const DASHBOARD: &str = include_str!("../../../../deploy/dashboards/cortenlb.json");
@@ -83,11 +83,7 @@ fn queries(dashboard: &Value) -> anyhow::Result<Vec<Query>> {
 
 /// The scrape configuration that `deploy/monitoring/README.md` gives.
 fn documented_scrape() -> anyhow::Result<Value> {
-    let block = MONITORING
-        .split_once("```yaml\n")
-        .context("no YAML in the page")?;
-    let (block, _) = block.1.split_once("```").context("a block has an end")?;
-    let configuration: Value = serde_saphyr::from_str(block)?;
+    let configuration: Value = serde_saphyr::from_str(manifest::block(MONITORING)?)?;
     let scrape = configuration["scrape_configs"].get(0);
     scrape.cloned().context("the page has a scrape configuration")
 }

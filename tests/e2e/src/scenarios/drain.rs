@@ -1,10 +1,8 @@
 //! A node that is to go hands its address over: it is drained, cordoned, or shuts down.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
-use cortenlb_lab::probe::Report;
 use k8s_openapi::api::apps::v1::DaemonSet;
 use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::api::{Api, Patch, PatchParams};
@@ -165,26 +163,14 @@ async fn handed_over(
     sleep(Duration::from_secs(2)).await;
     let report = prober.stop()?;
     print(what, &report);
-    let (changes, unanswered) = (report.changes(), unanswered(&report));
+    let (changes, unanswered) = (report.changes(), report.unanswered().len());
     ensure!(changes.len() == 2, "{what}: it should move once: {changes:?}");
     ensure!(unanswered == 0, "{what}: {unanswered} questions went unanswered");
     ensure!(
         changes[1].1.to_string() == after,
         "{what}: {after} had taken it, and it moved back"
     );
-    for node in cluster.lab.nodes() {
-        if cluster.mac_of(&node).await? == after {
-            return Ok(node);
-        }
-    }
-    bail!("{what}: {after} is no node's")
-}
-
-/// The questions that nobody answered. The last one may still be under way when the prober stops.
-fn unanswered(report: &Report) -> usize {
-    let answered: BTreeSet<usize> = report.answers.iter().map(|answer| answer.question).collect();
-    let over = 1..report.asked.len();
-    over.filter(|question| !answered.contains(question)).count()
+    cluster.node_with(&after).await.with_context(|| what.to_owned())
 }
 
 fn nodes(cluster: &Cluster) -> Api<Node> {

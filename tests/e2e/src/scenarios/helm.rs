@@ -10,7 +10,7 @@ use kube::ResourceExt as _;
 use kube::api::{ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
-use super::metallb::{first_node, handed_over, nothing_refuses, probe};
+use super::metallb::{first_node, handed_over, nothing_refuses};
 use crate::cluster::helm::RELEASE;
 use crate::cluster::metallb::stand_ins;
 use crate::cluster::wait::eventually;
@@ -94,7 +94,7 @@ pub(super) async fn helm_upgrade_of_metallb_keeps_pools_and_addresses(
         format!("{refused:#}").contains("Helm would delete it with all its objects"),
         "{refused:#}"
     );
-    let prober = probe(cluster, LATER).await?;
+    let prober = cluster.probe_closely(LATER).await?;
     cluster.helm_upgrade(&[]).await?;
     answers(cluster).await?;
     let report = prober.stop()?;

@@ -136,16 +136,7 @@ pub(super) async fn k3s_applies_its_files_in_any_order(cluster: &Cluster) -> any
 /// The kernel's word on what the programs of the pods may do (proc(5)).
 pub(super) async fn processes_may_do_little(cluster: &Cluster) -> anyhow::Result<()> {
     for (component, uid, capabilities) in [("speaker", 0, NET_RAW), ("controller", 65534, 0)] {
-        let pods = cluster.pods(component).await?;
-        let running = pods
-            .into_iter()
-            .filter(|pod| pod.metadata.deletion_timestamp.is_none());
-        let statuses = running.filter_map(|pod| pod.status?.container_statuses).flatten();
-        let containers: Vec<String> = statuses.filter_map(|status| status.container_id).collect();
-        ensure!(!containers.is_empty(), "no {component} runs");
-        for container in containers {
-            let process = cluster.lab.container_pid(&container);
-            let process = process.with_context(|| format!("{component} {container} has no process"))?;
+        for process in cluster.processes(component).await? {
             let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
             for wanted in [
                 format!("Uid:\t{uid}\t{uid}\t{uid}\t{uid}"),

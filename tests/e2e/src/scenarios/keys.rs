@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::ownership::{VIP, answered_by_another, ensure_no_move, probe, served};
 use super::takeover::is_ready;
-use crate::cluster::scrape::place_of;
+use crate::cluster::scrape::value_of;
 use crate::cluster::wait::eventually;
 use crate::cluster::{Cluster, SOON, SYSTEM};
 
@@ -98,18 +98,15 @@ async fn renew_mounts(cluster: &Cluster, number: u64) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// How many datagrams the speaker of each node could not open. All hear others.
+/// How many datagrams each speaker could not open. All hear others.
 async fn unopened(cluster: &Cluster, token: &str) -> anyhow::Result<Vec<(String, String)>> {
     let mut unopened = Vec::new();
     for pod in cluster.pods("speaker").await? {
-        let (node, address) = place_of(&pod)?;
-        let (code, text) = cluster.scrape(&node, address, Some(token)).await?;
-        ensure!(code == 200, "the speaker on {node} says {code}: {text}");
-        let number = |metric: &str| text.lines().find_map(|line| line.strip_prefix(metric));
-        let unheard = number("cortenlb_membership_unheard ");
-        ensure!(unheard == Some("0"), "{node} hears nobody: {unheard:?}");
-        let count = number("cortenlb_membership_refused_total{reason=\"foreign_key\"} ");
-        unopened.push((node, count.context("no count of foreign keys")?.to_owned()));
+        let (pod, text) = (pod.name_any(), cluster.metrics(&pod, token).await?);
+        let unheard = value_of(&text, "cortenlb_membership_unheard");
+        ensure!(unheard == Some("0"), "{pod} hears nobody: {unheard:?}");
+        let count = value_of(&text, "cortenlb_membership_refused_total{reason=\"foreign_key\"}");
+        unopened.push((pod, count.context("no count of foreign keys")?.to_owned()));
     }
     Ok(unopened)
 }
@@ -147,16 +144,7 @@ pub(super) async fn speaker_without_a_key_waits(cluster: &Cluster) -> anyhow::Re
     let taken = outcome?;
     restored.context("making the Secret again")?;
     cluster.product_ready().await?;
-    eventually(SOON, || async {
-        let node = cluster.announced_from("web").await?;
-        let answers = cluster.who_answers(VIP).await?;
-        ensure!(
-            answers == [taken.clone()] && cluster.mac_of(&node).await? == taken,
-            "{taken} had taken it; {node} announces, and {answers:?} answers"
-        );
-        Ok(())
-    })
-    .await
+    eventually(SOON, || cluster.ensure_kept("web", VIP, &taken)).await
 }
 
 /// Returns the MAC address of the node that answers in place of the owner.

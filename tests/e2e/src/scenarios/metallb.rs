@@ -18,7 +18,6 @@ use serde_json::{Value, json};
 
 use super::cli::cortenlb;
 use crate::cluster::metallb::{Apply, KEY, MetalLb, PEER, POOL, WEBHOOK};
-use crate::cluster::segment::CLIENT;
 use crate::cluster::wait::eventually;
 use crate::cluster::{Cluster, SOON, SYSTEM};
 use crate::objects::{NAMESPACE, mk_service};
@@ -31,9 +30,6 @@ const SERVICES: [(&str, &str); 3] = [
     ("shop", "172.21.5.246"),
     ("mail", "172.21.5.249"),
 ];
-
-/// The time between two questions.
-const PERIOD: Duration = Duration::from_millis(10);
 
 /// From the last answer of a stand-in to the first of ours, at most.
 const GAP: Duration = Duration::from_secs(2);
@@ -165,14 +161,9 @@ async fn checked(cluster: &Cluster, apply: Apply) -> anyhow::Result<Vec<String>>
 async fn probe_all(cluster: &Cluster) -> anyhow::Result<Vec<Prober>> {
     let mut probers = Vec::new();
     for (_, address) in SERVICES {
-        probers.push(probe(cluster, address).await?);
+        probers.push(cluster.probe_closely(address).await?);
     }
     Ok(probers)
-}
-
-/// Begins to ask for an address, often enough for [`handed_over`].
-pub(super) async fn probe(cluster: &Cluster, address: &str) -> anyhow::Result<Prober> {
-    Ok(Prober::start(&cluster.lab, CLIENT, address.parse()?, PERIOD).await?)
 }
 
 /// The node whose stand-in answers while it is there.

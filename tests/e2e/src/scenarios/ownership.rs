@@ -19,9 +19,6 @@ pub(super) const VIP: &str = "172.21.5.240";
 /// An address of the other family, which no other scenario gives out.
 const SIX: &str = "fd00:5::e9";
 
-/// The time between two questions.
-const PERIOD: Duration = Duration::from_millis(10);
-
 /// The longest that the replacement of all speakers may take.
 const ROLLOUT: Duration = Duration::from_secs(120);
 
@@ -53,11 +50,7 @@ async fn served_beside(cluster: &Cluster, owner: &str) -> anyhow::Result<()> {
 }
 
 pub(super) async fn probe(cluster: &Cluster) -> anyhow::Result<Prober> {
-    probe_for(cluster, VIP).await
-}
-
-async fn probe_for(cluster: &Cluster, vip: &str) -> anyhow::Result<Prober> {
-    Ok(Prober::start(&cluster.lab, CLIENT, vip.parse()?, PERIOD).await?)
+    cluster.probe_closely(VIP).await
 }
 
 pub(super) fn print(what: &str, report: &Report) {
@@ -80,27 +73,21 @@ async fn told_of(cluster: &Cluster, owner: &str, taken: &str) -> anyhow::Result<
     let begin = format!("took over {VIP} from {owner}, which is gone: suspected ");
     ensure!(event.starts_with(&begin), "the event reads: {event}");
     println!("  {event}");
-    for pod in cluster.pods("speaker").await? {
-        let node = pod.spec.and_then(|spec| spec.node_name).unwrap_or_default();
-        if node == owner || cluster.mac_of(&node).await? != taken {
-            continue;
-        }
-        // The pod is on the node's network, and shows it there alone.
-        let url = "http://127.0.0.1:17472/failovers";
-        let shown = cluster.on_host(&node, &["curl", "-sS", "--fail", url]).await?;
-        let shown: Value = serde_json::from_str(&shown)?;
-        let changes = shown["changes"].as_array();
-        let latest = changes.and_then(|all| all.iter().find(|change| change["group"] == VIP));
-        let change = latest.with_context(|| format!("{node} shows no change of {VIP}: {shown}"))?;
-        ensure!(
-            change["cause"] == "OwnerDead"
-                && change["from"] == *owner
-                && change["milliseconds"]["announced"].is_u64(),
-            "{node} shows {shown}"
-        );
-        return Ok(());
-    }
-    anyhow::bail!("no speaker runs on the node with {taken}")
+    let node = cluster.node_with(taken).await?;
+    // The pod is on the node's network, and shows it there alone.
+    let url = "http://127.0.0.1:17472/failovers";
+    let shown = cluster.on_host(&node, &["curl", "-sS", "--fail", url]).await?;
+    let shown: Value = serde_json::from_str(&shown)?;
+    let changes = shown["changes"].as_array();
+    let latest = changes.and_then(|all| all.iter().find(|change| change["group"] == VIP));
+    let change = latest.with_context(|| format!("{node} shows no change of {VIP}: {shown}"))?;
+    ensure!(
+        change["cause"] == "OwnerDead"
+            && change["from"] == *owner
+            && change["milliseconds"]["announced"].is_u64(),
+        "{node} shows {shown}"
+    );
+    Ok(())
 }
 
 /// Waits until somebody else answers than `lost`; returns whose MAC it is.
@@ -132,7 +119,7 @@ pub(super) async fn owner_cut_off(cluster: &Cluster) -> anyhow::Result<()> {
     served_beside(cluster, &owner).await?;
     let lost = cluster.mac_of(&owner).await?;
     let prober = probe(cluster).await?;
-    let prober_six = probe_for(cluster, SIX).await?;
+    let prober_six = cluster.probe_closely(SIX).await?;
     cluster.lab.cut(&owner).await?;
     let taken = answered_by_another(cluster, &lost).await?;
     let taken_six = answered_at_by_another(cluster, SIX, &lost).await?;
@@ -147,15 +134,8 @@ pub(super) async fn owner_cut_off(cluster: &Cluster) -> anyhow::Result<()> {
     let prober = probe(cluster).await?;
     cluster.lab.heal(&owner).await?;
     let agreed = eventually(SOON, || async {
-        for (service, vip, taken) in [("web", VIP, &taken), ("six", SIX, &taken_six)] {
-            let node = cluster.announced_from(service).await?;
-            let answers = cluster.who_answers(vip).await?;
-            ensure!(
-                answers == [taken.clone()] && cluster.mac_of(&node).await? == *taken,
-                "{taken} had taken {vip}; {node} announces, and {answers:?} answers"
-            );
-        }
-        Ok(())
+        cluster.ensure_kept("web", VIP, &taken).await?;
+        cluster.ensure_kept("six", SIX, &taken_six).await
     });
     agreed.await?;
     let report = prober.stop()?;
@@ -285,14 +265,5 @@ pub(super) async fn owner_whose_answers_are_lost(cluster: &Cluster) -> anyhow::R
     let taken = answered_at_by_another(cluster, vip, &lost).await?;
     println!("  taken over after {} s", begin.elapsed().as_secs());
     cluster.lab.unmute().await?;
-    eventually(SOON, || async {
-        let node = cluster.announced_from("web").await?;
-        let answers = cluster.who_answers(vip).await?;
-        ensure!(
-            answers == [taken.clone()] && cluster.mac_of(&node).await? == taken,
-            "{taken} had taken it; {node} announces, and {answers:?} answers"
-        );
-        Ok(())
-    })
-    .await
+    eventually(SOON, || cluster.ensure_kept("web", vip, &taken)).await
 }

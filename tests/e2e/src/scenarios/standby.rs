@@ -10,7 +10,7 @@ use kube::ResourceExt as _;
 use kube::api::{DeleteParams, ListParams};
 
 use super::faults::{POOL, mk_quiet};
-use crate::cluster::scrape::place_of;
+use crate::cluster::scrape::value_of;
 use crate::cluster::wait::eventually;
 use crate::cluster::{Cluster, SOON, SYSTEM};
 use crate::observer::Observer;
@@ -80,11 +80,8 @@ async fn one_leads(cluster: &Cluster, token: &str) -> anyhow::Result<()> {
     let mut leaders = Vec::new();
     let pods = cluster.pods("controller").await?;
     for pod in &pods {
-        let (node, address) = place_of(pod)?;
-        let (code, text) = cluster.scrape(&node, address, Some(token)).await?;
-        ensure!(code == 200, "{} says {code}: {text}", pod.name_any());
-        let mut lines = text.lines();
-        let says = lines.find_map(|line| line.strip_prefix("cortenlb_leader "));
+        let text = cluster.metrics(pod, token).await?;
+        let says = value_of(&text, "cortenlb_leader");
         if says.context("no cortenlb_leader")? == "1" {
             leaders.push(pod.name_any());
         }

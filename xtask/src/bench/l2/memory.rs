@@ -29,7 +29,7 @@ const CALM: Duration = Duration::from_secs(5);
 /// On a lab without the product.
 pub(super) async fn services(cluster: &Cluster) -> anyhow::Result<()> {
     cluster.install().await?;
-    memory(&cluster.lab, &cluster.client, "speaker", "l2.memory.speaker.idle").await?;
+    memory(cluster, "speaker", "l2.memory.speaker.idle").await?;
     cluster.pool("bench", &[POOL]).await?;
     cluster.advertise("bench", json!({})).await?;
     // kube-proxy leaves those alone that name another proxy: thousands would take it longer than anything else here.
@@ -52,7 +52,7 @@ pub(super) async fn services(cluster: &Cluster) -> anyhow::Result<()> {
         Ok(())
     };
     eventually(LIMIT, announced).await?;
-    memory(&cluster.lab, &cluster.client, "speaker", "l2.memory.speaker").await?;
+    memory(cluster, "speaker", "l2.memory.speaker").await?;
     let before = writes(&cluster.client).await?;
     sleep(IDLE).await;
     print("l2.idle.writes", writes(&cluster.client).await? - before, "1");
