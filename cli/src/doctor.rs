@@ -36,6 +36,7 @@ pub(crate) enum Code {
     NotAnnounced = 17,
     Bgp = 18,
     NotInstalled = 19,
+    UnknownPool = 20,
 }
 
 impl std::fmt::Display for Code {

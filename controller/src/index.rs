@@ -19,11 +19,13 @@
 //! | `state` | the ConfigurationState |
 //! | `rivals` | the controller of a MetalLB that still runs |
 //! | `peers` | the warning that BGP is not supported |
+//! | `advertisements` | the warning that a pool is named that is not there |
 //!
 //! While another process leads, the index only remembers what it sees: what a leader decides from is what the API
 //! server holds, so gaining the Lease is a start. A start adopts every address that is held before it gives a new one,
 //! and therefore waits for the first lists.
 
+mod advertisements;
 mod again;
 mod conditions;
 mod conflicts;
@@ -56,6 +58,7 @@ use cortenlb_kit::watch::Change;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::ResourceExt;
 
+use advertisements::Advertisements;
 use again::Again;
 pub use input::{Effect, Input, Key, Lead, Now, PoolUsage, Verdict};
 use leaving::Leaving;
@@ -97,6 +100,7 @@ pub struct Index {
     reservations: Reservations,
     rivals: Rivals,
     peers: Peers,
+    advertisements: Advertisements,
     state: Report,
     /// Services whose status shows addresses that they do not hold: a new pool may make them theirs.
     unheld: BTreeSet<ServiceKey>,
@@ -136,6 +140,7 @@ impl Index {
             reservations: Reservations::default(),
             rivals: Rivals::default(),
             peers: Peers::default(),
+            advertisements: Advertisements::default(),
             unheld: BTreeSet::new(),
             leaving: Leaving::default(),
             window: Window::default(),
@@ -167,6 +172,7 @@ impl Index {
                 let notes = self.peers.change(change);
                 self.say(notes);
             }
+            Input::Advertisements(change) => self.advertisements.change(now.boot, change),
             Input::Reservations(change) => {
                 self.reservations_changed(change);
                 self.listed.reservations = true;
@@ -229,7 +235,11 @@ impl Index {
     /// When [`handle_timeout`](Self::handle_timeout) is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let of_allocator = self.allocator.as_ref().map(|allocator| {
-            let times = [self.pools.due(), allocator.poll_timeout()];
+            let times = [
+                self.pools.due(),
+                self.advertisements.due(),
+                allocator.poll_timeout(),
+            ];
             times.into_iter().flatten().min()
         });
         let times = [self.again.due(), of_allocator.flatten()];
@@ -359,10 +369,13 @@ impl Index {
         self.pools.touch(touched);
     }
 
-    /// Writes the pools' counters that are due, and what has become of the reservations.
+    /// Writes the pools' counters that are due, and what has become of the reservations; tells the advertisements what
+    /// is due.
     fn flush(&mut self, now: Now) {
         if let Some(allocator) = &self.allocator {
             self.effects.extend(self.pools.flush(now, allocator));
+            let notes = self.advertisements.judge(now.boot, &self.pools);
+            self.effects.extend(notes.into_iter().map(Effect::Note));
         }
         self.flush_reservations(now);
         self.flush_state(now);

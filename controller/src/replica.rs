@@ -346,6 +346,9 @@ impl Controller {
                     self.conflicts.statuses(change);
                 }
                 self.announced.handle(&input);
+                if let announced::Input::Advertisements(change) = *input {
+                    self.feed(Input::Advertisements(*change));
+                }
             }
         }
     }

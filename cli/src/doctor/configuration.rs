@@ -1,5 +1,6 @@
 //! Objects that are ignored, in the wrong place, or without effect.
 
+use std::collections::BTreeSet;
 use std::error::Error as _;
 
 use cortenlb_crds::ConfigurationResult;
@@ -44,6 +45,7 @@ pub(super) fn look(facts: &Facts, around: &Around, findings: &mut Vec<Finding>) 
         ));
     }
     ignored(facts, findings);
+    unknown_pools(facts, findings);
     if !around.peers.is_empty() || !around.bgp_advertisements.is_empty() {
         let peers = around
             .peers
@@ -56,6 +58,37 @@ pub(super) fn look(facts: &Facts, around: &Around, findings: &mut Vec<Finding>) 
             format!("objects without effect: {}", some(peers.chain(advertisements))),
             "BGP is not supported: no router learns the addresses",
             "announce the pools by an L2Advertisement; `kubectl cortenlb migrate check` says more",
+        ));
+    }
+}
+
+/// L2Advertisements that name pools that do not exist.
+fn unknown_pools(facts: &Facts, findings: &mut Vec<Finding>) {
+    let pools: BTreeSet<String> = facts.pools.iter().map(ResourceExt::name_any).collect();
+    for object in &facts.advertisements {
+        let named = &object.spec.ip_address_pools;
+        let unknown = announce::unknown_pools(named, |name| pools.contains(name));
+        if unknown.is_empty() {
+            continue;
+        }
+        let name = object.name_any();
+        let there = if pools.is_empty() {
+            "none".to_owned()
+        } else {
+            some(&pools)
+        };
+        findings.push(Finding::warning(
+            Code::UnknownPool,
+            format!(
+                "L2Advertisement {name} names an IPAddressPool that does not exist: {}",
+                some(unknown)
+            ),
+            "no new address comes from it, and no other pool is announced in its place",
+            format!(
+                "correct the name, or create the pool (those that exist: {there}): kubectl edit l2advertisement -n {} \
+                 {name}",
+                facts.system
+            ),
         ));
     }
 }

@@ -315,6 +315,32 @@ fn clb018_bgp_and_clb019_nothing_installed() {
 }
 
 #[test]
+fn clb020_an_advertisement_that_names_an_unknown_pool() {
+    let with = |pools: &'static [&'static str]| {
+        found(|facts, _| {
+            let spec = json!({ "ipAddressPools": pools });
+            facts.advertisements.push(mk_advertisement("typo", spec));
+        })
+    };
+    assert_eq!(
+        with(&["default", "defualt"]),
+        [
+            "CLB020 Warning: L2Advertisement typo names an IPAddressPool that does not exist: \"defualt\" \
+             (spec.ipAddressPools[1])"
+        ]
+    );
+    let none: [&str; 0] = [];
+    assert_eq!(with(&["default"]), none);
+    let (mut facts, around) = mk_healthy();
+    facts.pools.clear();
+    facts.services.clear();
+    facts.advertisements = vec![mk_advertisement("typo", json!({ "ipAddressPools": ["x"] }))];
+    let told = report(&facts, &around).findings;
+    let says = |finding: &Finding| finding.fix.contains("those that exist: none");
+    assert!(told.iter().any(says), "{told:?}");
+}
+
+#[test]
 fn what_cannot_be_read_is_named() {
     let (facts, mut around) = mk_healthy();
     around.unread = vec!["daemonsets (apps/v1) cannot be listed: forbidden".to_owned()];
@@ -328,7 +354,7 @@ fn what_cannot_be_read_is_named() {
 
 /// All codes, as they are written.
 fn codes() -> Vec<String> {
-    let numbers = Code::StrictArp as u16..=Code::NotInstalled as u16;
+    let numbers = Code::StrictArp as u16..=Code::UnknownPool as u16;
     numbers.map(|number| format!("CLB{number:03}")).collect()
 }
 

@@ -7,7 +7,7 @@ use cortenlb_core::ipam::Usage;
 use cortenlb_core::name::{ReservationKey, ServiceKey};
 use cortenlb_core::time::Instant;
 use cortenlb_crds::translate::conflict::Contested;
-use cortenlb_crds::{AddressReservation, BGPPeer, ConfigurationState, IPAddressPool};
+use cortenlb_crds::{AddressReservation, BGPPeer, ConfigurationState, IPAddressPool, L2Advertisement};
 use cortenlb_kit::events::Note;
 use cortenlb_kit::watch::Change;
 use cortenlb_kit::write::{Outcome, Write};
@@ -42,6 +42,8 @@ pub enum Input {
     States(Change<ConfigurationState>),
     /// A BGP peer came, changed or went.
     Peers(Change<BGPPeer>),
+    /// An L2Advertisement came, changed or went.
+    Advertisements(Change<L2Advertisement>),
     /// What is to be said about the announcement of a Service's addresses, in its condition `cortenlb.io/Announced`;
     /// `None`: nothing. Only shown while the Service has an address.
     Announced {

@@ -175,6 +175,16 @@ impl Pools {
         valid
     }
 
+    /// Whether there is a pool of this name, be it ignored.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.pools.contains_key(name)
+    }
+
+    /// The names of all pools.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.pools.keys().map(String::as_str)
+    }
+
     /// Whether any pool is ignored.
     pub(super) fn any_ignored(&self) -> bool {
         self.pools.values().any(|record| record.ignored.is_some())

@@ -73,6 +73,7 @@ impl Index {
         self.leaving = Leaving::default();
         self.again = Again::default();
         self.pools.restart();
+        self.advertisements.restart(now.boot);
         self.reservations.restart();
         self.state.restart();
     }

@@ -2,6 +2,7 @@
 //! `ipMode` by default. Every test asserts on all that was written and said, so that nothing else was.
 
 mod adoption;
+mod advertisements;
 mod again;
 mod assignment;
 #[path = "../../tests/simulation/objects/builders.rs"]

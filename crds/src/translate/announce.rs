@@ -164,6 +164,15 @@ pub fn advertisement(object: &L2Advertisement) -> Result<Fact, AdvertisementErro
     Ok(Fact::Advertisement(object.name_any(), Some(fact)))
 }
 
+/// Of the pools that an L2Advertisement names (`spec.ipAddressPools`), those that do not exist: the place and the name.
+pub fn unknown_pools(named: &[String], exists: impl Fn(&str) -> bool) -> Vec<String> {
+    let places = named.iter().enumerate();
+    let unknown = places.filter(|(_, name)| !exists(name));
+    unknown
+        .map(|(place, name)| format!("{name:?} (spec.ipAddressPools[{place}])"))
+        .collect()
+}
+
 /// A Node.
 pub fn node(node: &core_v1::Node) -> Fact {
     let status = node.status.as_ref();
