@@ -49,7 +49,7 @@ pub enum Severity {
 }
 
 /// One thing to say about one object.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Note {
     /// The object, with `apiVersion`, `kind` and `uid`: `kubectl describe` finds its Events by the UID.
     pub involved: ObjectReference,

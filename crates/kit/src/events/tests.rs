@@ -232,6 +232,27 @@ async fn an_event_waits_for_a_busy_writer_but_not_for_ever() {
     assert!(start.elapsed() < YIELD * 11, "the pause is used");
 }
 
+mod queue {
+    use super::super::queue::queue;
+    use super::*;
+
+    #[tokio::test]
+    async fn a_note_comes_out_as_it_went_in() {
+        let note = Note {
+            involved: ObjectReference {
+                resource_version: Some("7".to_owned()),
+                field_path: Some("spec".to_owned()),
+                ..mk_note("").involved
+            },
+            ..mk_note("assigned \"10.0.0.1\"\n")
+        };
+        let (sender, mut receiver) = queue(2, QUEUE_BYTES);
+        assert!(sender.push(&note) && sender.push(&mk_note("b")));
+        assert_eq!(receiver.next().await, Some(note));
+        assert_eq!(receiver.next().await, Some(mk_note("b")));
+    }
+}
+
 mod cache {
     use tokio::time::{Duration, Instant};
 
