@@ -38,9 +38,10 @@ pub struct View {
 impl View {
     /// What matters of a Service to a controller of load balancer class `class` (MetalLB's `--lb-class`).
     pub fn of(object: &Service, class: Option<&str>) -> Self {
+        let key = announce::key(object);
         Self {
-            key: ServiceKey::new(object.namespace().unwrap_or_default(), object.name_any()),
-            fact: announce::service(object, class),
+            fact: announce::service_named(key.clone(), object, class),
+            key,
             seen: Seen::of(object, class),
         }
     }

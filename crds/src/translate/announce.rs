@@ -45,6 +45,11 @@ pub fn key(object: &impl ResourceExt) -> ServiceKey {
 /// A Service. It is a fact only if its type is LoadBalancer and its `spec.loadBalancerClass` is `class`
 /// (MetalLB's `--lb-class`; without one, only Services without one, or with an empty one).
 pub fn service(service: &core_v1::Service, class: Option<&str>) -> Fact {
+    service_named(key(service), service, class)
+}
+
+/// The same of a Service whose key is at hand: whoever holds both holds its text once.
+pub fn service_named(key: ServiceKey, service: &core_v1::Service, class: Option<&str>) -> Fact {
     let spec = service.spec.as_ref();
     let ours = spec.is_some_and(|spec| {
         spec.type_.as_deref() == Some("LoadBalancer")
@@ -72,7 +77,7 @@ pub fn service(service: &core_v1::Service, class: Option<&str>) -> Fact {
         shared: annotations.contains_key(names::ALLOW_SHARED_IP)
             || annotations.contains_key(names::ALLOW_SHARED_IP_DEPRECATED),
     };
-    Fact::Service(key(service), ours.then_some(fact))
+    Fact::Service(key, ours.then_some(fact))
 }
 
 /// An EndpointSlice; one without the label that names its Service is none.

@@ -157,6 +157,7 @@ impl World {
     }
 
     fn set_service(&mut self, key: ServiceKey, mut service: Option<Service>) -> Affected {
+        let key = held(&self.services, key);
         // What has not changed stays where it is.
         if let (Some(new), Some(old)) = (&mut service, self.services.get(&key))
             && new.labels == old.labels
@@ -189,6 +190,7 @@ impl World {
     }
 
     fn set_slice(&mut self, key: SliceKey, mut slice: Option<Slice>) -> Affected {
+        let key = held(&self.slices, key);
         // As is the name of the Service.
         if let Some(slice) = &mut slice
             && let Some((known, _)) = self.services.get_key_value(&slice.service)
@@ -321,6 +323,12 @@ fn replace<K: Ord, V: PartialEq>(map: &mut BTreeMap<K, V>, key: K, new: Option<V
         Some(new) => map.insert(key, new),
         None => map.remove(&key),
     })
+}
+
+/// The key as the map holds it: each fact comes with a copy of its own, and the other maps are to hold this one.
+fn held<K: Ord + Clone, V>(map: &BTreeMap<K, V>, key: K) -> K {
+    let known = map.get_key_value(&key);
+    known.map_or(key, |(known, _)| known.clone())
 }
 
 /// Fills the nodes of a map.
