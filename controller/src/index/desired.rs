@@ -154,7 +154,7 @@ pub(super) fn before(desired: Desired, seen: &Seen) -> Desired {
     let changes = desired
         .addresses
         .as_ref()
-        .filter(|addresses| **addresses != seen.addresses);
+        .filter(|addresses| addresses.as_slice() != seen.addresses.as_slice());
     let Some(next) = changes.filter(|_| is_at_rest(seen)) else {
         return desired;
     };
@@ -187,7 +187,7 @@ pub(super) fn without(desired: &Desired, key: &ServiceKey, seen: &Seen, wait: &W
     );
     // Its own write must not change what it says.
     let said = seen.condition(CONDITION_ADDRESS_ASSIGNED);
-    let said = said.filter(|said| said.reason == MOVING && seen.addresses == free);
+    let said = said.filter(|said| said.reason == MOVING && *seen.addresses == *free);
     Desired {
         pool: if free.is_empty() {
             Some(String::new())

@@ -24,7 +24,7 @@ pub(super) fn of(key: &ServiceKey, record: &Record, desired: &Desired, allocator
         });
     };
     let new = desired.addresses.as_deref().unwrap_or_default();
-    let changed = desired.addresses.is_some() && new != seen.addresses;
+    let changed = desired.addresses.is_some() && *new != *seen.addresses;
     if changed && let Some(reason) = deprecated(seen) {
         say(Severity::Warning, "deprecatedAnnotation", reason);
     }

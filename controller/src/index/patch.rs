@@ -20,7 +20,8 @@ use super::record::Seen;
 pub(super) fn write(key: &ServiceKey, seen: &Seen, desired: &Desired, wall: Timestamp) -> Option<Write<Key>> {
     let mut status = Map::new();
     let addresses = desired.addresses.as_ref();
-    if let Some(addresses) = addresses.filter(|addresses| seen.other_entries || **addresses != seen.addresses)
+    if let Some(addresses) =
+        addresses.filter(|addresses| seen.other_entries || addresses.as_slice() != seen.addresses.as_slice())
     {
         let entries: Vec<Value> = addresses.iter().map(|address| json!({ "ip": address })).collect();
         let ingress = if entries.is_empty() {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cortenlb_core::announce::Fact;
+use cortenlb_core::few::FewList;
 use cortenlb_core::ipam::{Claim, InUse};
 use cortenlb_core::name::ServiceKey;
 use cortenlb_core::time::Instant;
@@ -72,7 +73,7 @@ pub(super) struct Seen {
     /// What it asks for; none if it is not ours to serve.
     pub(super) wants: Option<LoadBalancer>,
     pub(super) is_load_balancer: bool,
-    pub(super) addresses: Vec<IpAddr>,
+    pub(super) addresses: FewList<IpAddr>,
     /// Whether the status has an entry that is no address, such as a host name.
     pub(super) other_entries: bool,
     /// The annotation that names the pool, in either spelling.
@@ -90,8 +91,7 @@ impl Seen {
         let entries = status
             .and_then(|status| status.load_balancer.as_ref()?.ingress.as_ref())
             .map_or(0, Vec::len);
-        let mut addresses = service::ingress(object);
-        addresses.shrink_to_fit();
+        let addresses: FewList<IpAddr> = service::ingress(object).into();
         Self {
             uid: object.metadata.uid.as_deref().map(Box::from),
             version: object
@@ -176,11 +176,11 @@ pub(super) struct Record {
     /// The version from which a write was decided that was refused: only a newer one is decided from again.
     refused: Option<Box<str>>,
     /// Our addresses, once they have been seen in the status.
-    settled: Option<Box<[IpAddr]>>,
+    settled: Option<FewList<IpAddr>>,
     rewrites: Vec<Instant>,
     yielded: Option<Yielded>,
     /// What it was given last, and when, by this process.
-    pub(super) given: Option<(Instant, Box<[IpAddr]>)>,
+    pub(super) given: Option<(Instant, FewList<IpAddr>)>,
     /// Why the Service lost the address that its status shows.
     pub(super) lost: Option<Box<InUse>>,
     /// It was ours, and belongs to another load balancer class now.
@@ -289,7 +289,7 @@ impl Record {
     }
 
     fn in_place(&self, held: &[IpAddr]) -> bool {
-        self.seen.addresses == held && !self.seen.other_entries
+        *self.seen.addresses == *held && !self.seen.other_entries
     }
 
     pub(super) fn may_write(&mut self, desired: &Desired) -> bool {

@@ -237,7 +237,7 @@ impl Index {
         }
         let is_served = |key: &ServiceKey| {
             let held = allocator.assignment(key);
-            held.is_some_and(|held| held.addresses == self.services[key].seen.addresses)
+            held.is_some_and(|held| *held.addresses == *self.services[key].seen.addresses)
                 && allocator.refusal(key).is_none()
                 && allocator.lacking(key).is_none()
                 && desired::is_at_rest(&self.services[key].seen)

@@ -1,7 +1,8 @@
-//! A set, and a map, that mostly have one element.
+//! A set, a map and a list that mostly have one element.
 
 use std::collections::{BTreeSet, btree_set};
-use std::{iter, option};
+use std::ops::Deref;
+use std::{iter, option, slice};
 
 /// An ordered set whose first element needs no room of its own: the node of a `BTreeSet` has room for eleven, and the
 /// indexes have thousands of sets of one.
@@ -202,12 +203,93 @@ impl<K: Ord, V, const N: usize> From<[(K, V); N]> for FewMap<K, V> {
     }
 }
 
+/// A list whose only element needs no room of its own: a Service mostly has one address, and the indexes hold thousands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FewList<T>(Elements<T>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Elements<T> {
+    One(T),
+    /// None, or more than one.
+    Others(Box<[T]>),
+}
+
+impl<T> FewList<T> {
+    /// The elements in their order.
+    pub fn as_slice(&self) -> &[T] {
+        match &self.0 {
+            Elements::One(element) => slice::from_ref(element),
+            Elements::Others(elements) => elements,
+        }
+    }
+}
+
+impl<T> Deref for FewList<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        self.as_slice()
+    }
+}
+
+impl<T> Default for FewList<T> {
+    fn default() -> Self {
+        Self(Elements::Others(Box::default()))
+    }
+}
+
+impl<T> From<Vec<T>> for FewList<T> {
+    fn from(elements: Vec<T>) -> Self {
+        Self(match <[T; 1]>::try_from(elements) {
+            Ok([element]) => Elements::One(element),
+            Err(elements) => Elements::Others(elements.into()),
+        })
+    }
+}
+
+impl<T: Clone> From<&[T]> for FewList<T> {
+    fn from(elements: &[T]) -> Self {
+        Self(match elements {
+            [element] => Elements::One(element.clone()),
+            _ => Elements::Others(elements.into()),
+        })
+    }
+}
+
+impl<T, const N: usize> From<[T; N]> for FewList<T> {
+    fn from(elements: [T; N]) -> Self {
+        Vec::from(elements).into()
+    }
+}
+
+impl<T> FromIterator<T> for FewList<T> {
+    fn from_iter<I: IntoIterator<Item = T>>(elements: I) -> Self {
+        elements.into_iter().collect::<Vec<T>>().into()
+    }
+}
+
+impl<'a, T> IntoIterator for &'a FewList<T> {
+    type Item = &'a T;
+    type IntoIter = slice::Iter<'a, T>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.as_slice().iter()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::net::IpAddr;
 
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn one_address_has_the_room_of_an_empty_list() {
+        assert_eq!(size_of::<FewList<IpAddr>>(), 24);
+        assert_eq!(size_of::<Option<FewList<IpAddr>>>(), 24);
+    }
 
     proptest! {
         #[test]
@@ -223,6 +305,16 @@ mod tests {
                 prop_assert_eq!(few.is_empty(), map.is_empty());
                 prop_assert_eq!(few.get(&key), map.get(&key));
             }
+        }
+
+        #[test]
+        fn it_is_a_list(elements in proptest::collection::vec(any::<u8>(), 0..4)) {
+            let few = FewList::from(elements.as_slice());
+            prop_assert_eq!(few.as_slice(), elements.as_slice());
+            prop_assert_eq!(Vec::from_iter(&few), Vec::from_iter(&elements));
+            let same: [FewList<u8>; 2] = [elements.iter().copied().collect(), elements.clone().into()];
+            prop_assert!(same.iter().all(|other| *other == few));
+            prop_assert_eq!(few == FewList::default(), elements.is_empty());
         }
 
         #[test]

@@ -6,6 +6,7 @@ use cortenlb_core::addr::parse_address;
 use cortenlb_core::announce::{
     Advertisement, DRAIN, Fact, Node, Pool, Preference, REQUIRE_SUBNET, Service, Slice, Speaker,
 };
+use cortenlb_core::few::FewList;
 use cortenlb_core::name::{ServiceKey, SliceKey};
 use cortenlb_core::selector::{LabelSelector, SelectorError};
 use k8s_openapi::api::core::v1 as core_v1;
@@ -61,7 +62,7 @@ pub fn service_named(key: ServiceKey, service: &core_v1::Service, class: Option<
         .as_ref()
         .and_then(|status| status.load_balancer.as_ref()?.ingress.as_ref());
     // One entry that is no address, such as a host name, spoils the whole: somebody else wrote it.
-    let addresses: Option<Box<[IpAddr]>> = ingress
+    let addresses: Option<FewList<IpAddr>> = ingress
         .into_iter()
         .flatten()
         .map(|entry| parse_address(entry.ip.as_deref()?))

@@ -4,6 +4,7 @@
 //! touched annotation changes nothing and costs nothing.
 
 use crate::addr::AddrRange;
+use crate::few::FewList;
 use crate::name::{NodeNames, ServiceKey, SliceKey};
 use crate::placement::NodeName;
 use crate::selector::{LabelSelector, Labels};
@@ -17,7 +18,7 @@ pub struct Service {
     /// `metadata.labels`.
     pub labels: Labels,
     /// `status.loadBalancer.ingress[].ip`, in order. Empty if one entry has no valid address.
-    pub addresses: Box<[IpAddr]>,
+    pub addresses: FewList<IpAddr>,
     /// The pool that the addresses came from (annotation `metallb.io/ip-allocated-from-pool`).
     pub pool: Option<Arc<str>>,
     /// `spec.externalTrafficPolicy: Local`.
