@@ -8,6 +8,7 @@
 //! | `services` | what is seen of Services, asked for them, and written |
 //! | `record` | what is remembered of one Service between a write and its echo |
 //! | `desired` | what a Service's status should say |
+//! | `packed` | UIDs and versions in little room |
 //! | `patch` | the difference, as one JSON merge patch |
 //! | `again` | what was refused with 409 |
 //! | `window` | how many writes of Services are under way |
@@ -34,6 +35,7 @@ mod fence;
 mod input;
 mod leaving;
 mod notes;
+mod packed;
 mod patch;
 mod peers;
 mod pools;

@@ -141,7 +141,7 @@ fn involved(key: &ServiceKey, seen: &Seen) -> ObjectReference {
         kind: Some("Service".to_owned()),
         namespace: Some(key.namespace().to_owned()),
         name: Some(key.name().to_owned()),
-        uid: seen.uid.as_deref().map(str::to_owned),
+        uid: seen.uid.as_ref().map(ToString::to_string),
         resource_version: Some(seen.version.to_string()),
         field_path: None,
     }

@@ -64,7 +64,7 @@ pub(super) fn write(key: &ServiceKey, seen: &Seen, desired: &Desired, wall: Time
     } else {
         Priority::Normal
     };
-    let mut body = json!({ "metadata": { "resourceVersion": seen.version } });
+    let mut body = json!({ "metadata": { "resourceVersion": seen.version.to_string() } });
     if !annotations.is_empty() {
         body["metadata"]["annotations"] = Value::Object(annotations);
     }

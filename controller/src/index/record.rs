@@ -20,6 +20,7 @@ use kube::ResourceExt;
 use super::conditions::Conditions;
 use super::desired::Desired;
 use super::input::Verdict;
+use super::packed::{Uid, Version};
 
 /// Whoever writes its own addresses back this often …
 const REWRITES: usize = 3;
@@ -67,8 +68,8 @@ impl View {
 /// What the API server holds, as far as it matters.
 #[derive(Clone, Debug)]
 pub(super) struct Seen {
-    pub(super) uid: Option<Box<str>>,
-    pub(super) version: Box<str>,
+    pub(super) uid: Option<Uid>,
+    pub(super) version: Version,
     pub(super) generation: Option<i64>,
     /// What it asks for; none if it is not ours to serve.
     pub(super) wants: Option<LoadBalancer>,
@@ -93,7 +94,7 @@ impl Seen {
             .map_or(0, Vec::len);
         let addresses: FewList<IpAddr> = service::ingress(object).into();
         Self {
-            uid: object.metadata.uid.as_deref().map(Box::from),
+            uid: object.metadata.uid.as_deref().map(Uid::from),
             version: object
                 .metadata
                 .resource_version
@@ -159,14 +160,6 @@ pub(super) fn keep<T: PartialEq>(new: &mut T, old: T) {
     }
 }
 
-/// Versions are the revisions of etcd, and ordered; what cannot be compared counts as newer.
-pub(super) fn is_older(version: &str, than: &str) -> bool {
-    match (version.parse::<u64>(), than.parse::<u64>()) {
-        (Ok(this), Ok(that)) => this < that,
-        _ => false,
-    }
-}
-
 /// One Service.
 #[derive(Debug)]
 pub(super) struct Record {
@@ -174,7 +167,7 @@ pub(super) struct Record {
     /// The Events of the write that is under way: they are true once it has landed.
     under_way: Option<Box<UnderWay>>,
     /// The version from which a write was decided that was refused: only a newer one is decided from again.
-    refused: Option<Box<str>>,
+    refused: Option<Box<Version>>,
     /// Our addresses, once they have been seen in the status.
     settled: Option<FewList<IpAddr>>,
     rewrites: Vec<Instant>,
@@ -297,7 +290,7 @@ impl Record {
             self.yielded = Some(Yielded::Told);
         }
         self.under_way.is_none()
-            && self.refused.as_ref() != Some(&self.seen.version)
+            && self.refused.as_deref() != Some(&self.seen.version)
             && self.yielded != Some(Yielded::Told)
     }
 
@@ -318,7 +311,7 @@ impl Record {
     /// A write was answered; returns its Events.
     pub(super) fn answered(&mut self, op: &Op, landed: bool) -> Vec<Note> {
         if !landed && let Some(version) = op.decided_from() {
-            self.refused = Some(version.into());
+            self.refused = Some(Box::new(version.as_str().into()));
         }
         self.under_way.take().map(|write| write.notes).unwrap_or_default()
     }

@@ -17,8 +17,8 @@ use serde_json::json;
 
 use super::Index;
 use super::input::{Effect, Key, Now, Verdict};
+use super::packed::Version;
 use super::patch::{listed, merged};
-use super::record::is_older;
 
 /// All reservations.
 #[derive(Debug, Default)]
@@ -30,14 +30,14 @@ pub(super) struct Reservations {
 #[derive(Debug)]
 struct Record {
     uid: Option<String>,
-    version: String,
+    version: Version,
     generation: Option<i64>,
     asks: Reservation,
     status: AddressReservationStatus,
     /// The version from which the write under way was decided.
     under_way: bool,
     /// The version from which a write was decided that was refused: only a newer one is decided from again.
-    refused: Option<String>,
+    refused: Option<Version>,
 }
 
 impl Reservations {
@@ -79,7 +79,7 @@ impl Reservations {
         if answer.is_none()
             && let Some(version) = op.decided_from()
         {
-            record.refused = Some(version);
+            record.refused = Some(version.as_str().into());
         }
         self.dirty.insert(key.clone());
         answer
@@ -96,11 +96,12 @@ impl Reservations {
     /// Takes in one reservation; returns what it asks for, unless this is an older form than the one that is known: the
     /// watch lags behind the answers to our writes, and they behind it. What is `listed` is the truth.
     fn see(&mut self, key: ReservationKey, object: &AddressReservation, listed: bool) -> Option<Reservation> {
-        let version = object.resource_version().unwrap_or_default();
+        let version = object.metadata.resource_version.as_deref().unwrap_or_default();
+        let version = Version::from(version);
         let old = self.records.get(&key);
         // Another object of the same name is news, has not been written to, and nothing of it was refused.
         let old = old.filter(|old| old.uid == object.uid());
-        if !listed && old.is_some_and(|old| is_older(&version, &old.version)) {
+        if !listed && old.is_some_and(|old| version.is_older(&old.version)) {
             return None;
         }
         let asks = reservation(object);
@@ -133,7 +134,8 @@ impl Reservations {
             }
             record.under_way = true;
             // A merge patch keeps what it does not name.
-            let mut body = json!({ "metadata": { "resourceVersion": record.version }, "status": status });
+            let mut body =
+                json!({ "metadata": { "resourceVersion": record.version.to_string() }, "status": status });
             if status.bound_to.is_none() {
                 body["status"]["boundTo"] = serde_json::Value::Null;
             }

@@ -11,7 +11,7 @@ use k8s_openapi::api::core::v1::Service;
 use kube::api::DynamicObject;
 
 use super::input::{Effect, Key, Now};
-use super::record::{Record, Seen, View, is_older};
+use super::record::{Record, Seen, View};
 use super::{Index, desired, notes, patch};
 
 /// Where a form of a Service comes from.
@@ -55,7 +55,7 @@ impl Index {
         match self.services.get_mut(&key) {
             // An older form would show a Service without the address that it has: it is no news, and would be answered
             // with a second write.
-            Some(record) if source != Source::List && is_older(&seen.version, &record.seen.version) => return,
+            Some(record) if source != Source::List && seen.version.is_older(&record.seen.version) => return,
             Some(record) if record.seen.uid == seen.uid => {
                 self.note_freed(now, &key, Some(&seen));
                 let record = self.services.get_mut(&key).expect("the record was found above");

@@ -214,7 +214,7 @@ impl Index {
         if let Some(term) = &mut self.term {
             let fence = term.fence.insert(Fence::default());
             for key in &exposed {
-                fence.add(key, term.lead.epoch, &self.services[key].seen.version);
+                fence.add(key, term.lead.epoch, &self.services[key].seen.version.to_string());
             }
         }
         for key in &exposed {
@@ -258,14 +258,15 @@ impl Index {
         };
         let Some(fence) = &mut term.fence else { return };
         let (epoch, seen) = (term.lead.epoch, &record.seen);
+        let version = seen.version.to_string();
         let again = match source {
-            Source::Answer => fence.answered(key, epoch, &seen.version),
-            Source::Watch | Source::List => fence.told(key, epoch, &seen.version, seen.epoch.as_deref()),
+            Source::Answer => fence.answered(key, epoch, &version),
+            Source::Watch | Source::List => fence.told(key, epoch, &version, seen.epoch.as_deref()),
         };
         let new = self.allocator.is_none()
             && seen.wants.is_some()
             && seen.addresses.is_empty()
-            && fence.add(key, epoch, &seen.version);
+            && fence.add(key, epoch, &version);
         if again || new {
             self.stamp(key);
         }
