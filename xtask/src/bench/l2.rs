@@ -39,6 +39,7 @@ use cortenlb_lab::probe::Report;
 use cortenlb_lab::{LabOptions, Nics};
 
 use super::{milliseconds, on_lab, percentile};
+use plan::Round;
 pub(super) use plan::{Act, FAST, Plan, vips};
 use scene::{Owners, Scene};
 use seen::{gaps, moves};
@@ -49,10 +50,10 @@ const FAULT: Duration = Duration::from_secs(3);
 /// How long is listened after the end of a fault, and after a speaker has gone: a new one is there by then.
 const RETURN: Duration = Duration::from_secs(5);
 
-/// The most rolling restarts, frozen speakers, and faults while the API server is paused.
+/// The most rolling restarts, frozen speakers, and faults while the API server is paused, unless everything is measured.
 const FEW: u16 = 5;
 
-/// The most killed speakers.
+/// The most killed speakers; likewise.
 const KILLS: u16 = 10;
 
 /// How much noise there is, and for how long every core is busy, where nothing else is said.
@@ -88,31 +89,19 @@ pub(super) async fn run(name: &str, mut plan: Plan) -> anyhow::Result<()> {
 /// What happens where the cluster and the VIPs share a segment.
 async fn segment(cluster: &Cluster, plan: &Plan) -> anyhow::Result<()> {
     let scene = Scene::set(cluster).await?;
-    let runs = plan.runs;
-    let (each, last) = (plan.wants(Act::Cut) || plan.wants(Act::Drain), plan.vips.last());
-    for vips in plan.vips.iter().filter(|vips| each || Some(*vips) == last) {
+    let each = plan.wants(Act::Cut) || plan.wants(Act::Drain);
+    let rounds = plan.rounds();
+    for vips in plan.vips.iter().filter(|vips| each || rounds.contains(vips)) {
         scene.serve(*vips).await?;
         if plan.wants(Act::Cut) {
-            faults::cut_and_heal(&scene, *vips, runs).await?;
+            faults::cut_and_heal(&scene, plan.counted(*vips)).await?;
         }
         if plan.wants(Act::Drain) {
-            planned::drain(&scene, *vips, runs).await?;
+            planned::drain(&scene, plan.counted(*vips)).await?;
         }
-    }
-    if plan.wants(Act::Cut) && plan.paused {
-        paused::cut_and_heal(&scene, runs.min(FEW)).await?;
-    }
-    if plan.wants(Act::Stop) {
-        planned::replace(&scene, runs.min(FEW)).await?;
-    }
-    if plan.wants(Act::Kill) {
-        faults::kill(&scene, runs.min(KILLS)).await?;
-    }
-    if plan.wants(Act::Kill) && plan.paused {
-        paused::kill(&scene, runs.min(FEW)).await?;
-    }
-    if plan.wants(Act::Freeze) {
-        faults::freeze(&scene, runs.min(FEW)).await?;
+        if rounds.contains(vips) {
+            speakers_and_pauses(&scene, plan, *vips).await?;
+        }
     }
     if plan.wants(Act::Join) {
         planned::join(&scene).await?;
@@ -135,13 +124,36 @@ async fn segment(cluster: &Cluster, plan: &Plan) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What befalls the owner's speaker, and what happens while the API server is paused.
+async fn speakers_and_pauses(scene: &Scene<'_>, plan: &Plan, vips: usize) -> anyhow::Result<()> {
+    let few = plan.round(vips, FEW);
+    if plan.wants_paused(Act::Cut) {
+        paused::cut_and_heal(scene, few).await?;
+    }
+    if plan.wants(Act::Stop) {
+        planned::replace(scene, few).await?;
+    }
+    if plan.wants(Act::Kill) {
+        faults::kill(scene, plan.round(vips, KILLS)).await?;
+    }
+    if plan.wants_paused(Act::Kill) {
+        paused::kill(scene, few).await?;
+    }
+    if plan.wants(Act::Freeze) {
+        faults::freeze(scene, few).await?;
+    }
+    Ok(())
+}
+
 /// What happens where the VIPs have a segment of their own.
 async fn carriers(cluster: &Cluster, plan: &Plan) -> anyhow::Result<()> {
     let scene = Scene::set(cluster).await?;
-    scene.serve(plan.vips.last().copied().unwrap_or(1)).await?;
-    faults::unplug(&scene, plan.runs).await?;
-    if plan.paused {
-        paused::unplug(&scene, plan.runs.min(FEW)).await?;
+    for vips in plan.rounds() {
+        scene.serve(*vips).await?;
+        faults::unplug(&scene, plan.round(*vips, plan.runs)).await?;
+        if plan.wants_paused(Act::Unplug) {
+            paused::unplug(&scene, plan.round(*vips, FEW)).await?;
+        }
     }
     Ok(())
 }
@@ -175,15 +187,15 @@ impl Victim {
 }
 
 /// Prints the median and the 99th percentile of the longest times without an answer.
-fn print_gaps(name: &str, reports: &[Report]) {
+fn print_gaps(round: Round, figure: &str, reports: &[Report]) {
     for percent in [50, 99] {
         let gap = percentile(&gaps(reports), percent);
-        super::print(&format!("{name}.p{percent}"), gap, "ms");
+        round.print(&format!("{figure}.p{percent}"), gap, "ms");
     }
 }
 
-fn print_moves(name: &str, reports: &[Report]) {
-    super::print(name, reports.iter().map(moves).sum::<usize>() as f64, "1");
+fn print_moves(round: Round, figure: &str, reports: &[Report]) {
+    round.print(figure, reports.iter().map(moves).sum::<usize>() as f64, "1");
 }
 
 /// Says on standard error how a run went: of figures that are wrong the runs are wanted.

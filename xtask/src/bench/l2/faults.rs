@@ -7,8 +7,8 @@ use tokio::time::sleep;
 
 use super::scene::{PERIOD, Scene};
 use super::seen::{differing, gaps};
-use super::{FAULT, RETURN, Victim, print_gaps, print_moves, told};
-use crate::bench::{milliseconds, percentile, print};
+use super::{FAULT, RETURN, Round, Victim, print_gaps, print_moves, told};
+use crate::bench::{milliseconds, percentile};
 
 /// How long a speaker is stopped.
 const FREEZE: Duration = Duration::from_secs(10);
@@ -25,8 +25,8 @@ const WHOSE: &str = "the gap is the address's, and ours. Of the requests that fa
                      drop such pods";
 
 /// The owner loses its power, so to say, and is there again.
-pub(super) async fn cut_and_heal(scene: &Scene<'_>, vips: usize, runs: u16) -> anyhow::Result<()> {
-    let lab = &scene.cluster.lab;
+pub(super) async fn cut_and_heal(scene: &Scene<'_>, round: Round) -> anyhow::Result<()> {
+    let (lab, runs) = (&scene.cluster.lab, round.runs);
     let (mut gaps, mut doubled, mut moved) = (Vec::new(), Vec::new(), Vec::new());
     let (mut causeless, mut gained) = (0, 0);
     let (mut sent, mut failed) = (0, 0);
@@ -54,22 +54,20 @@ pub(super) async fn cut_and_heal(scene: &Scene<'_>, vips: usize, runs: u16) -> a
         told(&format!("cut {run}/{runs}: {node}, {left} VIPs moved"), &cut);
         told(&format!("heal {run}/{runs}: {node}"), &heal);
     }
-    let print =
-        |name: &str, value: f64, unit: &str| crate::bench::print(&format!("l2.{name}.{vips}"), value, unit);
-    print("cut.gap.p50", percentile(&gaps, 50), "ms");
-    print("cut.gap.p99", percentile(&gaps, 99), "ms");
-    print("cut.http.failed", 100.0 * failed as f64 / sent as f64, "%");
+    round.print("cut.gap.p50", percentile(&gaps, 50), "ms");
+    round.print("cut.gap.p99", percentile(&gaps, 99), "ms");
+    round.print("cut.http.failed", 100.0 * failed as f64 / sent as f64, "%");
     eprintln!("l2: {WHOSE}");
-    print("cut.moved.p50", percentile(&moved, 50), "vips");
-    print("cut.moved_without_cause", causeless as f64, "vips");
-    print("heal.two_answerers.max", percentile(&doubled, 100), "ms");
-    print("heal.moved", gained as f64, "vips");
+    round.print("cut.moved.p50", percentile(&moved, 50), "vips");
+    round.print("cut.moved_without_cause", causeless as f64, "vips");
+    round.print("heal.two_answerers.max", percentile(&doubled, 100), "ms");
+    round.print("heal.moved", gained as f64, "vips");
     Ok(())
 }
 
 /// The owner's speaker is killed, and kubelet starts it again.
-pub(super) async fn kill(scene: &Scene<'_>, runs: u16) -> anyhow::Result<()> {
-    let lab = &scene.cluster.lab;
+pub(super) async fn kill(scene: &Scene<'_>, round: Round) -> anyhow::Result<()> {
+    let (lab, runs) = (&scene.cluster.lab, round.runs);
     let mut reports = Vec::new();
     for run in 1..=runs {
         let victim = Victim::choose(scene).await?;
@@ -80,14 +78,14 @@ pub(super) async fn kill(scene: &Scene<'_>, runs: u16) -> anyhow::Result<()> {
         told(&format!("kill {run}/{runs}: {}", victim.node), &report);
         reports.push(report);
     }
-    print_gaps("l2.kill.gap", &reports);
-    print_moves("l2.kill.moves", &reports);
+    print_gaps(round, "kill.gap", &reports);
+    print_moves(round, "kill.moves", &reports);
     Ok(())
 }
 
 /// The owner's speaker is stopped for a while, and goes on with what it believed then.
-pub(super) async fn freeze(scene: &Scene<'_>, runs: u16) -> anyhow::Result<()> {
-    let lab = &scene.cluster.lab;
+pub(super) async fn freeze(scene: &Scene<'_>, round: Round) -> anyhow::Result<()> {
+    let (lab, runs) = (&scene.cluster.lab, round.runs);
     let mut reports = Vec::new();
     for run in 1..=runs {
         let victim = Victim::choose(scene).await?;
@@ -102,17 +100,17 @@ pub(super) async fn freeze(scene: &Scene<'_>, runs: u16) -> anyhow::Result<()> {
         told(&format!("freeze {run}/{runs}: {}", victim.node), &report);
         reports.push(report);
     }
-    print("l2.freeze.gap.max", percentile(&gaps(&reports), 100), "ms");
+    round.print("freeze.gap.max", percentile(&gaps(&reports), 100), "ms");
     let doubled: Duration = reports.iter().map(Report::two_answerers).sum();
     let stale = doubled.as_secs_f64() / PERIOD.as_secs_f64();
-    print("l2.freeze.stale", stale, "probes");
-    print_moves("l2.freeze.moves", &reports);
+    round.print("freeze.stale", stale, "probes");
+    print_moves(round, "freeze.moves", &reports);
     Ok(())
 }
 
 /// The owner's VIP segment loses its carrier, and has it again. The speakers hear each other on another segment.
-pub(super) async fn unplug(scene: &Scene<'_>, runs: u16) -> anyhow::Result<()> {
-    let lab = &scene.cluster.lab;
+pub(super) async fn unplug(scene: &Scene<'_>, round: Round) -> anyhow::Result<()> {
+    let (lab, runs) = (&scene.cluster.lab, round.runs);
     let (mut reports, mut moved) = (Vec::new(), 0);
     for run in 1..=runs {
         let victim = Victim::choose(scene).await?;
@@ -132,7 +130,7 @@ pub(super) async fn unplug(scene: &Scene<'_>, runs: u16) -> anyhow::Result<()> {
         told(&format!("plug {run}/{runs}: {node}"), &plug);
         reports.push(unplug);
     }
-    print_gaps("l2.unplug.gap", &reports);
-    print("l2.plug.moves", moved as f64, "vips");
+    print_gaps(round, "unplug.gap", &reports);
+    round.print("plug.moves", moved as f64, "vips");
     Ok(())
 }

@@ -2,12 +2,12 @@
 
 use super::faults::UNPLUGGED;
 use super::scene::Scene;
-use super::{FAULT, RETURN, Victim, print_gaps, print_moves, told};
-use crate::bench::{milliseconds, percentile, print};
+use super::{FAULT, RETURN, Round, Victim, print_gaps, print_moves, told};
+use crate::bench::{milliseconds, percentile};
 
 /// The owner loses its power, so to say, and is there again.
-pub(super) async fn cut_and_heal(scene: &Scene<'_>, runs: u16) -> anyhow::Result<()> {
-    let lab = &scene.cluster.lab;
+pub(super) async fn cut_and_heal(scene: &Scene<'_>, round: Round) -> anyhow::Result<()> {
+    let (lab, runs) = (&scene.cluster.lab, round.runs);
     let (mut cuts, mut doubled) = (Vec::new(), Vec::new());
     for run in 1..=runs {
         let victim = Victim::choose(scene).await?;
@@ -24,18 +24,14 @@ pub(super) async fn cut_and_heal(scene: &Scene<'_>, runs: u16) -> anyhow::Result
         cuts.push(cut);
         doubled.push(milliseconds(heal.two_answerers()));
     }
-    print_gaps("l2.paused.cut.gap", &cuts);
-    print(
-        "l2.paused.heal.two_answerers.max",
-        percentile(&doubled, 100),
-        "ms",
-    );
+    print_gaps(round, "paused.cut.gap", &cuts);
+    round.print("paused.heal.two_answerers.max", percentile(&doubled, 100), "ms");
     Ok(())
 }
 
 /// The owner's VIP segment loses its carrier.
-pub(super) async fn unplug(scene: &Scene<'_>, runs: u16) -> anyhow::Result<()> {
-    let lab = &scene.cluster.lab;
+pub(super) async fn unplug(scene: &Scene<'_>, round: Round) -> anyhow::Result<()> {
+    let (lab, runs) = (&scene.cluster.lab, round.runs);
     let mut reports = Vec::new();
     for run in 1..=runs {
         let victim = Victim::choose(scene).await?;
@@ -47,13 +43,13 @@ pub(super) async fn unplug(scene: &Scene<'_>, runs: u16) -> anyhow::Result<()> {
         told(&format!("paused unplug {run}/{runs}: {node}"), &report);
         reports.push(report);
     }
-    print_gaps("l2.paused.unplug.gap", &reports);
+    print_gaps(round, "paused.unplug.gap", &reports);
     Ok(())
 }
 
 /// The owner's speaker is killed. kubelet starts another one, which learns nothing before the API server answers.
-pub(super) async fn kill(scene: &Scene<'_>, runs: u16) -> anyhow::Result<()> {
-    let cluster = scene.cluster;
+pub(super) async fn kill(scene: &Scene<'_>, round: Round) -> anyhow::Result<()> {
+    let (cluster, runs) = (scene.cluster, round.runs);
     let mut reports = Vec::new();
     for run in 1..=runs {
         let victim = Victim::choose(scene).await?;
@@ -66,7 +62,7 @@ pub(super) async fn kill(scene: &Scene<'_>, runs: u16) -> anyhow::Result<()> {
         told(&format!("paused kill {run}/{runs}: {}", victim.node), &report);
         reports.push(report);
     }
-    print_gaps("l2.paused.kill.gap", &reports);
-    print_moves("l2.paused.kill.moves", &reports);
+    print_gaps(round, "paused.kill.gap", &reports);
+    print_moves(round, "paused.kill.moves", &reports);
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::ValueEnum as _;
 
 use super::scene::VIPS;
+use crate::bench::print;
 
 /// Something that happens to an owner.
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -54,14 +55,16 @@ pub(in crate::bench) const FAST: [Act; 9] = [
 
 /// What is measured.
 pub(in crate::bench) struct Plan {
-    /// Numbers of VIPs, one after the other on one lab.
+    /// Numbers of VIPs, one after the other on one lab; in order, and none twice.
     pub(in crate::bench) vips: Vec<usize>,
     /// How often the owner of a VIP is cut off, healed and drained, for each number of VIPs; and at most how often
     /// anything else happens.
     pub(in crate::bench) runs: u16,
-    /// What happens.
+    /// Whether everything happens, every fault for each number of VIPs and as often as that.
+    pub(in crate::bench) all: bool,
+    /// What happens, unless everything does.
     pub(in crate::bench) scenes: Vec<Act>,
-    /// Whether faults happen once more while the API server is paused.
+    /// Whether faults happen once more while the API server is paused; as for `scenes`.
     pub(in crate::bench) paused: bool,
     /// For how long every core is kept busy; asking for it is choosing that scene.
     pub(in crate::bench) busy: Option<Duration>,
@@ -72,9 +75,44 @@ pub(in crate::bench) struct Plan {
 impl Plan {
     pub(super) fn wants(&self, act: Act) -> bool {
         match act {
+            _ if self.all => true,
             Act::Busy if self.busy.is_some() => true,
             Act::Noise if self.noise.is_some() => true,
             act => self.scenes.contains(&act),
+        }
+    }
+
+    /// Whether it happens while the API server is paused, too.
+    pub(super) fn wants_paused(&self, act: Act) -> bool {
+        self.wants(act) && (self.paused || self.all)
+    }
+
+    /// The numbers of VIPs on which there is a [`Self::round`]: the last, unless everything is measured.
+    pub(super) fn rounds(&self) -> &[usize] {
+        let skipped = if self.all {
+            0
+        } else {
+            self.vips.len().saturating_sub(1)
+        };
+        &self.vips[skipped..]
+    }
+
+    /// The runs of one fault on so many VIPs; `most` of them, unless everything is measured.
+    pub(super) fn round(&self, vips: usize, most: u16) -> Round {
+        if self.all {
+            return self.counted(vips);
+        }
+        Round {
+            vips: None,
+            runs: self.runs.min(most),
+        }
+    }
+
+    /// The runs of what happens on each number of VIPs in any case.
+    pub(super) fn counted(&self, vips: usize) -> Round {
+        Round {
+            vips: Some(vips),
+            runs: self.runs,
         }
     }
 
@@ -86,6 +124,28 @@ impl Plan {
     }
 }
 
+/// The runs of one fault, one after the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Round {
+    pub(super) runs: u16,
+    /// The number of VIPs, where there is a round for each.
+    vips: Option<usize>,
+}
+
+impl Round {
+    /// The name of a figure: of what is measured with several numbers of VIPs it ends in the number.
+    pub(super) fn name(self, figure: &str) -> String {
+        match self.vips {
+            Some(vips) => format!("l2.{figure}.{vips}"),
+            None => format!("l2.{figure}"),
+        }
+    }
+
+    pub(super) fn print(self, figure: &str, value: f64, unit: &str) {
+        print(&self.name(figure), value, unit);
+    }
+}
+
 /// Reads a number of VIPs: as many as the lab's segment has room for.
 pub(in crate::bench) fn vips(text: &str) -> Result<usize, String> {
     let number: usize = text.parse().map_err(|_| format!("{text} is no number"))?;
@@ -93,3 +153,6 @@ pub(in crate::bench) fn vips(text: &str) -> Result<usize, String> {
     fits.then_some(number)
         .ok_or_else(|| format!("from 1 to {VIPS}, not {number}"))
 }
+
+#[cfg(test)]
+mod tests;

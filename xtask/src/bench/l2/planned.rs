@@ -8,7 +8,7 @@ use tokio::time::sleep;
 
 use super::scene::Scene;
 use super::seen::{differing, gaps};
-use super::{FAULT, RETURN, Victim, print_moves, told};
+use super::{FAULT, RETURN, Round, Victim, print_moves, told};
 use crate::bench::{milliseconds, percentile, print};
 
 /// How long a node has no speaker: longer than others answer in its name.
@@ -18,7 +18,8 @@ const ABSENCE: Duration = Duration::from_secs(20);
 const LOAD: Duration = Duration::from_millis(5);
 
 /// The owner is to announce nothing any more, and later may again.
-pub(super) async fn drain(scene: &Scene<'_>, vips: usize, runs: u16) -> anyhow::Result<()> {
+pub(super) async fn drain(scene: &Scene<'_>, round: Round) -> anyhow::Result<()> {
+    let runs = round.runs;
     let (mut unanswered, mut gaps, mut stayed, mut returned) = (0, Vec::new(), 0, 0);
     for run in 1..=runs {
         let victim = Victim::choose(scene).await?;
@@ -35,18 +36,16 @@ pub(super) async fn drain(scene: &Scene<'_>, vips: usize, runs: u16) -> anyhow::
         returned += differing(&given, &after);
         unanswered += lost(&format!("drain {run}/{runs}: {node}"), &drained);
     }
-    let print = |name: &str, value: f64, unit: &str| {
-        crate::bench::print(&format!("l2.drain.{name}.{vips}"), value, unit);
-    };
-    print("lost", unanswered as f64, "probes");
-    print("gap.max", percentile(&gaps, 100), "ms");
-    print("stayed", stayed as f64, "vips");
-    print("returned", returned as f64, "vips");
+    round.print("drain.lost", unanswered as f64, "probes");
+    round.print("drain.gap.max", percentile(&gaps, 100), "ms");
+    round.print("drain.stayed", stayed as f64, "vips");
+    round.print("drain.returned", returned as f64, "vips");
     Ok(())
 }
 
 /// All speakers are replaced, one after the other.
-pub(super) async fn replace(scene: &Scene<'_>, runs: u16) -> anyhow::Result<()> {
+pub(super) async fn replace(scene: &Scene<'_>, round: Round) -> anyhow::Result<()> {
+    let runs = round.runs;
     let (mut unanswered, mut reports) = (0, Vec::new());
     for run in 1..=runs {
         let victim = Victim::choose(scene).await?;
@@ -55,9 +54,9 @@ pub(super) async fn replace(scene: &Scene<'_>, runs: u16) -> anyhow::Result<()> 
         unanswered += lost(&format!("stop {run}/{runs}"), &report);
         reports.push(report);
     }
-    print("l2.stop.gap.max", percentile(&gaps(&reports), 100), "ms");
-    print("l2.stop.lost", unanswered as f64, "probes");
-    print_moves("l2.stop.moves", &reports);
+    round.print("stop.gap.max", percentile(&gaps(&reports), 100), "ms");
+    round.print("stop.lost", unanswered as f64, "probes");
+    print_moves(round, "stop.moves", &reports);
     Ok(())
 }
 
