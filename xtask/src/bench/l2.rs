@@ -100,7 +100,7 @@ async fn segment(cluster: &Cluster, plan: &Plan) -> anyhow::Result<()> {
             planned::drain(&scene, plan.counted(*vips)).await?;
         }
         if rounds.contains(vips) {
-            speakers_and_pauses(&scene, plan, *vips).await?;
+            round(&scene, plan, *vips).await?;
         }
     }
     if plan.wants(Act::Join) {
@@ -124,8 +124,8 @@ async fn segment(cluster: &Cluster, plan: &Plan) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What befalls the owner's speaker, and what happens while the API server is paused.
-async fn speakers_and_pauses(scene: &Scene<'_>, plan: &Plan, vips: usize) -> anyhow::Result<()> {
+/// The faults of a [`Plan::round`].
+async fn round(scene: &Scene<'_>, plan: &Plan, vips: usize) -> anyhow::Result<()> {
     let few = plan.round(vips, FEW);
     if plan.wants_paused(Act::Cut) {
         paused::cut_and_heal(scene, few).await?;
@@ -142,6 +142,9 @@ async fn speakers_and_pauses(scene: &Scene<'_>, plan: &Plan, vips: usize) -> any
     if plan.wants(Act::Freeze) {
         faults::freeze(scene, few).await?;
     }
+    if plan.wants(Act::UnplugOne) {
+        faults::unplug(scene, plan.round(vips, plan.runs), Nics::One).await?;
+    }
     Ok(())
 }
 
@@ -150,7 +153,7 @@ async fn carriers(cluster: &Cluster, plan: &Plan) -> anyhow::Result<()> {
     let scene = Scene::set(cluster).await?;
     for vips in plan.rounds() {
         scene.serve(*vips).await?;
-        faults::unplug(&scene, plan.round(*vips, plan.runs)).await?;
+        faults::unplug(&scene, plan.round(*vips, plan.runs), Nics::Two).await?;
         if plan.wants_paused(Act::Unplug) {
             paused::unplug(&scene, plan.round(*vips, FEW)).await?;
         }

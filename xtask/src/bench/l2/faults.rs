@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use cortenlb_lab::Nics;
 use cortenlb_lab::probe::Report;
 use tokio::time::sleep;
 
@@ -13,7 +14,7 @@ use crate::bench::{milliseconds, percentile};
 /// How long a speaker is stopped.
 const FREEZE: Duration = Duration::from_secs(10);
 
-/// How long is listened after a carrier has gone. A longer gap counts as this one.
+/// How long is listened after the carrier of one of two network cards has gone. A longer gap counts as this one.
 pub(super) const UNPLUGGED: Duration = Duration::from_secs(15);
 
 /// The time between two HTTP requests.
@@ -108,17 +109,22 @@ pub(super) async fn freeze(scene: &Scene<'_>, round: Round) -> anyhow::Result<()
     Ok(())
 }
 
-/// The owner's VIP segment loses its carrier, and has it again. The speakers hear each other on another segment.
-pub(super) async fn unplug(scene: &Scene<'_>, round: Round) -> anyhow::Result<()> {
+/// The owner's interface on the VIP segment loses its carrier, and has it again. With two network cards the speakers hear
+/// each other on another segment; with one the node is gone for everybody, as if it had lost its power.
+pub(super) async fn unplug(scene: &Scene<'_>, round: Round, nics: Nics) -> anyhow::Result<()> {
     let (lab, runs) = (&scene.cluster.lab, round.runs);
+    let (which, listen) = match nics {
+        Nics::One => (".one", FAULT),
+        Nics::Two => ("", UNPLUGGED),
+    };
     let (mut reports, mut moved) = (Vec::new(), 0);
     for run in 1..=runs {
         let victim = Victim::choose(scene).await?;
         let node = &victim.node;
-        let unplug = scene.watch(victim.vip, UNPLUGGED, async { Ok(lab.unplug(node).await?) });
+        let unplug = scene.watch(victim.vip, listen, async { Ok(lab.unplug(node).await?) });
         let unplug = unplug.await?;
         // Where nobody took over, what was before is what may stay.
-        let taken = if unplug.longest_gap() < UNPLUGGED {
+        let taken = if unplug.longest_gap() < listen {
             scene.settled().await?
         } else {
             victim.owners
@@ -126,11 +132,11 @@ pub(super) async fn unplug(scene: &Scene<'_>, round: Round) -> anyhow::Result<()
         let plug = scene.watch(victim.vip, RETURN, async { Ok(lab.plug(node).await?) });
         let plug = plug.await?;
         moved += differing(&taken, &scene.settled().await?);
-        told(&format!("unplug {run}/{runs}: {node}"), &unplug);
-        told(&format!("plug {run}/{runs}: {node}"), &plug);
+        told(&format!("unplug{which} {run}/{runs}: {node}"), &unplug);
+        told(&format!("plug{which} {run}/{runs}: {node}"), &plug);
         reports.push(unplug);
     }
-    print_gaps(round, "unplug.gap", &reports);
-    round.print("plug.moves", moved as f64, "vips");
+    print_gaps(round, &format!("unplug{which}.gap"), &reports);
+    round.print(&format!("plug{which}.moves"), moved as f64, "vips");
     Ok(())
 }

@@ -24,6 +24,8 @@ pub(in crate::bench) enum Act {
     /// Its VIP segment loses its carrier; on a lab of its own, with two network cards a node.
     #[value(alias = "plug")]
     Unplug,
+    /// Its only network card loses its carrier.
+    UnplugOne,
     /// It has no speaker for a while.
     Join,
     /// All speakers are replaced while requests go through a VIP.
