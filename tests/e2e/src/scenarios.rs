@@ -23,6 +23,7 @@ mod rules;
 mod segments;
 mod standby;
 mod states;
+mod stuck;
 mod takeover;
 
 use crate::runner::{Scenario, Stage};
@@ -111,6 +112,7 @@ pub fn all() -> Vec<Scenario> {
         scenario!(Installed, ownership::restarts_without_the_api_server),
         scenario!(Installed, ownership::owner_cut_off),
         scenario!(Installed, ownership::owner_whose_answers_are_lost),
+        scenario!(Installed, stuck::owner_whose_thread_is_stuck),
         scenario!(Single, announce::one_node_and_the_exclude_label),
         scenario!(TwoSegments, segments::owner_without_carrier),
         scenario!(TwoSegments, segments::owner_without_speaker_on_a_second_segment),

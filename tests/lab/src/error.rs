@@ -1,5 +1,6 @@
 //! Why an operation on a lab failed.
 
+use std::io;
 use std::path::PathBuf;
 
 use crate::command::CommandError;
@@ -114,6 +115,17 @@ pub enum LabError {
         process: &'static str,
         /// The node.
         node: String,
+    },
+    /// A thread of a speaker could not be stopped; it runs.
+    #[error("cannot stop thread {thread} of the speaker on node {node} by ptrace")]
+    Thread {
+        /// Its name.
+        thread: &'static str,
+        /// The node.
+        node: String,
+        /// What the system says.
+        #[source]
+        source: io::Error,
     },
     /// There is one API server, and it runs.
     #[error("the API server runs already; end it first")]

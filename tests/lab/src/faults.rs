@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 
 use crate::command;
 use crate::error::LabError;
+use crate::frozen::FrozenThread;
 use crate::lab::Lab;
 use crate::plan::{Host, Segment};
 use crate::process::{self, Process, Server, Signal};
@@ -13,6 +14,9 @@ use crate::wait::gone;
 
 /// The program that a speaker's container runs.
 const SPEAKER: &str = "speaker";
+
+/// Its thread that answers, and says that it does.
+const ANSWERING: &str = "layer2";
 
 impl Lab {
     /// Cuts a node off from all segments without telling anybody, as a power failure does: its carrier stays.
@@ -126,8 +130,25 @@ impl Lab {
         self.signal_speaker(node, Signal::Continue).await
     }
 
-    /// A speaker's pod uses its node's network, so it is found in the node's namespace.
+    /// Stops the thread with which the speaker of a node answers, and nothing else of it, until what is returned is dropped.
+    ///
+    /// # Errors
+    /// There is no such node, or no speaker on it, or its thread cannot be traced.
+    pub fn freeze_thread(&self, node: &str) -> Result<FrozenThread, LabError> {
+        let frozen = FrozenThread::named(&self.speakers(node)?, ANSWERING);
+        frozen.map_err(|source| LabError::Thread {
+            thread: ANSWERING,
+            node: node.to_owned(),
+            source,
+        })
+    }
+
     async fn signal_speaker(&self, node: &str, signal: Signal) -> Result<(), LabError> {
+        Ok(process::signal(signal, &self.speakers(node)?).await?)
+    }
+
+    /// A speaker's pod uses its node's network, so it is found in the node's namespace.
+    fn speakers(&self, node: &str) -> Result<Vec<Process>, LabError> {
         let namespace = self.node_namespace(self.plan.node(node)?);
         let number = process::namespace_number(format!("/run/netns/{namespace}")).unwrap_or_default();
         let speakers: Vec<Process> = process::in_namespace(number)
@@ -139,7 +160,7 @@ impl Lab {
                 node: node.to_owned(),
             });
         }
-        Ok(process::signal(signal, &speakers).await?)
+        Ok(speakers)
     }
 
     /// Ends a container without notice (SIGKILL); `container` is its identifier in the pod's status, with or without

@@ -5,7 +5,7 @@
 //! | [`lab`](Lab) | up, attach, down; programs on hosts; images; installing the product |
 //! | `error` | why an operation on a lab failed |
 //! | `diagnose` | status and diagnostics |
-//! | `faults` | cutting, unplugging, freezing, pausing, killing |
+//! | `faults`, `frozen` | cutting, unplugging, freezing, pausing, killing; a thread that is stopped |
 //! | [`relay`] | a way to the API server on which writes go wrong |
 //! | `plan` | names and addresses (pure) |
 //! | `config` | the servers' files and command lines (pure) |
@@ -33,6 +33,7 @@ mod diagnose;
 mod error;
 mod faults;
 mod folder;
+mod frozen;
 mod helm;
 mod host;
 pub mod image;
@@ -56,6 +57,7 @@ pub use command::CommandError;
 pub use diagnose::Status;
 pub use error::LabError;
 pub use folder::FileError;
+pub use frozen::FrozenThread;
 pub use helm::{Helm, metallb_chart, metallb_manifest};
 pub use host::{HostError, require_packages};
 pub use kubectl::Kubectl;

@@ -2,7 +2,7 @@
 //!
 //! | module | scenes |
 //! | --- | --- |
-//! | `faults` | the owner is cut off, unplugged, its speaker killed or stopped |
+//! | `faults` | the owner is cut off, unplugged, its speaker killed or stopped, as a whole or in part |
 //! | `paused` | the same while no API server answers |
 //! | `planned` | drained, replaced, upgraded under load, joined |
 //! | `arp` | how soon it answers, beside the kernel |
@@ -50,7 +50,7 @@ const FAULT: Duration = Duration::from_secs(3);
 /// How long is listened after the end of a fault, and after a speaker has gone: a new one is there by then.
 const RETURN: Duration = Duration::from_secs(5);
 
-/// The most rolling restarts, frozen speakers, and faults while the API server is paused, unless everything is measured.
+/// The most rolling restarts, frozen speakers and threads, and faults while the API server is paused, unless everything is measured.
 const FEW: u16 = 5;
 
 /// The most killed speakers; likewise.
@@ -141,6 +141,9 @@ async fn round(scene: &Scene<'_>, plan: &Plan, vips: usize) -> anyhow::Result<()
     }
     if plan.wants(Act::Freeze) {
         faults::freeze(scene, few).await?;
+    }
+    if plan.wants(Act::Stuck) {
+        faults::stuck(scene, few).await?;
     }
     if plan.wants(Act::UnplugOne) {
         faults::unplug(scene, plan.round(vips, plan.runs), Nics::One).await?;

@@ -7,12 +7,15 @@ use cortenlb_lab::probe::Report;
 use tokio::time::sleep;
 
 use super::scene::{PERIOD, Scene};
-use super::seen::{differing, gaps};
+use super::seen::{differing, gaps, stale};
 use super::{FAULT, RETURN, Round, Victim, print_gaps, print_moves, told};
 use crate::bench::{milliseconds, percentile};
 
 /// How long a speaker is stopped.
 const FREEZE: Duration = Duration::from_secs(10);
+
+/// How long the thread that answers is stopped: less than others answer in its node's name.
+const STUCK: Duration = Duration::from_secs(5);
 
 /// How long is listened after the carrier of one of two network cards has gone. A longer gap counts as this one.
 pub(super) const UNPLUGGED: Duration = Duration::from_secs(15);
@@ -106,6 +109,29 @@ pub(super) async fn freeze(scene: &Scene<'_>, round: Round) -> anyhow::Result<()
     let stale = doubled.as_secs_f64() / PERIOD.as_secs_f64();
     round.print("freeze.stale", stale, "probes");
     print_moves(round, "freeze.moves", &reports);
+    Ok(())
+}
+
+/// Of the owner's speaker the thread that answers is stopped for a while, and then finds what has waited for it.
+pub(super) async fn stuck(scene: &Scene<'_>, round: Round) -> anyhow::Result<()> {
+    let (lab, runs) = (&scene.cluster.lab, round.runs);
+    let mut reports = Vec::new();
+    for run in 1..=runs {
+        let victim = Victim::choose(scene).await?;
+        let stuck = async {
+            let thread = lab.freeze_thread(&victim.node)?;
+            sleep(STUCK).await;
+            drop(thread);
+            Ok(())
+        };
+        let report = scene.watch(victim.vip, RETURN, stuck).await?;
+        told(&format!("stuck {run}/{runs}: {}", victim.node), &report);
+        reports.push(report);
+    }
+    print_gaps(round, "stuck.gap", &reports);
+    let late: usize = reports.iter().map(stale).sum();
+    round.print("stuck.stale", late as f64, "1");
+    print_moves(round, "stuck.moves", &reports);
     Ok(())
 }
 

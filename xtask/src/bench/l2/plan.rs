@@ -21,6 +21,8 @@ pub(in crate::bench) enum Act {
     Kill,
     /// Its speaker is stopped for a while.
     Freeze,
+    /// The thread of its speaker that answers is stopped for a while.
+    Stuck,
     /// Its VIP segment loses its carrier; on a lab of its own, with two network cards a node.
     #[value(alias = "plug")]
     Unplug,

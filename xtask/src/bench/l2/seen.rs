@@ -1,11 +1,15 @@
 //! What follows from a prober's report. Pure.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use cortenlb_lab::probe::Report;
 
 use super::scene::Owners;
 use crate::bench::milliseconds;
+
+/// A speaker does not answer what has waited for longer than this.
+const FRESH: Duration = Duration::from_millis(100);
 
 /// How often another station came to answer; two that answer in turns count each time.
 pub(super) fn moves(report: &Report) -> usize {
@@ -18,6 +22,12 @@ pub(super) fn gaps(reports: &[Report]) -> Vec<f64> {
         .iter()
         .map(|report| milliseconds(report.longest_gap()))
         .collect()
+}
+
+/// How many answers came too late to be given at all.
+pub(super) fn stale(report: &Report) -> usize {
+    let delays = report.delays().into_iter();
+    delays.filter(|delay| *delay > FRESH).count()
 }
 
 /// How many VIPs have another owner, or none.

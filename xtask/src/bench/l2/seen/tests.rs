@@ -49,3 +49,13 @@ fn two_that_answer_every_question_are_two_answerers() {
     assert_eq!((report.answerers().len(), moves(&report)), (2, 0));
     assert_eq!(report.two_answerers(), 5 * report.period);
 }
+
+#[test]
+fn an_answer_is_stale_when_its_question_has_waited() {
+    let mut report = mk_report(&[(1, A), (2, A), (3, A)]);
+    assert_eq!(stale(&report), 0);
+    report.answers[1].at = report.asked[1] + Duration::from_millis(100);
+    assert_eq!(stale(&report), 0);
+    report.answers[2].at = report.asked[2] + Duration::from_millis(101);
+    assert_eq!(stale(&report), 1);
+}
