@@ -18,6 +18,7 @@ mod lifecycle;
 mod metallb;
 mod metrics;
 mod ownership;
+mod paths;
 mod replicas;
 mod rules;
 mod segments;
@@ -113,8 +114,10 @@ pub fn all() -> Vec<Scenario> {
         scenario!(Installed, ownership::owner_cut_off),
         scenario!(Installed, ownership::owner_whose_answers_are_lost),
         scenario!(Installed, stuck::owner_whose_thread_is_stuck),
+        scenario!(Installed, paths::one_direction_between_two_nodes_is_found),
         scenario!(Single, announce::one_node_and_the_exclude_label),
         scenario!(TwoSegments, segments::owner_without_carrier),
         scenario!(TwoSegments, segments::owner_without_speaker_on_a_second_segment),
+        scenario!(TwoSegments, paths::standby_without_carrier_is_told_of),
     ]
 }

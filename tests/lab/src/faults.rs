@@ -77,7 +77,41 @@ impl Lab {
         self.filter_frames(&rule).await
     }
 
-    /// Undoes every [`Lab::mute`].
+    /// Loses the UDP datagrams to a port that one node sends to another one over the segment of the cluster; what is sent
+    /// the other way comes through.
+    ///
+    /// # Errors
+    /// There is no such node.
+    pub async fn block(&self, from: &str, to: &str, port: u16) -> Result<(), LabError> {
+        let segment = self.plan.cluster_segment();
+        let (from, to) = (self.plan.node(from)?, self.plan.node(to)?);
+        let (from, to, port) = (from.port(segment), to.port(segment), port.to_string());
+        for [family, protocol, destination] in [
+            ["IPv4", "--ip-proto", "--ip-dport"],
+            ["IPv6", "--ip6-proto", "--ip6-dport"],
+        ] {
+            let rule = [
+                "-A",
+                "FORWARD",
+                "-i",
+                &from,
+                "-o",
+                &to,
+                "-p",
+                family,
+                protocol,
+                "udp",
+                destination,
+                &port,
+                "-j",
+                "DROP",
+            ];
+            self.filter_frames(&rule).await?;
+        }
+        Ok(())
+    }
+
+    /// Undoes every [`Lab::mute`] and [`Lab::block`].
     ///
     /// # Errors
     /// The filter cannot be changed.
