@@ -9,7 +9,7 @@ use kube::api::{Api, Patch, PatchParams};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use super::ownership::{VIP, ensure_no_move, print, probe, served};
+use super::ownership::{VIP, ensure_answered, ensure_no_move, print, probe, served};
 use crate::cluster::wait::eventually;
 use crate::cluster::{Cluster, SOON, SYSTEM};
 
@@ -163,9 +163,9 @@ async fn handed_over(
     sleep(Duration::from_secs(2)).await;
     let report = prober.stop()?;
     print(what, &report);
-    let (changes, unanswered) = (report.changes(), report.unanswered().len());
+    let changes = report.changes();
     ensure!(changes.len() == 2, "{what}: it should move once: {changes:?}");
-    ensure!(unanswered == 0, "{what}: {unanswered} questions went unanswered");
+    ensure_answered(what, &report)?;
     ensure!(
         changes[1].1.to_string() == after,
         "{what}: {after} had taken it, and it moved back"
