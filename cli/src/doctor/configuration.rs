@@ -5,7 +5,7 @@ use std::error::Error as _;
 
 use cortenlb_crds::ConfigurationResult;
 use cortenlb_crds::translate::announce;
-use kube::ResourceExt as _;
+use kube::ResourceExt;
 
 use super::{Code, Finding};
 use crate::facts::{Around, Elsewhere, Facts};
