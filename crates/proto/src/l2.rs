@@ -43,9 +43,9 @@ pub use question::{LISTEN, Whose};
 pub use stand_in::Announcement;
 use stand_in::Name;
 
-/// Frames that waited longer are not answered: by then the address may have been given to another node, and the
-/// asker has asked again or given up.
-pub const OLDEST: Duration = Duration::from_millis(100);
+/// Frames that waited longer are not answered: by then the asker has asked again (RFC 4861 §10, `RETRANS_TIMER`; for
+/// ARP, Linux waits as long). Until then the answer is as true as one to a question of just now.
+pub const OLDEST: Duration = Duration::from_secs(1);
 
 /// Addresses to answer for, where, and in whose name: what [`cortenlb_core::announce`] and the
 /// [ownership](crate::cluster) decide for one node.

@@ -9,7 +9,7 @@ use super::scene::Owners;
 use crate::bench::milliseconds;
 
 /// A speaker does not answer what has waited for longer than this.
-const FRESH: Duration = Duration::from_millis(100);
+const FRESH: Duration = Duration::from_secs(1);
 
 /// How often another station came to answer; two that answer in turns count each time.
 pub(super) fn moves(report: &Report) -> usize {

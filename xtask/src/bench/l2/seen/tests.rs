@@ -54,8 +54,8 @@ fn two_that_answer_every_question_are_two_answerers() {
 fn an_answer_is_stale_when_its_question_has_waited() {
     let mut report = mk_report(&[(1, A), (2, A), (3, A)]);
     assert_eq!(stale(&report), 0);
-    report.answers[1].at = report.asked[1] + Duration::from_millis(100);
+    report.answers[1].at = report.asked[1] + Duration::from_millis(1000);
     assert_eq!(stale(&report), 0);
-    report.answers[2].at = report.asked[2] + Duration::from_millis(101);
+    report.answers[2].at = report.asked[2] + Duration::from_millis(1001);
     assert_eq!(stale(&report), 1);
 }
