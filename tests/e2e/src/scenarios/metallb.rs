@@ -36,11 +36,22 @@ const GAP: Duration = Duration::from_secs(2);
 
 /// Our manifest over MetalLB's, and MetalLB's over ours, by plain `kubectl apply`.
 pub(super) async fn metallb_is_taken_over_and_comes_back(cluster: &Cluster) -> anyhow::Result<()> {
+    there_and_back(cluster, Apply::ClientSide).await
+}
+
+/// The same with `kubectl apply --server-side`, after the step that `migrate check` says for a definition with a webhook.
+pub(super) async fn metallb_applied_server_side_is_taken_over_and_comes_back(
+    cluster: &Cluster,
+) -> anyhow::Result<()> {
+    there_and_back(cluster, Apply::ServerSide).await
+}
+
+async fn there_and_back(cluster: &Cluster, apply: Apply) -> anyhow::Result<()> {
     let metallb = MetalLb::lay_out(cluster, &SERVICES.map(|(_, address)| address)).await?;
-    let observer = taken_over(cluster, &metallb, Apply::ClientSide).await?;
+    let observer = taken_over(cluster, &metallb, apply).await?;
 
     let probers = probe_all(cluster).await?;
-    metallb.apply(cluster, Apply::ClientSide).await?;
+    metallb.apply(cluster, apply).await?;
     let pods = cluster.api::<Pod>(SYSTEM);
     eventually(SOON, || async {
         let pods = pods.list(&ListParams::default()).await?;
@@ -56,14 +67,6 @@ pub(super) async fn metallb_is_taken_over_and_comes_back(cluster: &Cluster) -> a
         cluster.curl(&format!("http://{address}/")).await?;
         given_back(address, &prober.stop()?).with_context(|| format!("the way back of {name}"))?;
     }
-    observer.finish().await?;
-    end(cluster).await
-}
-
-/// The same with `kubectl apply --server-side`, after the step that `migrate check` says for a definition with a webhook.
-pub(super) async fn metallb_applied_server_side_is_taken_over(cluster: &Cluster) -> anyhow::Result<()> {
-    let metallb = MetalLb::lay_out(cluster, &SERVICES.map(|(_, address)| address)).await?;
-    let observer = taken_over(cluster, &metallb, Apply::ServerSide).await?;
     observer.finish().await?;
     end(cluster).await
 }
