@@ -65,7 +65,10 @@ pub fn all() -> Vec<Scenario> {
         scenario!(Bare, helm::helm_release_keeps_pools_and_addresses),
         scenario!(Bare, helm::helm_upgrade_of_metallb_keeps_pools_and_addresses),
         scenario!(Bare, metallb::metallb_is_taken_over_and_comes_back),
-        scenario!(Bare, metallb::metallb_applied_server_side_is_taken_over_and_comes_back),
+        scenario!(
+            Bare,
+            metallb::metallb_applied_server_side_is_taken_over_and_comes_back
+        ),
         scenario!(Installed, install::processes_may_do_little),
         scenario!(Installed, addresses::external_ip_answers),
         scenario!(Installed, addresses::twelfth_service_waits_for_a_free_address),

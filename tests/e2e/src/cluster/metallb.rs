@@ -33,6 +33,8 @@ pub enum Apply {
     ClientSide,
     /// By the API server, from what each applied field belongs to.
     ServerSide,
+    /// Likewise, and also what somebody else has changed since it was applied so.
+    Forced,
 }
 
 impl Apply {
@@ -41,6 +43,7 @@ impl Apply {
         let words: &[&str] = match self {
             Self::ClientSide => &["apply", "-f", file],
             Self::ServerSide => &["apply", "--server-side", "-f", file],
+            Self::Forced => &["apply", "--server-side", "--force-conflicts", "-f", file],
         };
         cluster.kubectl(words).await.map(drop)
     }

@@ -36,22 +36,23 @@ const GAP: Duration = Duration::from_secs(2);
 
 /// Our manifest over MetalLB's, and MetalLB's over ours, by plain `kubectl apply`.
 pub(super) async fn metallb_is_taken_over_and_comes_back(cluster: &Cluster) -> anyhow::Result<()> {
-    there_and_back(cluster, Apply::ClientSide).await
+    there_and_back(cluster, Apply::ClientSide, Apply::ClientSide).await
 }
 
-/// The same with `kubectl apply --server-side`, after the step that `migrate check` says for a definition with a webhook.
+/// The same with `kubectl apply --server-side`, after the step that `migrate check` says for a definition with a webhook;
+/// the way back undoes that step, and has to be forced for it.
 pub(super) async fn metallb_applied_server_side_is_taken_over_and_comes_back(
     cluster: &Cluster,
 ) -> anyhow::Result<()> {
-    there_and_back(cluster, Apply::ServerSide).await
+    there_and_back(cluster, Apply::ServerSide, Apply::Forced).await
 }
 
-async fn there_and_back(cluster: &Cluster, apply: Apply) -> anyhow::Result<()> {
+async fn there_and_back(cluster: &Cluster, there: Apply, back: Apply) -> anyhow::Result<()> {
     let metallb = MetalLb::lay_out(cluster, &SERVICES.map(|(_, address)| address)).await?;
-    let observer = taken_over(cluster, &metallb, apply).await?;
+    let observer = taken_over(cluster, &metallb, there).await?;
 
     let probers = probe_all(cluster).await?;
-    metallb.apply(cluster, apply).await?;
+    metallb.apply(cluster, back).await?;
     let pods = cluster.api::<Pod>(SYSTEM);
     eventually(SOON, || async {
         let pods = pods.list(&ListParams::default()).await?;
@@ -90,7 +91,7 @@ async fn taken_over(cluster: &Cluster, metallb: &MetalLb, apply: Apply) -> anyho
     let probers = probe_all(cluster).await?;
     match apply {
         Apply::ClientSide => cluster.apply_product().await?,
-        Apply::ServerSide => {
+        Apply::ServerSide | Apply::Forced => {
             for step in steps {
                 let done = cluster.typed(&step, Path::new("/")).await?;
                 ensure!(done.status.success(), "$ {step}: {done:?}");
@@ -136,7 +137,7 @@ async fn checked(cluster: &Cluster, apply: Apply) -> anyhow::Result<Vec<String>>
 
     let (code, count) = match apply {
         Apply::ClientSide => (0, 0),
-        Apply::ServerSide => (2, 1),
+        Apply::ServerSide | Apply::Forced => (2, 1),
     };
     let said = cortenlb(cluster, &check).await?.ended_with(code)?.json()?;
     let judged = verdict(&said, "IPAddressPool", POOL);
