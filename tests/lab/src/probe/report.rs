@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use cortenlb_wire::mac::MacAddr;
 
+/// So long before the prober stopped a question may have come whose answer was still to come: a busy owner needs a while.
+const UNDER_WAY: Duration = Duration::from_millis(200);
+
 /// How a frame speaks about an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -105,10 +108,11 @@ impl Report {
         questions
     }
 
-    /// The questions that nobody answered, counted from 1. The last one may still be under way when the prober stops.
+    /// The questions that nobody answered, counted from 1, without those that may still be [`UNDER_WAY`].
     pub fn unanswered(&self) -> Vec<usize> {
         let answered: BTreeSet<usize> = self.answers.iter().map(|answer| answer.question).collect();
-        let over = 1..self.asked.len();
+        let over = self.asked.iter().take_while(|at| **at + UNDER_WAY <= self.length);
+        let over = (1..).zip(over).map(|(question, _)| question);
         over.filter(|question| !answered.contains(question)).collect()
     }
 

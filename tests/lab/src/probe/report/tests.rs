@@ -54,9 +54,11 @@ fn a_move_is_a_gap_and_a_change_but_not_two_answerers() {
 }
 
 #[test]
-fn a_question_without_an_answer_is_unanswered_but_for_the_last() {
+fn a_question_without_an_answer_is_unanswered_unless_it_was_asked_at_the_end() {
     let mut report = mk_report(&[(1, 1, A), (3, 201, A), (2, 210, A), (5, 450, A)]);
     report.asked.truncate(6);
+    assert_eq!(report.unanswered(), [4, 6]);
+    report.length = ms(699);
     assert_eq!(report.unanswered(), [4]);
     assert_eq!(mk_report(&[]).unanswered(), (1..10).collect::<Vec<_>>());
 }
