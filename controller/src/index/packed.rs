@@ -1,49 +1,27 @@
 //! The UID and the version of an object: texts that mostly are numbers, and as such need no room of their own.
 
 use std::fmt;
+use std::num::ParseIntError;
+use std::str::FromStr;
 
-/// `metadata.uid`. Displays as it was read.
+/// A text that mostly is a number. Displays as it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Uid {
-    /// As the API server makes them (RFC 9562, section 4), in lower case.
-    Number([u8; 16]),
-    /// Any other.
+pub(super) enum Packed<N> {
+    /// One that is written as this text.
+    Number(N),
+    /// Any other text.
     Text(Box<str>),
 }
 
-/// `metadata.resourceVersion`. Displays as it was read.
+/// `metadata.uid`.
+pub(super) type Uid = Packed<Uuid>;
+
+/// `metadata.resourceVersion`: a revision of etcd, or of another store.
+pub(super) type Version = Packed<u64>;
+
+/// As the API server makes them (RFC 9562, section 4), in lower case. As bytes it can lie anywhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Version {
-    /// A revision of etcd.
-    Number(u64),
-    /// Of another store.
-    Text(Box<str>),
-}
-
-impl From<&str> for Uid {
-    fn from(text: &str) -> Self {
-        let number = u128::from_str_radix(&text.replace('-', ""), 16);
-        let number = number.map(|number| Self::Number(number.to_be_bytes())).ok();
-        number
-            .filter(|uid| uid.to_string() == text)
-            .unwrap_or_else(|| Self::Text(text.into()))
-    }
-}
-
-impl fmt::Display for Uid {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Number(bytes) => {
-                let hex = format!("{:032x}", u128::from_be_bytes(*bytes));
-                for group in [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20]] {
-                    write!(f, "{group}-")?;
-                }
-                f.write_str(&hex[20..])
-            }
-            Self::Text(text) => f.write_str(text),
-        }
-    }
-}
+pub(super) struct Uuid([u8; 16]);
 
 impl Version {
     /// Revisions of etcd are ordered; what cannot be compared counts as newer.
@@ -55,21 +33,40 @@ impl Version {
     }
 }
 
-impl From<&str> for Version {
+impl<N: FromStr + fmt::Display> From<&str> for Packed<N> {
     fn from(text: &str) -> Self {
-        let number = text.parse::<u64>().map(Self::Number).ok();
-        number
-            .filter(|version| version.to_string() == text)
-            .unwrap_or_else(|| Self::Text(text.into()))
+        match text.parse::<N>() {
+            Ok(number) if number.to_string() == text => Self::Number(number),
+            _ => Self::Text(text.into()),
+        }
     }
 }
 
-impl fmt::Display for Version {
+impl<N: fmt::Display> fmt::Display for Packed<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Number(number) => write!(f, "{number}"),
+            Self::Number(number) => number.fmt(f),
             Self::Text(text) => f.write_str(text),
         }
+    }
+}
+
+impl FromStr for Uuid {
+    type Err = ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, ParseIntError> {
+        let number = u128::from_str_radix(&text.replace('-', ""), 16)?;
+        Ok(Self(number.to_be_bytes()))
+    }
+}
+
+impl fmt::Display for Uuid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hex = format!("{:032x}", u128::from_be_bytes(self.0));
+        for group in [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20]] {
+            write!(f, "{group}-")?;
+        }
+        f.write_str(&hex[20..])
     }
 }
 

@@ -192,10 +192,8 @@ impl World {
     fn set_slice(&mut self, key: SliceKey, mut slice: Option<Slice>) -> Affected {
         let key = held(&self.slices, key);
         // As is the name of the Service.
-        if let Some(slice) = &mut slice
-            && let Some((known, _)) = self.services.get_key_value(&slice.service)
-        {
-            slice.service = known.clone();
+        if let Some(slice) = &mut slice {
+            slice.service = held(&self.services, slice.service.clone());
         }
         let Some(replaced) = replace(&mut self.slices, key.clone(), slice) else {
             return Affected::new();

@@ -95,31 +95,23 @@ impl Receiver {
 
 impl<'a> From<&'a Note> for Row<&'a str> {
     fn from(note: &'a Note) -> Self {
-        let Note {
-            involved,
-            severity,
-            reason,
-            message,
-        } = note;
-        let ObjectReference {
-            api_version,
-            field_path,
-            kind,
-            name,
-            namespace,
-            resource_version,
-            uid,
-        } = involved;
+        // That none is left out, the way back shows: it has to name all.
+        let object = &note.involved;
         let involved = [
-            api_version,
-            field_path,
-            kind,
-            name,
-            namespace,
-            resource_version,
-            uid,
+            &object.api_version,
+            &object.field_path,
+            &object.kind,
+            &object.name,
+            &object.namespace,
+            &object.resource_version,
+            &object.uid,
         ];
-        Self(involved.map(Option::as_deref), *severity, reason, message)
+        Self(
+            involved.map(Option::as_deref),
+            note.severity,
+            &note.reason,
+            &note.message,
+        )
     }
 }
 
