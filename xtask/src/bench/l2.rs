@@ -192,6 +192,23 @@ impl Victim {
     }
 }
 
+/// Lets `fault` happen to such a node in each run of `round`, and says how it went.
+async fn each_run(
+    scene: &Scene<'_>,
+    round: Round,
+    what: &str,
+    fault: impl AsyncFn(&Victim) -> anyhow::Result<Report>,
+) -> anyhow::Result<Vec<Report>> {
+    let mut reports = Vec::new();
+    for run in 1..=round.runs {
+        let victim = Victim::choose(scene).await?;
+        let report = fault(&victim).await?;
+        told(&format!("{what} {run}/{}: {}", round.runs, victim.node), &report);
+        reports.push(report);
+    }
+    Ok(reports)
+}
+
 /// Prints the median and the 99th percentile of the longest times without an answer.
 fn print_gaps(round: Round, figure: &str, reports: &[Report]) {
     for percent in [50, 99] {

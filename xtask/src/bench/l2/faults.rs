@@ -8,7 +8,7 @@ use tokio::time::sleep;
 
 use super::scene::{PERIOD, Scene};
 use super::seen::{differing, gaps, stale};
-use super::{FAULT, RETURN, Round, Victim, print_gaps, print_moves, told};
+use super::{FAULT, RETURN, Round, Victim, each_run, print_gaps, print_moves, told};
 use crate::bench::{milliseconds, percentile};
 
 /// How long a speaker is stopped.
@@ -71,17 +71,14 @@ pub(super) async fn cut_and_heal(scene: &Scene<'_>, round: Round) -> anyhow::Res
 
 /// The owner's speaker is killed, and kubelet starts it again.
 pub(super) async fn kill(scene: &Scene<'_>, round: Round) -> anyhow::Result<()> {
-    let (lab, runs) = (&scene.cluster.lab, round.runs);
-    let mut reports = Vec::new();
-    for run in 1..=runs {
-        let victim = Victim::choose(scene).await?;
+    let kill = async |victim: &Victim| {
         let speaker = scene.cluster.speaker(&victim.node).await?;
-        let kill = async { Ok(lab.kill_container(&speaker.container).await?) };
-        let report = scene.watch(victim.vip, RETURN, kill).await?;
+        let kill = scene.cluster.lab.kill_container(&speaker.container);
+        let report = scene.watch(victim.vip, RETURN, async { Ok(kill.await?) }).await?;
         scene.renew(&speaker).await?;
-        told(&format!("kill {run}/{runs}: {}", victim.node), &report);
-        reports.push(report);
-    }
+        Ok(report)
+    };
+    let reports = each_run(scene, round, "kill", kill).await?;
     print_gaps(round, "kill.gap", &reports);
     print_moves(round, "kill.moves", &reports);
     Ok(())
@@ -89,10 +86,8 @@ pub(super) async fn kill(scene: &Scene<'_>, round: Round) -> anyhow::Result<()> 
 
 /// The owner's speaker is stopped for a while, and goes on with what it believed then.
 pub(super) async fn freeze(scene: &Scene<'_>, round: Round) -> anyhow::Result<()> {
-    let (lab, runs) = (&scene.cluster.lab, round.runs);
-    let mut reports = Vec::new();
-    for run in 1..=runs {
-        let victim = Victim::choose(scene).await?;
+    let lab = &scene.cluster.lab;
+    let freeze = async |victim: &Victim| {
         let frozen = async {
             lab.freeze(&victim.node).await?;
             sleep(FREEZE).await;
@@ -101,9 +96,9 @@ pub(super) async fn freeze(scene: &Scene<'_>, round: Round) -> anyhow::Result<()
         };
         let report = scene.watch(victim.vip, RETURN, frozen).await?;
         scene.cluster.product_ready().await?;
-        told(&format!("freeze {run}/{runs}: {}", victim.node), &report);
-        reports.push(report);
-    }
+        Ok(report)
+    };
+    let reports = each_run(scene, round, "freeze", freeze).await?;
     round.print("freeze.gap.max", percentile(&gaps(&reports), 100), "ms");
     let doubled: Duration = reports.iter().map(Report::two_answerers).sum();
     let stale = doubled.as_secs_f64() / PERIOD.as_secs_f64();
@@ -114,20 +109,16 @@ pub(super) async fn freeze(scene: &Scene<'_>, round: Round) -> anyhow::Result<()
 
 /// Of the owner's speaker the thread that answers is stopped for a while, and then finds what has waited for it.
 pub(super) async fn stuck(scene: &Scene<'_>, round: Round) -> anyhow::Result<()> {
-    let (lab, runs) = (&scene.cluster.lab, round.runs);
-    let mut reports = Vec::new();
-    for run in 1..=runs {
-        let victim = Victim::choose(scene).await?;
+    let stop = async |victim: &Victim| {
         let stuck = async {
-            let thread = lab.freeze_thread(&victim.node)?;
+            let thread = scene.cluster.lab.freeze_thread(&victim.node)?;
             sleep(STUCK).await;
             drop(thread);
             Ok(())
         };
-        let report = scene.watch(victim.vip, RETURN, stuck).await?;
-        told(&format!("stuck {run}/{runs}: {}", victim.node), &report);
-        reports.push(report);
-    }
+        scene.watch(victim.vip, RETURN, stuck).await
+    };
+    let reports = each_run(scene, round, "stuck", stop).await?;
     print_gaps(round, "stuck.gap", &reports);
     let late: usize = reports.iter().map(stale).sum();
     round.print("stuck.stale", late as f64, "1");

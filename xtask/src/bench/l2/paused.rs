@@ -2,7 +2,7 @@
 
 use super::faults::UNPLUGGED;
 use super::scene::Scene;
-use super::{FAULT, RETURN, Round, Victim, print_gaps, print_moves, told};
+use super::{FAULT, RETURN, Round, Victim, each_run, print_gaps, print_moves, told};
 use crate::bench::{milliseconds, percentile};
 
 /// The owner loses its power, so to say, and is there again.
@@ -31,37 +31,30 @@ pub(super) async fn cut_and_heal(scene: &Scene<'_>, round: Round) -> anyhow::Res
 
 /// The owner's VIP segment loses its carrier.
 pub(super) async fn unplug(scene: &Scene<'_>, round: Round) -> anyhow::Result<()> {
-    let (lab, runs) = (&scene.cluster.lab, round.runs);
-    let mut reports = Vec::new();
-    for run in 1..=runs {
-        let victim = Victim::choose(scene).await?;
+    let lab = &scene.cluster.lab;
+    let unplug = async |victim: &Victim| {
         let node = &victim.node;
         let unplugged = scene.watch(victim.vip, UNPLUGGED, async { Ok(lab.unplug(node).await?) });
         let report = scene.without_api(unplugged).await;
         lab.plug(node).await?;
-        let report = report?;
-        told(&format!("paused unplug {run}/{runs}: {node}"), &report);
-        reports.push(report);
-    }
+        report
+    };
+    let reports = each_run(scene, round, "paused unplug", unplug).await?;
     print_gaps(round, "paused.unplug.gap", &reports);
     Ok(())
 }
 
 /// The owner's speaker is killed. kubelet starts another one, which learns nothing before the API server answers.
 pub(super) async fn kill(scene: &Scene<'_>, round: Round) -> anyhow::Result<()> {
-    let (cluster, runs) = (scene.cluster, round.runs);
-    let mut reports = Vec::new();
-    for run in 1..=runs {
-        let victim = Victim::choose(scene).await?;
-        let speaker = cluster.speaker(&victim.node).await?;
-        let killed = scene.watch(victim.vip, RETURN, async {
-            Ok(cluster.lab.kill_container(&speaker.container).await?)
-        });
+    let kill = async |victim: &Victim| {
+        let speaker = scene.cluster.speaker(&victim.node).await?;
+        let kill = scene.cluster.lab.kill_container(&speaker.container);
+        let killed = scene.watch(victim.vip, RETURN, async { Ok(kill.await?) });
         let report = scene.without_api(killed).await?;
         scene.renew(&speaker).await?;
-        told(&format!("paused kill {run}/{runs}: {}", victim.node), &report);
-        reports.push(report);
-    }
+        Ok(report)
+    };
+    let reports = each_run(scene, round, "paused kill", kill).await?;
     print_gaps(round, "paused.kill.gap", &reports);
     print_moves(round, "paused.kill.moves", &reports);
     Ok(())

@@ -1,15 +1,12 @@
 //! What follows from a prober's report. Pure.
 
 use std::net::IpAddr;
-use std::time::Duration;
 
 use cortenlb_lab::probe::Report;
+use cortenlb_proto::l2::OLDEST;
 
 use super::scene::Owners;
 use crate::bench::milliseconds;
-
-/// A speaker does not answer what has waited for longer than this.
-const FRESH: Duration = Duration::from_secs(1);
 
 /// How often another station came to answer; two that answer in turns count each time.
 pub(super) fn moves(report: &Report) -> usize {
@@ -27,7 +24,7 @@ pub(super) fn gaps(reports: &[Report]) -> Vec<f64> {
 /// How many answers came too late to be given at all.
 pub(super) fn stale(report: &Report) -> usize {
     let delays = report.delays().into_iter();
-    delays.filter(|delay| *delay > FRESH).count()
+    delays.filter(|delay| *delay > OLDEST).count()
 }
 
 /// How many VIPs have another owner, or none.
