@@ -33,8 +33,6 @@ pub enum Apply {
     ClientSide,
     /// By the API server, from what each applied field belongs to.
     ServerSide,
-    /// Likewise, and also what somebody else has changed since it was applied so.
-    Forced,
 }
 
 impl Apply {
@@ -43,11 +41,13 @@ impl Apply {
         let words: &[&str] = match self {
             Self::ClientSide => &["apply", "-f", file],
             Self::ServerSide => &["apply", "--server-side", "-f", file],
-            Self::Forced => &["apply", "--server-side", "--force-conflicts", "-f", file],
         };
         cluster.kubectl(words).await.map(drop)
     }
 }
+
+/// What runs, of MetalLB's and of ours.
+pub const WORKLOADS: [&str; 2] = ["deployment/controller", "daemonset/speaker"];
 
 /// MetalLB's manifest with stand-ins in it.
 pub struct MetalLb {
@@ -88,16 +88,28 @@ impl MetalLb {
             .await?;
         cluster.bgp_peer().await?;
         cluster.metallb_key(KEY, "controller").await?;
-        self.apply(cluster, apply).await?;
+        apply.run(cluster, &self.manifest).await?;
+        cluster.rolled_out(&WORKLOADS).await?;
         cluster.metallb_webhook_refuses().await
     }
 
-    /// Applies the whole manifest, and waits until its workloads are rolled out.
-    pub async fn apply(&self, cluster: &Cluster, apply: Apply) -> anyhow::Result<()> {
-        apply.run(cluster, &self.manifest).await?;
-        cluster
-            .rolled_out(&["deployment/controller", "daemonset/speaker"])
-            .await
+    /// Applies the whole manifest over ours, and waits until its workloads are rolled out. Server-side it has to be forced:
+    /// the step before the take-over has changed a field of it.
+    pub async fn apply_over_ours(&self, cluster: &Cluster, apply: Apply) -> anyhow::Result<()> {
+        match apply {
+            Apply::ClientSide => apply.run(cluster, &self.manifest).await?,
+            Apply::ServerSide => {
+                let force = [
+                    "apply",
+                    "--server-side",
+                    "--force-conflicts",
+                    "-f",
+                    &self.manifest,
+                ];
+                cluster.kubectl(&force).await.map(drop)?;
+            }
+        }
+        cluster.rolled_out(&WORKLOADS).await
     }
 }
 

@@ -17,7 +17,7 @@ use kube::api::{Api, ListParams};
 use serde_json::{Value, json};
 
 use super::cli::cortenlb;
-use crate::cluster::metallb::{Apply, KEY, MetalLb, PEER, POOL, WEBHOOK};
+use crate::cluster::metallb::{Apply, KEY, MetalLb, PEER, POOL, WEBHOOK, WORKLOADS};
 use crate::cluster::wait::eventually;
 use crate::cluster::{Cluster, SOON, SYSTEM};
 use crate::objects::{NAMESPACE, mk_service};
@@ -36,7 +36,7 @@ const GAP: Duration = Duration::from_secs(2);
 
 /// Our manifest over MetalLB's, and MetalLB's over ours, by plain `kubectl apply`.
 pub(super) async fn metallb_is_taken_over_and_comes_back(cluster: &Cluster) -> anyhow::Result<()> {
-    there_and_back(cluster, Apply::ClientSide, Apply::ClientSide).await
+    there_and_back(cluster, Apply::ClientSide).await
 }
 
 /// The same with `kubectl apply --server-side`, after the step that `migrate check` says for a definition with a webhook;
@@ -44,15 +44,15 @@ pub(super) async fn metallb_is_taken_over_and_comes_back(cluster: &Cluster) -> a
 pub(super) async fn metallb_applied_server_side_is_taken_over_and_comes_back(
     cluster: &Cluster,
 ) -> anyhow::Result<()> {
-    there_and_back(cluster, Apply::ServerSide, Apply::Forced).await
+    there_and_back(cluster, Apply::ServerSide).await
 }
 
-async fn there_and_back(cluster: &Cluster, there: Apply, back: Apply) -> anyhow::Result<()> {
+async fn there_and_back(cluster: &Cluster, apply: Apply) -> anyhow::Result<()> {
     let metallb = MetalLb::lay_out(cluster, &SERVICES.map(|(_, address)| address)).await?;
-    let observer = taken_over(cluster, &metallb, there).await?;
+    let observer = taken_over(cluster, &metallb, apply).await?;
 
     let probers = probe_all(cluster).await?;
-    metallb.apply(cluster, back).await?;
+    metallb.apply_over_ours(cluster, apply).await?;
     let pods = cluster.api::<Pod>(SYSTEM);
     eventually(SOON, || async {
         let pods = pods.list(&ListParams::default()).await?;
@@ -91,7 +91,7 @@ async fn taken_over(cluster: &Cluster, metallb: &MetalLb, apply: Apply) -> anyho
     let probers = probe_all(cluster).await?;
     match apply {
         Apply::ClientSide => cluster.apply_product().await?,
-        Apply::ServerSide | Apply::Forced => {
+        Apply::ServerSide => {
             for step in steps {
                 let done = cluster.typed(&step, Path::new("/")).await?;
                 ensure!(done.status.success(), "$ {step}: {done:?}");
@@ -102,9 +102,7 @@ async fn taken_over(cluster: &Cluster, metallb: &MetalLb, apply: Apply) -> anyho
                 .await?;
         }
     }
-    cluster
-        .rolled_out(&["deployment/controller", "daemonset/speaker"])
-        .await?;
+    cluster.rolled_out(&WORKLOADS).await?;
     for ((name, address), prober) in SERVICES.into_iter().zip(probers) {
         let node = cluster.announced_from(name).await?;
         cluster.expect_answer_from(address, &node).await?;
@@ -137,7 +135,7 @@ async fn checked(cluster: &Cluster, apply: Apply) -> anyhow::Result<Vec<String>>
 
     let (code, count) = match apply {
         Apply::ClientSide => (0, 0),
-        Apply::ServerSide | Apply::Forced => (2, 1),
+        Apply::ServerSide => (2, 1),
     };
     let said = cortenlb(cluster, &check).await?.ended_with(code)?.json()?;
     let judged = verdict(&said, "IPAddressPool", POOL);

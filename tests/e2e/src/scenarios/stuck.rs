@@ -36,14 +36,5 @@ pub(super) async fn owner_whose_thread_is_stuck(cluster: &Cluster) -> anyhow::Re
         others == 0,
         "{taken} had taken it, and {others} answers came from others since:\n{report}"
     );
-    eventually(SOON, || async {
-        let node = cluster.announced_from("web").await?;
-        let answers = cluster.who_answers(VIP).await?;
-        ensure!(
-            answers == [taken.clone()] && cluster.mac_of(&node).await? == taken,
-            "{taken} had taken it; {node} announces, and {answers:?} answers"
-        );
-        Ok(())
-    })
-    .await
+    eventually(SOON, || cluster.ensure_kept("web", VIP, &taken)).await
 }
