@@ -150,8 +150,8 @@ pub enum Input<'a> {
     Forwards(bool),
     /// Give everything away, or (`false`) no longer.
     Drain(bool),
-    /// Another load balancer has just ended: what it answered for, which is handed in next, does not wait long for speakers
-    /// that are not there yet.
+    /// Another load balancer has just ended: what it answered for, which is handed in next, does not wait for speakers that
+    /// are not there yet.
     OtherEnded,
     /// This process is about to end, and to come back: the others stand in for it.
     Restarting,
@@ -387,7 +387,7 @@ impl Cluster {
             }
             Input::Forwards(forwards) => self.life.forwards = forwards,
             Input::Drain(drain) => self.drain(now, drain),
-            Input::OtherEnded => self.duty.other_ended = Some(now),
+            Input::OtherEnded => self.duty.other_ended = true,
             Input::Restarting => self.leave(now),
             Input::Timeout => self.tick(now),
         }

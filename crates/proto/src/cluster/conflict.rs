@@ -22,7 +22,7 @@ use cortenlb_wire::mac::MacAddr;
 use super::answer::{QUESTION, QUESTIONS, VETO};
 use super::{Cluster, Output, Role};
 
-/// A station that nobody knows is asked for again after this time: it may be a node that has just begun.
+/// A station that nobody knows and that answers for so long is no node: one that has just begun is known by then.
 const SECOND_LOOK: Duration = Duration::from_secs(1);
 
 /// The same as long as there are nodes of which it is not known how they are attached. A Service gets another address only
@@ -298,7 +298,7 @@ impl Cluster {
             stranger.wait = (stranger.wait * 2).min(ASK_AGAIN_AT_MOST);
             stranger.wait
         } else {
-            SECOND_LOOK
+            VETO
         };
         if is_sure && (!stranger.is_told || stranger.mac != mac) {
             self.outputs.push_back(Output::Occupied {

@@ -12,8 +12,8 @@ use super::{Candidates, Cause, Role};
 #[derive(Debug, Default)]
 pub(super) struct Duty {
     pub(super) draining: bool,
-    /// Since when another load balancer no longer answers for what this one is to answer for.
-    pub(super) other_ended: Option<Instant>,
+    /// Another load balancer no longer answers for what this one is to answer for.
+    pub(super) other_ended: bool,
     pub(super) serving: BTreeMap<IpAddr, Role>,
     /// The segment is asked for these before they are served.
     pub(super) doubtful: BTreeMap<IpAddr, Question>,

@@ -297,7 +297,7 @@ impl Cluster {
             return;
         }
         self.life.since = now;
-        self.duty.other_ended = None;
+        self.duty.other_ended = false;
         self.life.acknowledged = None;
         self.life.confirmed = false;
         self.members.expect_all(now);

@@ -15,19 +15,19 @@ use super::{Candidates, Cluster, mix};
 /// the first one that is there does not take them all.
 const GATHERING: Duration = Duration::from_secs(5);
 
-/// What another load balancer answered for until now waits for them no longer than this, since nobody answers meanwhile.
-const OTHER_ENDED: Duration = Duration::from_secs(1);
-
 /// A new group waits for so long if only some are known to lead there: the others may not have heard of it yet, and tell
 /// what leads to it when they do.
 const ATTACHING: Duration = Duration::from_millis(500);
 
 impl Cluster {
-    /// Until when new groups wait for speakers that are not heard yet.
+    /// Until when new groups wait for speakers that are not heard yet. Not what another load balancer answered for: nobody
+    /// answers meanwhile, and a speaker that is still missing begins where the other one has just ended.
     fn gathered(&self) -> Instant {
-        let gathered = self.life.since + GATHERING;
-        let hurried = self.duty.other_ended.map(|since| since + OTHER_ENDED);
-        hurried.map_or(gathered, |hurried| gathered.min(hurried))
+        if self.duty.other_ended {
+            self.life.since
+        } else {
+            self.life.since + GATHERING
+        }
     }
 
     pub(super) fn place_new(&mut self, now: Instant, group: IpAddr, candidates: &Candidates) {

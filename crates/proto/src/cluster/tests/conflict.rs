@@ -135,7 +135,7 @@ fn what_a_stranger_has_is_told_after_a_second_look_and_asked_for_ever_more_rarel
     assert_eq!(alone.occupied, [(vip(), Some(STRANGER))]);
     assert_eq!(alone.cluster.contested().collect::<Vec<_>>(), [(vip(), STRANGER)]);
     alone.run(1_500 * SECOND);
-    assert_eq!(alone.rounds(), [0, 1, 11, 31, 71, 151, 311, 611, 911, 1_211]);
+    assert_eq!(alone.rounds(), [0, 0, 1, 11, 31, 71, 151, 311, 611, 911, 1_211]);
     assert_eq!((alone.occupied.len(), alone.answers()), (1, vec![]));
     alone.at.clear();
     alone.run(301 * SECOND);

@@ -174,7 +174,7 @@ fn wait_of(lan: &mut Lan, number: u8) -> Duration {
 }
 
 #[test]
-fn what_another_load_balancer_answered_for_waits_a_second_for_who_is_not_there() {
+fn what_another_load_balancer_answered_for_waits_for_nobody() {
     let mut lan = mk_without_the_third();
     assert!(wait_of(&mut lan, 0) >= 4 * SECOND, "it waits for everybody");
     let mut lan = mk_without_the_third();
@@ -182,7 +182,7 @@ fn what_another_load_balancer_answered_for_waits_a_second_for_who_is_not_there()
         lan.input(id(number), Input::OtherEnded);
     }
     let waits = wait_of(&mut lan, 0);
-    assert!((SECOND..1500 * MILLISECOND).contains(&waits), "{waits:?}");
+    assert!(waits < 500 * MILLISECOND, "{waits:?}");
     // That is over with a pause, after which all is gathered anew.
     lan.now = lan.now + 20 * SECOND;
     lan.run(SECOND);
