@@ -12,7 +12,8 @@ use std::process::Command;
 use anyhow::{Context as _, bail, ensure};
 use clap::Args;
 
-/// Check arrows between crates, dependencies, formatting, clippy, generated files, file length and documentation.
+/// Check arrows between crates, dependencies, formatting, clippy, generated files, file length, documentation and the fuzz
+/// targets.
 #[derive(Args)]
 pub(crate) struct Check {}
 
@@ -38,7 +39,7 @@ type Named = (&'static str, fn() -> anyhow::Result<()>);
 
 /// Runs all checks, shows what came of each, and hands it to `report`.
 pub(crate) fn run(report: &mut dyn FnMut(&str, anyhow::Result<()>)) {
-    let checks: [Named; 7] = [
+    let checks: [Named; 8] = [
         ("arrows", arrows::check),
         ("dependencies", dependencies::check),
         ("rustfmt", rustfmt),
@@ -46,6 +47,7 @@ pub(crate) fn run(report: &mut dyn FnMut(&str, anyhow::Result<()>)) {
         ("length", length),
         ("docs", docs::check),
         ("clippy", clippy),
+        ("fuzz", fuzz),
     ];
     for (name, check) in checks {
         let outcome = check();
@@ -73,6 +75,23 @@ fn clippy() -> anyhow::Result<()> {
         "warnings",
     ])
     .context("mend what clippy says above")
+}
+
+/// The fuzz targets are no member of the workspace: nothing else compiles them with a stable compiler.
+fn fuzz() -> anyhow::Result<()> {
+    cargo(&[
+        "clippy",
+        "--quiet",
+        "--locked",
+        "--manifest-path",
+        "fuzz/Cargo.toml",
+        "--target-dir",
+        "target/fuzz",
+        "--",
+        "--deny",
+        "warnings",
+    ])
+    .context("mend what clippy says above, in fuzz/; `cargo update --workspace` there mends Cargo.lock")
 }
 
 fn cargo(arguments: &[&str]) -> anyhow::Result<()> {
