@@ -168,9 +168,13 @@ impl Bench<'_> {
         stream::iter(0..services)
             .map(Ok)
             .try_for_each_concurrent(CONCURRENCY, |index| async move {
-                api.create(&PostParams::default(), &service(&numbered(index), class)?)
-                    .await?;
-                anyhow::Ok(())
+                let service = service(&numbered(index), class)?;
+                match api.create(&PostParams::default(), &service).await {
+                    Ok(_) => Ok(()),
+                    // The client asks again when the API server has not answered in time, and may have done it.
+                    Err(kube::Error::Api(status)) if status.is_already_exists() => Ok(()),
+                    Err(error) => anyhow::Result::Err(error.into()),
+                }
             })
             .await
     }
