@@ -29,7 +29,7 @@ pub struct Args {
     /// Address of this node: its family is the one that /metrics listens on
     #[arg(long, env = "METALLB_HOST")]
     host: Option<IpAddr>,
-    /// Labels by which the speaker pods are found
+    /// Labels by which the speaker pods are found; empty: app=metallb,component=speaker
     #[arg(long, env = "METALLB_ML_LABELS", default_value = "")]
     ml_labels: String,
     /// Announce although the node has the label node.kubernetes.io/exclude-from-external-load-balancers
