@@ -1,5 +1,6 @@
 //! Flags and environment: MetalLB's, so that its manifests and charts start this speaker unchanged.
 
+use crate::l2;
 use crate::membership::{DEFAULT_PORT, Membership};
 use crate::run::{self, Settings};
 use crate::statuses::Me;
@@ -194,6 +195,7 @@ impl Args {
         };
         let ended = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
+            .on_thread_start(l2::give_way)
             .enable_all()
             .build()
             .context("the runtime cannot be started")?

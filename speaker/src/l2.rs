@@ -252,6 +252,14 @@ pub async fn spawn(registry: &mut Registry, settings: Settings) -> Result<Handle
     Ok(handle)
 }
 
+/// Lets the calling thread give way to the one that answers: the API server can wait, whoever asks on the segment does not for
+/// long. To be called on threads other than the one that calls [`spawn`], or after it.
+pub fn give_way() {
+    if let Err(error) = turns::give_way() {
+        tracing::debug!(%error, "cannot give way to the thread that answers on layer 2");
+    }
+}
+
 /// Hands the default gateways on. Without them take-overs are only told, and nobody knows whether the gateway heard:
 /// no reason to end.
 async fn follow_gateways(mailbox: Arc<Mailbox>) {

@@ -121,6 +121,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
             .and_then(|state| saved::load(&saved::records_in(state))),
     };
     let layer2 = l2::spawn(&mut registry, settings).await?;
+    l2::give_way();
     let liveness = if membership.bind.is_some() {
         let mut unknown = Some(readiness.handle("the key of the speakers is known"));
         let set = layer2.key_setter();

@@ -7,7 +7,7 @@
 //! | [`poll`] | waiting for several sockets and for a waker, on a thread of its own |
 //! | [`multicast`] | membership in solicited-node groups |
 //! | [`limits`] | how many descriptors the process may have |
-//! | [`turns`] | how long the turns of a thread are |
+//! | [`turns`] | how long the turns of a thread are, and which threads give way |
 //! | [`link`] | interfaces and their addresses, followed by netlink notifications |
 //! | [`gateway`] | default gateways and their MACs, followed likewise |
 //! | `notify` | what both have in common |
