@@ -64,34 +64,29 @@ fn rustfmt() -> anyhow::Result<()> {
 }
 
 fn clippy() -> anyhow::Result<()> {
-    cargo(&[
-        "clippy",
-        "--quiet",
-        "--locked",
-        "--workspace",
-        "--all-targets",
-        "--",
-        "--deny",
-        "warnings",
-    ])
-    .context("mend what clippy says above")
+    lint(&["--workspace", "--all-targets"]).context("mend what clippy says above")
 }
 
 /// The fuzz targets are no member of the workspace: nothing else compiles them with a stable compiler.
 fn fuzz() -> anyhow::Result<()> {
-    cargo(&[
-        "clippy",
-        "--quiet",
-        "--locked",
+    lint(&[
         "--manifest-path",
         "fuzz/Cargo.toml",
         "--target-dir",
         "target/fuzz",
-        "--",
-        "--deny",
-        "warnings",
     ])
     .context("mend what clippy says above, in fuzz/; `cargo update --workspace` there mends Cargo.lock")
+}
+
+/// Runs clippy on what `selected` selects; no warning is let pass.
+fn lint(selected: &[&str]) -> anyhow::Result<()> {
+    let words = [
+        &["clippy", "--quiet", "--locked"],
+        selected,
+        &["--", "--deny", "warnings"],
+    ]
+    .concat();
+    cargo(&words)
 }
 
 fn cargo(arguments: &[&str]) -> anyhow::Result<()> {
