@@ -28,15 +28,15 @@ pub(crate) struct Bench {
     /// Numbers of VIPs of the layer 2 measurement; what has no number in its name is measured with the last.
     #[arg(long, num_args = 1.., value_delimiter = ',', default_values_t = [1, 200], value_parser = l2::vips)]
     vips: Vec<usize>,
-    /// How often the owner of a VIP is cut off, healed and drained, for each number of VIPs; with --all also how often
-    /// each other fault happens. The 99th percentile of fewer than 100 runs is the longest.
-    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..))]
-    runs: u16,
+    /// How often each fault happens; by default 20 times, some of them less often (docs/benchmarks.md). The 99th
+    /// percentile of fewer than 100 runs is the longest.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    runs: Option<u16>,
     /// What happens in the layer 2 measurement; by default what takes little time and no lab of its own.
     #[arg(long, value_enum, num_args = 1.., value_delimiter = ',', default_values_t = l2::FAST)]
     scenes: Vec<l2::Act>,
-    /// Every scene of layer 2, also while no API server answers; each fault for each number of VIPs, --runs times. Takes
-    /// many hours.
+    /// Every scene of layer 2, also while no API server answers; each fault for each number of VIPs, none less often than
+    /// others. Takes many hours.
     #[arg(long, conflicts_with_all = ["scenes", "paused"])]
     all: bool,
     /// Cut off, unplug and kill once more, while no API server answers.

@@ -39,7 +39,7 @@ use cortenlb_lab::probe::Report;
 use cortenlb_lab::{LabOptions, Nics};
 
 use super::{milliseconds, on_lab, percentile};
-use plan::Round;
+use plan::{RUNS, Round};
 pub(super) use plan::{Act, FAST, Plan, vips};
 use scene::{Owners, Scene};
 use seen::{gaps, moves};
@@ -50,10 +50,10 @@ const FAULT: Duration = Duration::from_secs(3);
 /// How long is listened after the end of a fault, and after a speaker has gone: a new one is there by then.
 const RETURN: Duration = Duration::from_secs(5);
 
-/// The most rolling restarts, frozen speakers and threads, and faults while the API server is paused, unless everything is measured.
+/// The usual number of rolling restarts, frozen speakers and threads, and faults while the API server is paused.
 const FEW: u16 = 5;
 
-/// The most killed speakers; likewise.
+/// The usual number of killed speakers.
 const KILLS: u16 = 10;
 
 /// How much noise there is, and for how long every core is busy, where nothing else is said.
@@ -146,7 +146,7 @@ async fn round(scene: &Scene<'_>, plan: &Plan, vips: usize) -> anyhow::Result<()
         faults::stuck(scene, few).await?;
     }
     if plan.wants(Act::UnplugOne) {
-        faults::unplug(scene, plan.round(vips, plan.runs), Nics::One).await?;
+        faults::unplug(scene, plan.round(vips, RUNS), Nics::One).await?;
     }
     Ok(())
 }
@@ -156,7 +156,7 @@ async fn carriers(cluster: &Cluster, plan: &Plan) -> anyhow::Result<()> {
     let scene = Scene::set(cluster).await?;
     for vips in plan.rounds() {
         scene.serve(*vips).await?;
-        faults::unplug(&scene, plan.round(*vips, plan.runs), Nics::Two).await?;
+        faults::unplug(&scene, plan.round(*vips, RUNS), Nics::Two).await?;
         if plan.wants_paused(Act::Unplug) {
             paused::unplug(&scene, plan.round(*vips, FEW)).await?;
         }

@@ -57,14 +57,16 @@ pub(in crate::bench) const FAST: [Act; 9] = [
     Act::Forged,
 ];
 
+/// How often a fault happens unless a user says it.
+pub(super) const RUNS: u16 = 20;
+
 /// What is measured.
 pub(in crate::bench) struct Plan {
     /// Numbers of VIPs, one after the other on one lab; in order, and none twice.
     pub(in crate::bench) vips: Vec<usize>,
-    /// How often the owner of a VIP is cut off, healed and drained, for each number of VIPs; and at most how often
-    /// anything else happens.
-    pub(in crate::bench) runs: u16,
-    /// Whether everything happens, every fault for each number of VIPs and as often as that.
+    /// How often each fault happens, if not as often as is usual for it.
+    pub(in crate::bench) runs: Option<u16>,
+    /// Whether everything happens, and every fault for each number of VIPs.
     pub(in crate::bench) all: bool,
     /// What happens, unless everything does.
     pub(in crate::bench) scenes: Vec<Act>,
@@ -101,14 +103,14 @@ impl Plan {
         &self.vips[skipped..]
     }
 
-    /// The runs of one fault on so many VIPs; `most` of them, unless everything is measured.
-    pub(super) fn round(&self, vips: usize, most: u16) -> Round {
+    /// The runs of one fault on so many VIPs; `usual` ones, unless everything is measured.
+    pub(super) fn round(&self, vips: usize, usual: u16) -> Round {
         if self.all {
             return self.counted(vips);
         }
         Round {
             vips: None,
-            runs: self.runs.min(most),
+            runs: self.runs.unwrap_or(usual),
         }
     }
 
@@ -116,7 +118,7 @@ impl Plan {
     pub(super) fn counted(&self, vips: usize) -> Round {
         Round {
             vips: Some(vips),
-            runs: self.runs,
+            runs: self.runs.unwrap_or(RUNS),
         }
     }
 

@@ -3,7 +3,7 @@ use super::*;
 fn mk_plan(all: bool) -> Plan {
     Plan {
         vips: vec![1, 200],
-        runs: 20,
+        runs: None,
         all,
         scenes: FAST.to_vec(),
         paused: false,
@@ -36,7 +36,17 @@ fn everything_is_every_scene_also_while_the_api_server_is_paused() {
 }
 
 #[test]
-fn everything_is_as_often_as_asked_for_and_each_number_of_vips_has_lines_of_its_own() {
+fn faults_are_as_many_as_asked_for() {
+    let plan = Plan {
+        runs: Some(12),
+        ..mk_plan(false)
+    };
+    assert_eq!(plan.round(200, 5).runs, 12);
+    assert_eq!(plan.counted(1).runs, 12);
+}
+
+#[test]
+fn of_everything_there_is_a_round_for_each_number_of_vips_with_lines_of_its_own() {
     let plan = mk_plan(true);
     assert_eq!(plan.rounds(), [1, 200]);
     let rounds: Vec<Round> = plan.rounds().iter().map(|vips| plan.round(*vips, 5)).collect();
