@@ -29,8 +29,15 @@ const TIME: Duration = Duration::from_secs(20);
 /// Frames that passed the filters of a speaker's sockets, as of its last look at them.
 const PASSED: &str = "cortenlb_layer2_accepted_total";
 
-/// Those that asked for an address that the node answers for: ours, and a few of the other speakers, who look after it.
-const ASKED: &str = "metallb_layer2_requests_received";
+/// Of them those that were to pass: requests for an address that the node answers for, ours and a few of the other
+/// speakers, who look after it; and answers to what the speaker itself has asked likewise.
+const WANTED: [&str; 2] = [
+    "metallb_layer2_requests_received",
+    r#"cortenlb_layer2_ignored_total{reason="not_a_request"}"#,
+];
+
+/// And requests for other addresses: of what is foreign here there is nothing else.
+const FOREIGN_PASSED: &str = r#"cortenlb_layer2_ignored_total{reason="not_served"}"#;
 
 /// A speaker looks at its sockets every 10 s.
 const LOOKS: Duration = Duration::from_secs(60);
@@ -42,7 +49,7 @@ pub(super) async fn answers(scene: &Scene<'_>) -> anyhow::Result<()> {
     let own = scene.node_address(node).await?;
     let mac = scene.cluster.mac_of(CLIENT).await?.parse()?;
 
-    let (before, asked) = (passed(scene, node).await?, scene.counter(node, ASKED).await?);
+    let before = Frames::passed(scene, node).await?;
     let flood = Flood::start(lab, CLIENT, foreign(mac), Some(FOREIGN))?;
     let ours = Prober::start(lab, CLIENT, victim.vip, PERIOD).await?;
     let kernels = Prober::start(lab, CLIENT, own, PERIOD).await?;
@@ -51,9 +58,7 @@ pub(super) async fn answers(scene: &Scene<'_>) -> anyhow::Result<()> {
     let (time, used) = (begin.elapsed(), scene.processor_time(node).await? - used);
     let (ours, kernels) = (ours.stop()?, kernels.stop()?);
     let sent = flood.stop().await?;
-    // Among what is left are the answers to what the speaker itself has asked meanwhile.
-    let passed = passed(scene, node).await? - before;
-    let delivered = passed - (scene.counter(node, ASKED).await? - asked);
+    let after = Frames::passed(scene, node).await?;
 
     let rate = sent.sent as f64 / time.as_secs_f64();
     eprintln!("l2: arp: {rate:.0} unrelated requests a second");
@@ -70,7 +75,9 @@ pub(super) async fn answers(scene: &Scene<'_>) -> anyhow::Result<()> {
         "1",
     );
     print("l2.arp.foreign_frames", sent.sent as f64, "1");
-    print("l2.arp.foreign_frames_delivered", delivered, "1");
+    print("l2.arp.foreign_frames_delivered", after.foreign - before.foreign, "1");
+    print("l2.arp.frames_passed", after.passed - before.passed, "1");
+    print("l2.arp.frames_wanted", after.wanted - before.wanted, "1");
     print(
         "l2.arp.speaker.cpu",
         100.0 * used.as_secs_f64() / time.as_secs_f64(),
@@ -79,19 +86,33 @@ pub(super) async fn answers(scene: &Scene<'_>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// How many frames have passed when the speaker looks next. It looks after others' addresses, and others after its: a few
-/// frames pass in any case.
-async fn passed(scene: &Scene<'_>, node: &str) -> anyhow::Result<f64> {
-    let before = scene.counter(node, PASSED).await?;
-    let attempt = || async move {
-        let passed = scene.counter(node, PASSED).await?;
-        ensure!(
-            passed > before,
-            "the speaker of {node} still counts {passed} frames"
-        );
-        Ok(passed)
-    };
-    eventually(LOOKS, attempt).await
+/// What a speaker has counted of the frames that its sockets gave it.
+struct Frames {
+    passed: f64,
+    wanted: f64,
+    foreign: f64,
+}
+
+impl Frames {
+    /// As of when the speaker looks next at how many have passed. The others are of a moment later.
+    async fn passed(scene: &Scene<'_>, node: &str) -> anyhow::Result<Self> {
+        let before = scene.counter(node, PASSED).await?;
+        let attempt = || async move {
+            let passed = scene.counter(node, PASSED).await?;
+            ensure!(
+                passed > before,
+                "the speaker of {node} still counts {passed} frames"
+            );
+            Ok(passed)
+        };
+        let passed = eventually(LOOKS, attempt).await?;
+        let mut wanted = 0.0;
+        for name in WANTED {
+            wanted += scene.counter(node, name).await?;
+        }
+        let foreign = scene.counter(node, FOREIGN_PASSED).await?;
+        Ok(Self { passed, wanted, foreign })
+    }
 }
 
 fn delays(report: &Report) -> Vec<f64> {
