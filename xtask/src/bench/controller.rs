@@ -12,8 +12,8 @@ use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::runtime::{WatchStreamExt as _, watcher};
 use serde_json::json;
 
-use super::on_lab;
 use super::usage::{memory, sum, writes};
+use super::{milliseconds, on_lab, percentile};
 
 /// As many as the controller's writer has under way.
 const CONCURRENCY: usize = 32;
@@ -24,6 +24,9 @@ const LIMIT: Duration = Duration::from_secs(600);
 /// Number of Services created one after another for the latency of a single one: of fewer, the 99th percentile would be
 /// the worst.
 const SINGLES: usize = 500;
+
+/// The class of Services that are none of the controller's.
+const OTHER: &str = "example.org/bench";
 
 /// What the addresses of the pool begin with, and those that the plain client writes.
 const POOL: &str = "10.100.";
@@ -87,12 +90,18 @@ async fn measure(cluster: &Cluster, services: usize, idle: Option<Duration>) -> 
     }
 
     // What others do about the bulk is done by now.
-    let (raw, single) = bench.singles().await?;
-    print("apiserver.status_write.p50", raw.p50, "ms");
-    print("apiserver.status_write.p99", raw.p99, "ms");
-    print("controller.single.p50", single.p50, "ms");
-    print("controller.single.p99", single.p99, "ms");
-    print("controller.single.p99.ratio", single.p99 / raw.p99, "1");
+    let Singles { write, first, single } = bench.singles().await?;
+    for (name, delays) in [
+        ("apiserver.status_write", &write),
+        ("apiserver.first_status_write", &first),
+        ("controller.single", &single),
+    ] {
+        print(&format!("{name}.p50"), percentile(delays, 50), "ms");
+        print(&format!("{name}.p99"), percentile(delays, 99), "ms");
+    }
+    let ratio = |of: &[f64]| percentile(&single, 99) / percentile(of, 99);
+    print("controller.single.p99.ratio", ratio(&write), "1");
+    print("controller.single.p99.first_ratio", ratio(&first), "1");
 
     // To as many Services as the controller, since each write has others follow it: kube-controller-manager, which looks
     // at the endpoints of whatever Service changes, takes half as much of the processors as the API server, but of
@@ -127,20 +136,15 @@ async fn recorded(cluster: &Cluster) -> anyhow::Result<()> {
     eventually(LIMIT, attempt).await
 }
 
-/// Of a row of durations, in milliseconds.
-struct Percentiles {
-    p50: f64,
-    p99: f64,
-}
-
-impl Percentiles {
-    fn of(durations: &[Duration]) -> Self {
-        let values: Vec<f64> = durations.iter().copied().map(super::milliseconds).collect();
-        Self {
-            p50: super::percentile(&values, 50),
-            p99: super::percentile(&values, 99),
-        }
-    }
+/// How long each took, in milliseconds.
+#[derive(Default)]
+struct Singles {
+    /// A plain client's write to a Service that has been there for a while.
+    write: Vec<f64>,
+    /// The same to a Service that it has just created.
+    first: Vec<f64>,
+    /// From the answer to the creation of a Service, which is the API server's own affair, to its address.
+    single: Vec<f64>,
 }
 
 struct Bench<'a> {
@@ -282,29 +286,36 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// Creates Services one after another, each when the one before it has its address and is gone; and before each
-    /// patches the status of a Service of another class, which the controller leaves alone. Returns the delays of the
-    /// patches, then those from the answer to the creation, which is the API server's own affair, to the address.
+    /// Creates Services one after another, each when the one before it is gone: in turns one that the controller gives an
+    /// address and one of another class, which it leaves alone and whose status a plain client writes. That also writes to
+    /// a Service that has been there for a while, when nothing follows a creation.
     ///
-    /// In turns, since what else goes on in the cluster delays both.
-    async fn singles(&self) -> anyhow::Result<(Percentiles, Percentiles)> {
-        self.create("plain", SINGLES, Some("example.org/bench")).await?;
+    /// In turns, since what else goes on in the cluster delays all of them.
+    async fn singles(&self) -> anyhow::Result<Singles> {
+        self.create("plain", 1, Some(OTHER)).await?;
         let plain = self.services("plain");
         let api = self.services("bulk");
         let mut events = watcher(self.services("bulk"), watcher::Config::default())
             .applied_objects()
             .boxed();
-        let (mut raw, mut delays) = (Vec::new(), Vec::new());
-        for index in 0..SINGLES {
+        let write = async |name: &str, index: usize| {
             let entry = json!({ "ip": format!("10.201.{}.{}", index / 256, index % 256) });
             let body = Patch::Merge(json!({ "status": { "loadBalancer": { "ingress": [entry] } } }));
             let start = Instant::now();
-            plain
-                .patch_status(&numbered(index), &PatchParams::default(), &body)
-                .await?;
-            raw.push(start.elapsed());
+            plain.patch_status(name, &PatchParams::default(), &body).await?;
+            anyhow::Ok(milliseconds(start.elapsed()))
+        };
+        let mut singles = Singles::default();
+        for index in 0..SINGLES {
+            singles.write.push(write(&numbered(0), index).await?);
 
             let name = format!("single{index:03}");
+            plain
+                .create(&PostParams::default(), &service(&name, Some(OTHER))?)
+                .await?;
+            singles.first.push(write(&name, index).await?);
+            plain.delete(&name, &DeleteParams::default()).await?;
+
             api.create(&PostParams::default(), &service(&name, None)?).await?;
             let start = Instant::now();
             loop {
@@ -314,10 +325,10 @@ impl Bench<'_> {
                 }
                 ensure!(start.elapsed() < LIMIT, "{name} got no address");
             }
-            delays.push(start.elapsed());
+            singles.single.push(milliseconds(start.elapsed()));
             api.delete(&name, &DeleteParams::default()).await?;
         }
-        Ok((Percentiles::of(&raw), Percentiles::of(&delays)))
+        Ok(singles)
     }
 }
 

@@ -39,8 +39,8 @@ use cortenlb_lab::probe::Report;
 use cortenlb_lab::{LabOptions, Nics};
 
 use super::{milliseconds, on_lab, percentile};
-use plan::{RUNS, Round};
 pub(super) use plan::{Act, FAST, Plan, vips};
+use plan::{RUNS, Round};
 use scene::{Owners, Scene};
 use seen::{gaps, moves};
 

@@ -75,7 +75,11 @@ pub(super) async fn answers(scene: &Scene<'_>) -> anyhow::Result<()> {
         "1",
     );
     print("l2.arp.foreign_frames", sent.sent as f64, "1");
-    print("l2.arp.foreign_frames_delivered", after.foreign - before.foreign, "1");
+    print(
+        "l2.arp.foreign_frames_delivered",
+        after.foreign - before.foreign,
+        "1",
+    );
     print("l2.arp.frames_passed", after.passed - before.passed, "1");
     print("l2.arp.frames_wanted", after.wanted - before.wanted, "1");
     print(
@@ -111,7 +115,11 @@ impl Frames {
             wanted += scene.counter(node, name).await?;
         }
         let foreign = scene.counter(node, FOREIGN_PASSED).await?;
-        Ok(Self { passed, wanted, foreign })
+        Ok(Self {
+            passed,
+            wanted,
+            foreign,
+        })
     }
 }
 
