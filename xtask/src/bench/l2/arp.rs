@@ -18,6 +18,7 @@ use tokio::time::sleep;
 
 use super::scene::{CLIENT, PERIOD, Scene};
 use super::{Victim, told};
+use crate::bench::usage::sum;
 use crate::bench::{milliseconds, percentile, print};
 
 /// Unrelated requests a second.
@@ -49,7 +50,7 @@ pub(super) async fn answers(scene: &Scene<'_>) -> anyhow::Result<()> {
     let own = scene.node_address(node).await?;
     let mac = scene.cluster.mac_of(CLIENT).await?.parse()?;
 
-    let before = Frames::passed(scene, node).await?;
+    let before = Frames::at_next_look(scene, node).await?;
     let flood = Flood::start(lab, CLIENT, foreign(mac), Some(FOREIGN))?;
     let ours = Prober::start(lab, CLIENT, victim.vip, PERIOD).await?;
     let kernels = Prober::start(lab, CLIENT, own, PERIOD).await?;
@@ -58,7 +59,7 @@ pub(super) async fn answers(scene: &Scene<'_>) -> anyhow::Result<()> {
     let (time, used) = (begin.elapsed(), scene.processor_time(node).await? - used);
     let (ours, kernels) = (ours.stop()?, kernels.stop()?);
     let sent = flood.stop().await?;
-    let after = Frames::passed(scene, node).await?;
+    let after = Frames::at_next_look(scene, node).await?;
 
     let rate = sent.sent as f64 / time.as_secs_f64();
     eprintln!("l2: arp: {rate:.0} unrelated requests a second");
@@ -98,28 +99,23 @@ struct Frames {
 }
 
 impl Frames {
-    /// As of when the speaker looks next at how many have passed. The others are of a moment later.
-    async fn passed(scene: &Scene<'_>, node: &str) -> anyhow::Result<Self> {
+    /// When the speaker has just looked at how many have passed: the others are counted at once.
+    async fn at_next_look(scene: &Scene<'_>, node: &str) -> anyhow::Result<Self> {
         let before = scene.counter(node, PASSED).await?;
         let attempt = || async move {
-            let passed = scene.counter(node, PASSED).await?;
+            let text = scene.exposition(node).await?;
+            let passed = sum(&text, PASSED);
             ensure!(
                 passed > before,
                 "the speaker of {node} still counts {passed} frames"
             );
-            Ok(passed)
+            Ok(Self {
+                passed,
+                wanted: WANTED.iter().map(|name| sum(&text, name)).sum(),
+                foreign: sum(&text, FOREIGN_PASSED),
+            })
         };
-        let passed = eventually(LOOKS, attempt).await?;
-        let mut wanted = 0.0;
-        for name in WANTED {
-            wanted += scene.counter(node, name).await?;
-        }
-        let foreign = scene.counter(node, FOREIGN_PASSED).await?;
-        Ok(Self {
-            passed,
-            wanted,
-            foreign,
-        })
+        eventually(LOOKS, attempt).await
     }
 }
 

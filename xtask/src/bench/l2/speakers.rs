@@ -24,15 +24,20 @@ impl Scene<'_> {
         Ok(address.address.parse()?)
     }
 
-    /// A counter of a node's speaker, over all its labels.
-    pub(super) async fn counter(&self, node: &str, name: &str) -> anyhow::Result<f64> {
+    /// The metrics of a node's speaker, all of one moment.
+    pub(super) async fn exposition(&self, node: &str) -> anyhow::Result<String> {
         let address = self.node_address(node).await?;
         let (code, text) = self
             .cluster
             .scrape(CLIENT, address, Some(&self.metrics_token))
             .await?;
         ensure!(code == 200, "the metrics of {node}: {code} {text}");
-        Ok(sum(&text, name))
+        Ok(text)
+    }
+
+    /// A counter of a node's speaker, over all its labels.
+    pub(super) async fn counter(&self, node: &str, name: &str) -> anyhow::Result<f64> {
+        Ok(sum(&self.exposition(node).await?, name))
     }
 
     /// A counter over all speakers.
