@@ -8,25 +8,20 @@ use cortenlb_e2e::cluster::{Cluster, SYSTEM};
 use cortenlb_lab::LabOptions;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use k8s_openapi::api::core::v1::{Namespace, Service};
-use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
+use kube::api::{Api, ListParams, Patch, PatchParams, PostParams};
 use kube::runtime::{WatchStreamExt as _, watcher};
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::on_lab;
 use super::usage::{memory, sum, writes};
-use super::{milliseconds, on_lab, percentile};
+
+mod singles;
 
 /// As many as the controller's writer has under way.
 const CONCURRENCY: usize = 32;
 
 /// The longest that a bulk of Services may take before the measurement gives up.
 const LIMIT: Duration = Duration::from_secs(600);
-
-/// Number of Services created one after another for the latency of a single one: of fewer, the 99th percentile would be
-/// the worst.
-const SINGLES: usize = 500;
-
-/// The class of Services that are none of the controller's.
-const OTHER: &str = "example.org/bench";
 
 /// What the addresses of the pool begin with, and those that the plain client writes.
 const POOL: &str = "10.100.";
@@ -90,18 +85,7 @@ async fn measure(cluster: &Cluster, services: usize, idle: Option<Duration>) -> 
     }
 
     // What others do about the bulk is done by now.
-    let Singles { write, first, single } = bench.singles().await?;
-    for (name, delays) in [
-        ("apiserver.status_write", &write),
-        ("apiserver.first_status_write", &first),
-        ("controller.single", &single),
-    ] {
-        print(&format!("{name}.p50"), percentile(delays, 50), "ms");
-        print(&format!("{name}.p99"), percentile(delays, 99), "ms");
-    }
-    let ratio = |of: &[f64]| percentile(&single, 99) / percentile(of, 99);
-    print("controller.single.p99.ratio", ratio(&write), "1");
-    print("controller.single.p99.first_ratio", ratio(&first), "1");
+    singles::measure(&bench).await?.print(services);
 
     // To as many Services as the controller, since each write has others follow it: kube-controller-manager, which looks
     // at the endpoints of whatever Service changes, takes half as much of the processors as the API server, but of
@@ -134,17 +118,6 @@ async fn recorded(cluster: &Cluster) -> anyhow::Result<()> {
         Ok(())
     };
     eventually(LIMIT, attempt).await
-}
-
-/// How long each took, in milliseconds.
-#[derive(Default)]
-struct Singles {
-    /// A plain client's write to a Service that has been there for a while.
-    write: Vec<f64>,
-    /// The same to a Service that it has just created.
-    first: Vec<f64>,
-    /// From the answer to the creation of a Service, which is the API server's own affair, to its address.
-    single: Vec<f64>,
 }
 
 struct Bench<'a> {
@@ -190,26 +163,14 @@ impl Bench<'_> {
         stream::iter(listed.into_iter().enumerate())
             .map(Ok)
             .try_for_each_concurrent(CONCURRENCY, |(index, service)| async move {
-                let name = service.metadata.name.context("a listed Service has a name")?;
+                let name = service
+                    .metadata
+                    .name
+                    .as_ref()
+                    .context("a listed Service has a name")?;
                 let address = format!("{PLAIN}{}.{}", index / 256, index % 256);
-                let body = json!({
-                    "metadata": {
-                        "resourceVersion": service.metadata.resource_version,
-                        "annotations": { "metallb.io/ip-allocated-from-pool": "default-addresspool" },
-                    },
-                    "status": {
-                        "loadBalancer": { "ingress": [{ "ip": address }] },
-                        "conditions": [{
-                            "type": "cortenlb.io/AddressAssigned",
-                            "status": "True",
-                            "reason": "Assigned",
-                            "message": format!("{address} from pool default-addresspool"),
-                            "lastTransitionTime": "2026-01-01T00:00:00Z",
-                            "observedGeneration": 0,
-                        }],
-                    },
-                });
-                api.patch_status(&name, &PatchParams::default(), &Patch::Merge(body))
+                let body = answer(&service, &address);
+                api.patch_status(name, &PatchParams::default(), &Patch::Merge(body))
                     .await?;
                 anyhow::Ok(())
             })
@@ -285,51 +246,27 @@ impl Bench<'_> {
         super::print("controller.idle.writes", after - before, "1");
         Ok(())
     }
+}
 
-    /// Creates Services one after another, each when the one before it is gone: in turns one that the controller gives an
-    /// address and one of another class, which it leaves alone and whose status a plain client writes. That also writes to
-    /// a Service that has been there for a while, when nothing follows a creation.
-    ///
-    /// In turns, since what else goes on in the cluster delays all of them.
-    async fn singles(&self) -> anyhow::Result<Singles> {
-        self.create("plain", 1, Some(OTHER)).await?;
-        let plain = self.services("plain");
-        let api = self.services("bulk");
-        let mut events = watcher(self.services("bulk"), watcher::Config::default())
-            .applied_objects()
-            .boxed();
-        let write = async |name: &str, index: usize| {
-            let entry = json!({ "ip": format!("10.201.{}.{}", index / 256, index % 256) });
-            let body = Patch::Merge(json!({ "status": { "loadBalancer": { "ingress": [entry] } } }));
-            let start = Instant::now();
-            plain.patch_status(name, &PatchParams::default(), &body).await?;
-            anyhow::Ok(milliseconds(start.elapsed()))
-        };
-        let mut singles = Singles::default();
-        for index in 0..SINGLES {
-            singles.write.push(write(&numbered(0), index).await?);
-
-            let name = format!("single{index:03}");
-            plain
-                .create(&PostParams::default(), &service(&name, Some(OTHER))?)
-                .await?;
-            singles.first.push(write(&name, index).await?);
-            plain.delete(&name, &DeleteParams::default()).await?;
-
-            api.create(&PostParams::default(), &service(&name, None)?).await?;
-            let start = Instant::now();
-            loop {
-                let service = events.try_next().await?.context("the watch of Services ended")?;
-                if service.metadata.name.as_ref() == Some(&name) && has_address(&service, POOL) {
-                    break;
-                }
-                ensure!(start.elapsed() < LIMIT, "{name} got no address");
-            }
-            singles.single.push(milliseconds(start.elapsed()));
-            api.delete(&name, &DeleteParams::default()).await?;
-        }
-        Ok(singles)
-    }
+/// What the controller writes to the status of a Service without an address.
+fn answer(service: &Service, address: &str) -> Value {
+    json!({
+        "metadata": {
+            "resourceVersion": service.metadata.resource_version,
+            "annotations": { "metallb.io/ip-allocated-from-pool": "default-addresspool" },
+        },
+        "status": {
+            "loadBalancer": { "ingress": [{ "ip": address }] },
+            "conditions": [{
+                "type": "cortenlb.io/AddressAssigned",
+                "status": "True",
+                "reason": "Assigned",
+                "message": format!("{address} from pool default-addresspool"),
+                "lastTransitionTime": "2026-01-01T00:00:00Z",
+                "observedGeneration": 0,
+            }],
+        },
+    })
 }
 
 /// The name of a Service of the bulk.
