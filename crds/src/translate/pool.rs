@@ -11,6 +11,7 @@ use cortenlb_core::selector::LabelSelector;
 use cortenlb_core::time::Instant;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1;
 use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::jiff::fmt::friendly::SpanParser;
 use kube::ResourceExt;
 
 use super::selector::selector;
@@ -57,17 +58,22 @@ pub struct CoolDownError(String);
 
 /// For how long an address that was given back is given to nobody else; zero without the annotation.
 ///
+/// Read by jiff, which has every duration that Go writes, and whose sums are checked; the one of `kube` panics at a duration
+/// that is too long.
+///
 /// # Errors
 /// The annotation is no duration as Go writes them, or a negative one.
 pub fn cool_down(object: &IPAddressPool) -> Result<Duration, CoolDownError> {
     let Some(text) = object.annotations().get(names::COOL_DOWN) else {
         return Ok(Duration::ZERO);
     };
-    let negative = text.starts_with('-');
-    match text.parse::<kube::core::Duration>() {
-        Ok(duration) if !negative => Ok(duration.into()),
-        _ => Err(CoolDownError(text.clone())),
+    // Go writes nothing as 0s, and reads it also without a unit.
+    if text == "0" {
+        return Ok(Duration::ZERO);
     }
+    SpanParser::new()
+        .parse_unsigned_duration(text)
+        .map_err(|_| CoolDownError(text.clone()))
 }
 
 /// The addresses that cool down by what a status says; `now` is the moment that the wall's clock calls `wall`. What cannot

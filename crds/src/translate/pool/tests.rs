@@ -53,7 +53,17 @@ fn the_cool_down_is_a_duration_as_go_writes_them() {
         object.metadata.annotations = Some([("cortenlb.io/cool-down".to_owned(), text.to_owned())].into());
         object
     };
-    let rows = [("0", 0), ("90s", 90), ("5m", 300), ("1h30m", 5400)];
+    let rows = [
+        ("0", 0),
+        ("0s", 0),
+        ("90s", 90),
+        ("5m", 300),
+        ("5m0s", 300),
+        ("1.5h", 5400),
+        ("1h30m", 5400),
+        ("1h0.5m", 3630),
+        ("5000000000000000h", 18_000_000_000_000_000_000),
+    ];
     for (text, seconds) in rows {
         assert_eq!(cool_down(&with(text)), Ok(Duration::from_secs(seconds)), "{text}");
         assert_eq!(
@@ -62,7 +72,18 @@ fn the_cool_down_is_a_duration_as_go_writes_them() {
             "{text}"
         );
     }
-    for text in ["5", "-5m", "five minutes", "5 m"] {
+    let nonsense = [
+        "5",
+        "",
+        "-5m",
+        "5m-3m",
+        "five minutes",
+        "1d",
+        "99999999999999999h",
+        "5000000000000000h5000000000000000h",
+        "18446744073709551615s1s",
+    ];
+    for text in nonsense {
         let error = cool_down(&with(text)).unwrap_err().to_string();
         assert!(error.contains(&format!("{text:?} is no duration")), "{error}");
         assert!(pool(&with(text)).unwrap().cool_down().is_zero(), "{text}");

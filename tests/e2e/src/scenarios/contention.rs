@@ -4,14 +4,16 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 use anyhow::{Context as _, ensure};
+use cortenlb_crds::IPAddressPool;
+use cortenlb_crds::names::COOL_DOWN;
 use k8s_openapi::api::core::v1::Service;
 use kube::ResourceExt as _;
-use kube::api::{Patch, PatchParams};
+use kube::api::{Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
 use super::faults::{POOL, mk_quiet, names};
 use crate::cluster::objects::{ADDRESS_ASSIGNED, addresses, condition};
-use crate::cluster::{Cluster, SOON};
+use crate::cluster::{Cluster, SOON, SYSTEM};
 use crate::observer::Observer;
 use crate::observer::model::{License, Right, version};
 
@@ -121,11 +123,26 @@ fn nasty() -> Vec<String> {
     plain.into_iter().map(str::to_owned).chain(huge).collect()
 }
 
+/// Durations that cannot be, or that no sum can hold.
+const NO_DURATIONS: [&str; 4] = [
+    "5",
+    "5m-3m",
+    "99999999999999999h",
+    "5000000000000000h5000000000000000h",
+];
+
 /// Every nasty value in every annotation: each Service is answered with a condition, and those beside them are served.
 pub(super) async fn garbage_in_annotations(cluster: &Cluster) -> anyhow::Result<()> {
     cluster
         .pool("default-addresspool", &["192.0.2.0/24", "198.51.100.0/23"])
         .await?;
+    let durations = NO_DURATIONS.into_iter().map(str::to_owned);
+    for (number, value) in nasty().into_iter().chain(durations).enumerate() {
+        let spec = json!({ "addresses": [format!("203.0.113.{number}/32")] });
+        let mut pool = IPAddressPool::new(&format!("nasty-{number}"), serde_json::from_value(spec)?);
+        pool.annotations_mut().insert(COOL_DOWN.to_owned(), value);
+        cluster.api(SYSTEM).create(&PostParams::default(), &pool).await?;
+    }
     let observer = Observer::start(cluster).await?;
     let sane = names("sane", 10);
     observer.expect(&sane, Right::Address);
