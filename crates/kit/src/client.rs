@@ -1,9 +1,10 @@
 //! The connection to the API server.
 //!
-//! The stack is put together here rather than by [`Client::try_from`] for five reasons: TCP keep-alive (a watch
+//! The stack is put together here rather than by [`Client::try_from`] for six reasons: TCP keep-alive (a watch
 //! over a dead connection would go unnoticed for five minutes), an end to connections on which a server that hangs says
 //! nothing, no Nagle delay between a request's head and body, no retries below [`write`](crate::write), which would
-//! hold a write back for minutes behind its caller's back, and one line in the log when nobody answers, whoever asks.
+//! hold a write back for minutes behind its caller's back, `Retry-After`, which `kube` does not hand on, and one line in
+//! the log when nobody answers, whoever asks.
 
 use std::{env, time::Duration};
 
@@ -21,7 +22,7 @@ use kube::{
 use thiserror::Error;
 use tower::{BoxError, ServiceBuilder};
 
-use crate::outage::Noticing;
+use crate::{outage::Noticing, retry_after};
 
 /// How long a request may take before it counts as failed. Watches are not requests: their end is the watcher's.
 ///
@@ -168,6 +169,7 @@ fn stack(config: Config, deadlines: Deadlines) -> Result<Client, kube::Error> {
         .layer(config.base_uri_layer())
         .option_layer(config.auth_layer()?)
         .layer(config.extra_headers_layer()?)
+        .map_response(retry_after::in_status)
         .map_err(BoxError::from)
         .service(http);
     Ok(Client::new(service, config.default_namespace))

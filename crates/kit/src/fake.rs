@@ -40,7 +40,7 @@ use tokio::{
     sync::{Semaphore, oneshot, watch},
     time::sleep,
 };
-use tower::{BoxError, service_fn};
+use tower::{BoxError, ServiceBuilder, service_fn};
 
 pub use self::{
     fault::{Call, Fault, Held},
@@ -48,8 +48,10 @@ pub use self::{
 };
 use self::{
     place::Place,
-    state::{State, status},
+    state::{State, busy, status},
 };
+
+use crate::retry_after;
 
 type Answer = Result<Response<Body>, BoxError>;
 
@@ -109,6 +111,10 @@ impl Fake {
             let (fake, name) = (fake.clone(), name.clone());
             async move { fake.serve(name, request).await }
         });
+        // As every client of ours is.
+        let service = ServiceBuilder::new()
+            .map_response(retry_after::in_status)
+            .service(service);
         Client::new(service, "default")
     }
 
@@ -314,8 +320,8 @@ impl Fake {
         };
         match fault {
             None => self.lock().answer(&call),
-            Some(Fault::Code(code)) => status(code, "Injected", "injected", None),
-            Some(Fault::Busy(seconds)) => status(429, "TooManyRequests", "injected", Some(seconds)),
+            Some(Fault::Code(code)) => status(code, "Injected", "injected"),
+            Some(Fault::Busy(seconds)) => busy(seconds),
             Some(Fault::AnswerLost) => {
                 let _ = self.lock().answer(&call)?;
                 Err(reset())

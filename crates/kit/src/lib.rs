@@ -25,6 +25,7 @@ pub mod lease;
 pub mod logs;
 pub mod metrics;
 mod outage;
+mod retry_after;
 pub mod shutdown;
 pub mod watch;
 pub mod write;

@@ -239,8 +239,11 @@ fn is_unknown(error: &watcher::Error) -> bool {
 
 /// The watcher lists again by itself only when the stream says 410. When the *start* of a watch is refused it would
 /// ask for the same resourceVersion for ever; after a restore of etcd that version lies in the future.
+///
+/// Who sheds load, is not there yet, or does not know our token (401, 429, 502, 503) has said nothing about the version, and
+/// a list of ten thousand objects would be the last thing that it needs.
 fn needs_list(error: &watcher::Error) -> bool {
-    matches!(error, watcher::Error::WatchStartFailed(kube::Error::Api(_)))
+    matches!(error, watcher::Error::WatchStartFailed(kube::Error::Api(status)) if ![401, 429, 502, 503].contains(&status.code))
 }
 
 /// The server's own words where there are some: the watcher's text repeats the whole `Status` twice.

@@ -358,12 +358,13 @@ fn for_next_hop(headers: &mut HeaderMap) {
 }
 
 fn refusal(answer: Answer) -> Response<Body> {
+    let (kind, body) = answer.body();
     let mut response = Response::builder()
         .status(answer.code())
-        .header(CONTENT_TYPE, "application/json");
+        .header(CONTENT_TYPE, kind);
     if let Some(seconds) = answer.retry_after() {
         response = response.header(RETRY_AFTER, seconds);
     }
-    let body = Body::from(answer.status().to_string().into_bytes());
-    response.body(body).expect("code and headers are constants")
+    let response = response.body(Body::from(body.into_bytes()));
+    response.expect("code and headers are constants")
 }

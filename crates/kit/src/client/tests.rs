@@ -1,6 +1,13 @@
 use std::{pin::pin, time::Duration};
 
-use axum::{Router, http::HeaderMap, routing::get};
+use axum::{
+    Router,
+    http::{
+        HeaderMap, StatusCode,
+        header::{CONTENT_TYPE, RETRY_AFTER},
+    },
+    routing::get,
+};
 use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{Api, Config, api::WatchParams};
@@ -28,6 +35,42 @@ async fn requests_arrive_and_say_who_sent_them() {
     let client = with_config(Config::new(url.parse().unwrap()), "cortenlb-controller").unwrap();
     let agent = client.apiserver_version().await.unwrap().git_version;
     assert!(agent.starts_with("cortenlb-controller/"), "{agent}");
+}
+
+/// As the API server sheds load: in plain words, the time in the header alone. A `Status` stays what it is.
+#[tokio::test]
+async fn a_server_that_sheds_load_says_for_how_long_to_wait() {
+    let words = get(async || {
+        (
+            StatusCode::TOO_MANY_REQUESTS,
+            [(RETRY_AFTER, "7")],
+            "Too many requests.",
+        )
+    });
+    let status =
+        json!({ "status": "Failure", "code": 429, "message": "own", "details": { "retryAfterSeconds": 3 } });
+    let status = get(async move || {
+        let headers = [(RETRY_AFTER, "7"), (CONTENT_TYPE, "application/json")];
+        (StatusCode::TOO_MANY_REQUESTS, headers, status.to_string())
+    });
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let router = Router::new().route("/version", words).route("/api", status);
+    tokio::spawn(async { axum::serve(listener, router).await });
+    let client = with_config(Config::new(url.parse().unwrap()), "test").unwrap();
+    let wish = |error| match error {
+        kube::Error::Api(status) => (
+            status.code,
+            status.details.unwrap().retry_after_seconds,
+            status.message,
+        ),
+        other => panic!("{other}"),
+    };
+    let shed = wish(client.apiserver_version().await.unwrap_err());
+    let message = "the API server has too much to do and asks to wait for 7 s";
+    assert_eq!(shed, (429, 7, message.to_owned()));
+    let own = wish(client.list_core_api_versions().await.unwrap_err());
+    assert_eq!(own, (429, 3, "own".to_owned()));
 }
 
 /// TLS needs one crypto provider, chosen by the features of the whole build: two would panic here.

@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, VecDeque};
 
 use axum::{
     body::Body,
-    http::{Response, StatusCode, header::RETRY_AFTER},
+    http::{
+        Response, StatusCode,
+        header::{CONTENT_TYPE, RETRY_AFTER},
+    },
 };
 use futures::stream::unfold;
 use serde_json::{Value, json};
@@ -89,12 +92,12 @@ impl State {
             return answer(StatusCode::CREATED, &review);
         }
         let Some(place) = Place::parse(&call.path) else {
-            return status(404, "NotFound", &call.path, None);
+            return status(404, "NotFound", &call.path);
         };
         match (call.method.as_str(), place.name.is_some()) {
             ("GET", true) => match self.objects.get(&place.path()) {
                 Some((_, object)) => answer(StatusCode::OK, object),
-                None => status(404, "NotFound", &call.path, None),
+                None => status(404, "NotFound", &call.path),
             },
             ("GET", false) if parameter(&call.query, "watch") == Some("true") => {
                 self.watch(place, &call.query)
@@ -103,7 +106,7 @@ impl State {
             ("POST", false) => self.create(&place, call.body.clone()),
             ("PATCH", true) => self.patch(&place, call),
             ("DELETE", true) => self.delete(&place, &call.body["preconditions"]),
-            _ => status(405, "MethodNotAllowed", &call.path, None),
+            _ => status(405, "MethodNotAllowed", &call.path),
         }
     }
 
@@ -112,11 +115,11 @@ impl State {
         let name = match (metadata["name"].as_str(), metadata["generateName"].as_str()) {
             (Some(name), _) => name.to_owned(),
             (None, Some(prefix)) => format!("{prefix}{:05x}", self.version + 1),
-            (None, None) => return status(422, "Invalid", "metadata.name: required", None),
+            (None, None) => return status(422, "Invalid", "metadata.name: required"),
         };
         let place = collection.named(&name);
         if self.objects.contains_key(&place.path()) {
-            return status(409, "AlreadyExists", &place.path(), None);
+            return status(409, "AlreadyExists", &place.path());
         }
         if let Some(object) = object.as_object_mut() {
             object.remove("status");
@@ -128,7 +131,7 @@ impl State {
         let applied = match call.content_type.as_str() {
             "application/merge-patch+json" => false,
             "application/apply-patch+yaml" => true,
-            other => return status(415, "UnsupportedMediaType", other, None),
+            other => return status(415, "UnsupportedMediaType", other),
         };
         let before = match self.objects.get(&place.path()) {
             Some((_, object)) => object.clone(),
@@ -141,11 +144,11 @@ impl State {
                 object["metadata"]["name"] = place.name.clone().into();
                 return self.create(&collection, object);
             }
-            None => return status(404, "NotFound", &call.path, None),
+            None => return status(404, "NotFound", &call.path),
         };
         let wanted = &call.body["metadata"]["resourceVersion"];
         if !wanted.is_null() && *wanted != before["metadata"]["resourceVersion"] {
-            return status(409, "Conflict", &call.path, None);
+            return status(409, "Conflict", &call.path);
         }
         let mut merged = before.clone();
         merge(&mut merged, &call.body);
@@ -169,11 +172,11 @@ impl State {
 
     fn delete(&mut self, place: &Place, preconditions: &Value) -> Answer {
         let Some((_, object)) = self.objects.get(&place.path()) else {
-            return status(404, "NotFound", &place.path(), None);
+            return status(404, "NotFound", &place.path());
         };
         for field in ["uid", "resourceVersion"] {
             if !preconditions[field].is_null() && preconditions[field] != object["metadata"][field] {
-                return status(409, "Conflict", &place.path(), None);
+                return status(409, "Conflict", &place.path());
             }
         }
         let object = self.remove(place);
@@ -291,7 +294,7 @@ impl State {
         let from = parameter(query, "resourceVersion").ok_or("a watch without resourceVersion")?;
         let told: u64 = from.parse()?;
         if told < self.compacted {
-            return status(410, "Expired", "too old resource version", None);
+            return status(410, "Expired", "too old resource version");
         }
         let (lines, receiver) = mpsc::unbounded_channel();
         self.watches.push(Watch {
@@ -329,19 +332,22 @@ fn default_ip_mode(service: &mut Value) {
 fn answer(code: StatusCode, body: &Value) -> Answer {
     Ok(Response::builder()
         .status(code)
+        .header(CONTENT_TYPE, "application/json")
         .body(Body::from(body.to_string()))?)
 }
 
-/// A refusal; `retry_after` in seconds.
-pub(super) fn status(code: u16, reason: &str, message: &str, retry_after: Option<u32>) -> Answer {
-    let mut body =
+/// A refusal.
+pub(super) fn status(code: u16, reason: &str, message: &str) -> Answer {
+    let body =
         json!({ "kind": "Status", "status": "Failure", "code": code, "reason": reason, "message": message });
-    if let Some(seconds) = retry_after {
-        body["details"] = json!({ "retryAfterSeconds": seconds });
-    }
-    let mut answer = answer(StatusCode::from_u16(code)?, &body)?;
-    if let Some(seconds) = retry_after {
-        answer.headers_mut().insert(RETRY_AFTER, seconds.into());
-    }
-    Ok(answer)
+    answer(StatusCode::from_u16(code)?, &body)
+}
+
+/// The refusal of a server that sheds load: plain words, and the time only in the header.
+pub(super) fn busy(seconds: u32) -> Answer {
+    Ok(Response::builder()
+        .status(StatusCode::TOO_MANY_REQUESTS)
+        .header(CONTENT_TYPE, "text/plain; charset=utf-8")
+        .header(RETRY_AFTER, seconds)
+        .body(Body::from("Too many requests, please try again later."))?)
 }

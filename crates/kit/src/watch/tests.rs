@@ -133,6 +133,23 @@ async fn a_watch_that_cannot_start_lists_again() {
     assert_eq!(next(&mut changes).await, "reset b");
 }
 
+/// A list of all there is would be the last thing that a server needs which sheds load.
+#[tokio::test(start_paused = true)]
+async fn a_watch_that_is_asked_to_wait_resumes_where_it_was() {
+    let fake = Fake::new();
+    fake.put(&path("a"), mk_map("a"));
+    let mut changes = start(&fake, 8);
+    assert_eq!(next(&mut changes).await, "reset a");
+    let mut refusals = [Fault::Busy(1), Fault::Code(503), Fault::Code(401)].into_iter();
+    fake.policy(move |_| refusals.next());
+    fake.break_watches();
+    fake.put(&path("b"), mk_map("b"));
+    assert_eq!(next(&mut changes).await, "apply b");
+    let log = fake.log();
+    let lists = log.iter().filter(|request| request.starts_with("GET")).count();
+    assert_eq!(lists, 6, "list, watch, three refusals, watch: {log:?}");
+}
+
 /// Killed for a minute, frozen for three: the change is told within a second of its return.
 #[tokio::test(start_paused = true)]
 async fn a_server_that_was_away_is_found_within_a_second() {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// What a [`Relay`](super::Relay) does to the requests that change something; by default nothing.
 ///
@@ -110,24 +110,24 @@ impl Answer {
         (self == Self::Throttled).then_some(1)
     }
 
-    /// The body: a `Status` as the API server writes it.
-    pub(super) fn status(self) -> Value {
+    /// The body and its type, as the API server writes them: a `Status`, but plain words where it sheds load.
+    pub(super) fn body(self) -> (&'static str, String) {
         let (reason, message) = match self {
+            Self::Throttled => {
+                let words = "Too many requests, please try again later. (by the lab's relay)";
+                return ("text/plain; charset=utf-8", words.to_owned());
+            }
             Self::Conflict => (
                 "Conflict",
                 "the object has been modified; please apply your changes to the latest version and try again",
             ),
-            Self::Throttled => (
-                "TooManyRequests",
-                "the server has received too many requests and has asked us to try again later",
-            ),
             Self::Failed => ("InternalError", "an error on the server"),
         };
-        json!({
+        let status = json!({
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
             "reason": reason, "code": self.code(), "message": format!("by the lab's relay: {message}"),
-            "details": { "retryAfterSeconds": self.retry_after().unwrap_or(0) },
-        })
+        });
+        ("application/json", status.to_string())
     }
 }
 

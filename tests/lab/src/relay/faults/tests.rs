@@ -49,11 +49,14 @@ fn leases_are_spared() {
 }
 
 #[test]
-fn an_answer_is_a_status_with_its_code() {
-    for answer in [Answer::Conflict, Answer::Throttled, Answer::Failed] {
-        let status = answer.status();
+fn an_answer_is_a_status_with_its_code_and_that_of_who_sheds_load_is_plain() {
+    for answer in [Answer::Conflict, Answer::Failed] {
+        let (kind, body) = answer.body();
+        let status: serde_json::Value = serde_json::from_str(&body).unwrap();
+        assert_eq!(kind, "application/json");
         assert_eq!(status["code"], answer.code());
         assert_eq!(status["kind"], "Status");
     }
-    assert_eq!(Answer::Throttled.status()["details"]["retryAfterSeconds"], 1);
+    assert!(Answer::Throttled.body().0.starts_with("text/plain"));
+    assert_eq!(Answer::Throttled.retry_after(), Some(1));
 }
