@@ -245,6 +245,9 @@ pub enum Output {
         /// How that is known.
         why: Why,
     },
+    /// A member that was dead as far as this one knew is back, and was there all the time: where this node's frames did not
+    /// reach, it may have told the segment that it has what this node owns. The segment is to be told again.
+    Repeat,
     /// A datagram was left out: it is of another version, or malformed.
     Unreadable(Unreadable),
 }

@@ -33,8 +33,8 @@ mod stand_in;
 
 pub use claim::{DEFEND_INTERVAL, LET_PASS, Response};
 pub use gateway::{ASK_AGAIN, ASK_AGAIN_AT_MOST, Gateway, Gateways};
-pub use gratuitous::ROUNDS;
 use gratuitous::Served;
+pub use gratuitous::{REPEAT, ROUNDS};
 pub use output::{DropReason, Output, Purpose};
 use pace::Lines;
 pub use pace::{FIRST_AT_ONCE, LATER_AT_ONCE, PACE, QUESTIONS_AT_ONCE};
@@ -108,6 +108,9 @@ pub enum Input<'a> {
         /// The frames' protocol.
         protocol: EtherType,
     },
+    /// A part of the segment may have been told otherwise, where nobody here could hear it: it is told again of what is
+    /// served in this node's own name, [in a while](REPEAT).
+    Repeat,
     /// The time of [`Responder::poll_timeout`] has come.
     Timeout,
 }
@@ -175,6 +178,7 @@ impl Responder {
                 }
             }
             Input::Reopened { interface, protocol } => self.tell_anew(now, interface, protocol),
+            Input::Repeat => self.repeat_all(now),
             Input::Timeout => {
                 self.end_questions(now);
                 self.send_due(now);

@@ -136,10 +136,18 @@ impl Driver {
                 self.take_mail();
             }
             ready.into_iter().for_each(|port| self.receive(port));
+            self.notice_pause();
             self.responder.handle_input(now(), Input::Timeout);
             self.is_stale |= self.retry.is_some_and(|at| at <= now());
             self.work();
             self.look_at_statistics();
+        }
+    }
+
+    /// If this process was stopped a moment ago, nothing is said by what was known before.
+    fn notice_pause(&mut self) {
+        if now() > self.ownership.serves_until() {
+            self.tick();
         }
     }
 
@@ -169,6 +177,7 @@ impl Driver {
             // Without an interface nobody is answered: who has one answers from now on.
             let drain = cluster::Input::Drain(interfaces.is_empty());
             self.ownership.handle(now(), drain);
+            self.notice_pause();
             self.responder.handle_input(now(), Input::Interfaces(interfaces));
             self.is_stale = true;
         }
@@ -265,6 +274,7 @@ impl Driver {
                     self.metrics.suspected.inc();
                 }
                 Action::Taken(at, taken) => self.told.failovers.taken(at, taken, &self.metrics),
+                Action::Repeat => self.responder.handle_input(now(), Input::Repeat),
                 Action::Friends(friends) => self.responder.handle_input(now(), Input::Friends(friends)),
             }
         }

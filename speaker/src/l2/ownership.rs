@@ -98,6 +98,8 @@ pub(super) enum Action {
         scope: Scope,
         whose: Whose,
     },
+    /// Tell the segment again of all that this node answers for in its own name.
+    Repeat,
     /// A datagram of another speaker could not be read.
     Unreadable(Unreadable),
     /// These are the link-layer addresses of the cluster's other nodes.
@@ -350,6 +352,7 @@ impl Ownership {
                     why,
                 } => self.tell_phase(id, before, after, why),
                 Output::Suspected(_) => self.actions.push_back(Action::Suspected),
+                Output::Repeat => self.actions.push_back(Action::Repeat),
                 Output::Unreadable(error) => self.actions.push_back(Action::Unreadable(error)),
             }
         }

@@ -122,7 +122,11 @@ impl Cluster {
 
     /// A node answers on the segment for an address of a group.
     pub(super) fn answered(&mut self, now: Instant, group: IpAddr, address: IpAddr, by: NodeId) {
-        self.answered_by(now, by);
+        let record = self.records.get(group);
+        // A frame about what is another one's says nothing of whether this one lives.
+        if record.is_some_and(|record| record.owner == by) {
+            self.answered_by(now, by);
+        }
         self.check_is_answered(now, address, by);
         if by != self.me() {
             self.probe_is_answered(now, address);

@@ -110,27 +110,40 @@ impl Cluster {
 
     /// Another node answers for a group that this one owns and answers for: one of the two has a record that the other one
     /// will not take, each for its own reasons. The segment has one answerer when the lesser of the two yields.
+    ///
+    /// A frame in that one's name is no proof: nobody yields to a member that does not say so itself.
     pub(super) fn rivalled(&mut self, now: Instant, group: IpAddr, by: NodeId) {
         let known = self.duty.rivals.get(&group).copied();
         let known = known.filter(|rival| rival.id == by && now - rival.heard < RIVALRY);
         let since = known.map_or(now, |rival| rival.since);
-        if known.is_none() {
-            self.send_digests(now, by, false);
+        let owns = known.is_some_and(|rival| rival.owns);
+        if known.is_none() || !owns {
+            self.compare_at_once(now, by);
         }
         let rival = Rival {
             id: by,
             since,
             heard: now,
+            owns,
         };
         self.duty.rivals.insert(group, rival);
         self.duty.due(now + RIVALRY / 4, group);
         let record = self.records.get(group).copied();
-        let Some(record) = record.filter(|_| now - since >= RIVALRY && self.me() < by) else {
+        let Some(record) = record.filter(|_| owns && now - since >= RIVALRY && self.me() < by) else {
             return;
         };
         self.duty.rivals.remove(&group);
         self.write(now, succeeded(record, by));
         self.release(group, Cause::Conflict(by));
+    }
+
+    /// A member says that it owns a group which this one keeps.
+    pub(super) fn is_claimed_by(&mut self, group: IpAddr, by: NodeId) {
+        if let Some(rival) = self.duty.rivals.get_mut(&group)
+            && rival.id == by
+        {
+            rival.owns = true;
+        }
     }
 
     /// Asks whether another node still answers for a group that this one owns.

@@ -70,6 +70,8 @@ pub(super) struct Rival {
     pub(super) since: Instant,
     /// When it was heard last.
     pub(super) heard: Instant,
+    /// Whether it has said meanwhile, as a member, that it owns the group. Anybody can send a frame in its name.
+    pub(super) owns: bool,
 }
 
 /// How far the asking is.

@@ -177,9 +177,16 @@ impl Cluster {
             }
             return Merged::Known;
         }
-        let before = self.members.phase(said.id);
+        let before = self.members.get(said.id).map(|known| known.member);
         let merged = self.members.merge(now, said);
         if merged == Merged::News {
+            let was_there = before.is_some_and(|before| {
+                before.phase == Phase::Dead && before.life.born == said.life.born && said.phase < Phase::Away
+            });
+            if was_there {
+                self.outputs.push_back(Output::Repeat);
+            }
+            let before = before.map(|before| before.phase);
             self.tell_phase(said.id, before, said.phase, Why::of(said.id, said.phase, by));
             self.is_news(said, by);
             self.members_changed(now);
@@ -203,7 +210,12 @@ impl Cluster {
     fn take_in_records(&mut self, now: Instant, by: NodeId, records: Vec<Record>) {
         let mut older = Vec::new();
         for said in records {
-            match self.merge_record(now, said) {
+            let merged = self.merge_record(now, said);
+            let kept = self.records.get(said.group);
+            if said.owner == by && kept.is_some_and(|kept| kept.owner == self.members.me) {
+                self.is_claimed_by(said.group, by);
+            }
+            match merged {
                 Merged::News => self.is_news_of(said, Some(by)),
                 Merged::Older => older.extend(self.records.get(said.group).copied()),
                 Merged::Known => {}
@@ -237,6 +249,14 @@ impl Cluster {
         if now - since >= patience && known.compared.is_none_or(|compared| now - compared >= wait) {
             known.comparison = next;
             self.send_digests(now, by, false);
+        }
+    }
+
+    /// The same without a heartbeat: what is seen on the segment does not fit to what is known.
+    pub(super) fn compare_at_once(&mut self, now: Instant, with: NodeId) {
+        let compared = self.members.get(with).and_then(|known| known.compared);
+        if compared.is_none_or(|compared| now - compared >= COMPARED) {
+            self.send_digests(now, with, false);
         }
     }
 

@@ -43,6 +43,8 @@ struct Node {
     /// Whose heartbeats it missed.
     suspected: Vec<NodeId>,
     unreadable: Vec<Unreadable>,
+    /// How often it was to tell the segment again.
+    repeats: usize,
     /// When it asked for what others own, and for what.
     checks: Vec<(Instant, IpAddr)>,
     /// That it was not heard, about which group, and who has that now.
@@ -105,6 +107,7 @@ impl Lan {
             phases: Vec::new(),
             suspected: Vec::new(),
             unreadable: Vec::new(),
+            repeats: 0,
             checks: Vec::new(),
             unheard: Vec::new(),
             is_deaf: false,
@@ -175,6 +178,7 @@ impl Lan {
                     why,
                 } => node.phases.push((id, before, after, why)),
                 Output::Suspected(id) => node.suspected.push(id),
+                Output::Repeat => node.repeats += 1,
                 Output::Unreadable(error) => node.unreadable.push(error),
                 Output::Unheard { group, next, .. } => node.unheard.push((group, next)),
                 other => {
@@ -308,6 +312,23 @@ fn who_was_cut_off_gains_nothing() {
     for at in 0..30 {
         assert_ne!(lan.owner(group(at)), id(1));
     }
+    for (id, node) in &lan.nodes {
+        assert!(
+            node.repeats > 0,
+            "{id:?} tells the segment again what the other side has heard"
+        );
+    }
+}
+
+#[test]
+fn who_begins_anew_has_told_nobody_anything() {
+    let mut lan = Lan::new(3, 3);
+    lan.run(5 * SECOND);
+    lan.node(id(1)).is_on = false;
+    lan.run(5 * SECOND);
+    lan.start(1);
+    lan.run(5 * SECOND);
+    assert!(lan.nodes.values().all(|node| node.repeats == 0));
 }
 
 #[test]

@@ -25,6 +25,10 @@ pub const ROUNDS: [Duration; 7] = [
     Duration::from_secs(5),
 ];
 
+/// Another node of the cluster has said that it has a served address, or may have where nobody here could hear it: that node
+/// has so long to yield, then the segment is told again. Of the two the one that serves it still is right.
+pub const REPEAT: Duration = Duration::from_millis(500);
+
 /// How an address is served.
 #[derive(Debug)]
 pub(super) struct Served {
@@ -79,6 +83,10 @@ impl Responder {
             Task::Probe => self.ask_gateway(now, key),
             Task::Defend => self.tell(key, 0..1, Purpose::Defence),
             Task::Reply => self.tell(key, 1..2, Purpose::Gratuitous),
+            Task::Again => {
+                self.tell(key, 0..2, Purpose::Gratuitous);
+                self.tells_anew_from(now, key);
+            }
             Task::Round => {
                 self.tell(key, 0..2, Purpose::Gratuitous);
                 self.arm_round(now, key);
@@ -106,6 +114,24 @@ impl Responder {
         if let Some(next) = round.or_else(|| Some(refresh(now, address, self.refresh?))) {
             let lines = self.lines.entry(index).or_default();
             lines.arm(next, address, Task::Round);
+        }
+    }
+
+    /// The rhythm begins anew.
+    fn tells_anew_from(&mut self, now: Instant, key: Key) {
+        if let Some(served) = self.served.get_mut(&key) {
+            served.told = Some(now);
+        }
+        self.arm_round(now, key);
+    }
+
+    /// Has the segment told again of all that is served in this node's own name.
+    pub(super) fn repeat_all(&mut self, now: Instant) {
+        for (&(address, index), served) in &self.served {
+            if served.name.is_own() && served.told.is_some() {
+                let lines = self.lines.entry(index).or_default();
+                lines.arm(now + REPEAT, address, Task::Again);
+            }
         }
     }
 

@@ -36,6 +36,8 @@ pub(super) enum Task {
     Probe,
     /// The second form of the first round.
     Reply,
+    /// All forms, as after a take-over: the segment may have been told otherwise.
+    Again,
     /// All forms.
     Round,
 }
@@ -44,7 +46,7 @@ impl Task {
     fn frames(self, address: IpAddr) -> usize {
         match self {
             Self::First | Self::Question | Self::Defend | Self::Probe | Self::Reply => 1,
-            Self::Round => 1 + usize::from(address.is_ipv4()),
+            Self::Again | Self::Round => 1 + usize::from(address.is_ipv4()),
         }
     }
 }

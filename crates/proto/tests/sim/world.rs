@@ -417,7 +417,11 @@ impl World {
                 self.log
                     .note(now, Some(group), || format!("n{node} is not heard about {group}"));
             }
-            Output::Attached(_) | Output::Phase { .. } | Output::Suspected(_) | Output::Unreadable(_) => {}
+            Output::Attached(_)
+            | Output::Phase { .. }
+            | Output::Repeat
+            | Output::Suspected(_)
+            | Output::Unreadable(_) => {}
             Output::AskNode(about) => {
                 let about = self.ids[&about];
                 let at = self.now + Network::frame(&mut self.dice);

@@ -126,6 +126,7 @@ impl Lan {
                         | Action::Contested(_)
                         | Action::Phase(_)
                         | Action::Suspected
+                        | Action::Repeat
                         | Action::Reopen(_) => {}
                         Action::Unreadable(error) => panic!("{error}"),
                     }

@@ -202,6 +202,36 @@ fn who_has_seen_a_group_go_does_not_pass_its_record_on() {
     }
 }
 
+/// Anybody can send a frame in another node's name.
+#[test]
+fn nobody_yields_to_who_does_not_say_itself_that_it_owns_a_group() {
+    let mut lan = Lan::new(3, 1);
+    lan.run(10 * SECOND);
+    let (group, owner) = (group(0), lan.owner(group(0)));
+    for by in [0, 1, 2].map(id).into_iter().filter(|id| *id != owner) {
+        for _ in 0..100 {
+            let address = group;
+            lan.input(owner, Input::Answered { group, address, by });
+            lan.run(100 * MILLISECOND);
+        }
+        assert_eq!(lan.owner(group), owner);
+    }
+    // Nor does that keep who is lost alive.
+    let lost = [0, 1, 2].map(id).into_iter().find(|id| *id != owner).unwrap();
+    lan.node(lost).is_on = false;
+    for _ in 0..20 {
+        let (address, by) = (group, lost);
+        lan.input(owner, Input::Answered { group, address, by });
+        lan.run(50 * MILLISECOND);
+    }
+    let phases = &lan.nodes[&owner].phases;
+    assert!(
+        phases
+            .iter()
+            .any(|(id, _, after, _)| *id == lost && *after == Phase::Dead)
+    );
+}
+
 /// One knows of more speakers than there are, and so takes what it decides, and what others tell, for a minority's.
 #[test]
 fn of_two_owners_that_do_not_take_each_others_records_one_yields_as_soon_as_it_hears_the_other_one() {

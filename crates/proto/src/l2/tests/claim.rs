@@ -150,7 +150,6 @@ fn another_nodes_claim_is_never_defended() {
             assert_eq!(claim(&mut responder, at, vip), [claimed(vip, Response::Friend)]);
         }
     }
-    assert_eq!(responder.poll_timeout(), None);
     // Those of others are, and it does not count as a defence that there was none.
     let later = now + DEFEND_INTERVAL;
     step(&mut responder, later, Input::Friends(BTreeSet::from([mac(0x65)])));
@@ -160,6 +159,49 @@ fn another_nodes_claim_is_never_defended() {
             [claimed(vip, Response::Defended), defence(vip)]
         );
     }
+}
+
+/// After a hand-over, or a partition, of two that have told the segment the one that still serves the address is right.
+#[test]
+fn who_serves_it_still_tells_again_what_another_node_has_claimed() {
+    let (mut responder, vips, now) = mk_settled();
+    step(&mut responder, now, Input::Friends(BTreeSet::from([CLIENT_MAC])));
+    for vip in vips {
+        claim(&mut responder, now, vip);
+    }
+    let again = now + Duration::from_secs(1);
+    claim(&mut responder, again, vips[0]);
+    let gone = Input::Table(mk_table([vips[0]]));
+    assert_eq!(
+        step(&mut responder, again, gone),
+        [],
+        "who has yielded says nothing"
+    );
+    assert_eq!(responder.poll_timeout(), Some(again + REPEAT));
+    let mut times = vec![];
+    while let Some(at) = responder.poll_timeout() {
+        times.push((at - again).as_millis());
+        assert_eq!(told(&step(&mut responder, at, Input::Timeout)), [(vips[0], 1); 2]);
+    }
+    assert_eq!(times, [500, 650, 800, 1_500, 2_500, 3_500, 4_500, 5_500]);
+}
+
+#[test]
+fn the_segment_is_told_again_of_what_is_served_in_ones_own_name() {
+    let (mut responder, vips, now) = mk_settled();
+    assert_eq!(step(&mut responder, now, Input::Repeat), []);
+    assert_eq!(responder.poll_timeout(), Some(now + REPEAT));
+    let frames = told(&step(&mut responder, now + REPEAT, Input::Timeout));
+    assert_eq!(frames, [(vips[0], 1), (vips[0], 1), (vips[1], 1)]);
+    let (mut responder, ..) = mk_settled();
+    let name = Announcement {
+        in_name_of: Some(BTreeMap::from([(1, mac(0x21))])),
+        ..Announcement::own(Scope::All)
+    };
+    let table = vips.into_iter().map(|vip| (vip, name.clone())).collect();
+    step(&mut responder, now, Input::Table(table));
+    step(&mut responder, now, Input::Repeat);
+    assert_eq!(responder.poll_timeout(), None);
 }
 
 #[test]

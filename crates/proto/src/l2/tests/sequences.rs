@@ -10,6 +10,7 @@ enum Op {
     Table(Vec<(u8, Option<u32>, Option<u8>)>),
     Interfaces(Vec<(u32, u8)>),
     Friends(bool),
+    Repeat,
     Ask { address: u8 },
     Request { address: u8, interface: u32 },
     Statement { address: u8, interface: u32, by: u8 },
@@ -23,6 +24,7 @@ fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         prop::collection::vec((0_u8..6, scope, name), 0..5).prop_map(Op::Table),
         any::<bool>().prop_map(Op::Friends),
+        Just(Op::Repeat),
         (0_u8..6).prop_map(|address| Op::Ask { address }),
         (0_u8..6, 1_u32..4, 0_u8..3).prop_map(|(address, interface, by)| Op::Statement {
             address,
@@ -171,6 +173,10 @@ proptest! {
                     friend = Some(OTHERS[1]).filter(|_| friends);
                     outputs = at(now, step(&mut responder, now, Input::Friends(friend.into_iter().collect())));
                 }
+                Op::Repeat => {
+                    prop_assert_eq!(step(&mut responder, now, Input::Repeat), []);
+                    since.values_mut().for_each(|since| *since = now + REPEAT);
+                }
                 Op::Ask { address: number } => {
                     let asked = address(number);
                     let questions = step(&mut responder, now, Input::Ask { address: asked, scope: Scope::All, whose: Whose::Vip });
@@ -200,7 +206,10 @@ proptest! {
                     let name = model(&table, &interfaces).find_map(|(served, name)| (served == key).then_some(name));
                     match name.filter(|name| name.mac() != by) {
                         None => prop_assert_eq!(response, None),
-                        Some(_) if friend == Some(by) => prop_assert_eq!(response, Some(Response::Friend)),
+                        Some(name) if friend == Some(by) => {
+                            prop_assert_eq!(response, Some(Response::Friend));
+                            since.entry((key, name.mac())).and_modify(|since| *since = now + REPEAT);
+                        }
                         Some(Name::Other(_)) => prop_assert_eq!(response, Some(Response::StandingIn)),
                         Some(Name::Own(_)) => prop_assert!(matches!(
                             response,
@@ -257,7 +266,7 @@ proptest! {
                 lines.addresses().for_each(|address| *pending.entry((address, *index)).or_default() += 1);
             }
             prop_assert!(responder.lines.values().all(|lines| lines.questions().count() == 0));
-            prop_assert!(pending.iter().all(|(key, tasks)| responder.served.contains_key(key) && *tasks <= 2));
+            prop_assert!(pending.iter().all(|(key, tasks)| responder.served.contains_key(key) && *tasks <= 3));
         }
     }
 }
