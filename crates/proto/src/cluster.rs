@@ -55,6 +55,7 @@ mod records;
 mod rename;
 mod review;
 mod serve;
+mod standing;
 mod suspicion;
 mod voluntary;
 mod why;
@@ -67,6 +68,7 @@ pub use former::{Former, Given};
 use life::Lifetime;
 use members::Members;
 use records::Records;
+use standing::Support;
 use suspicion::Inquiries;
 pub use why::Why;
 
@@ -144,8 +146,8 @@ pub enum Input<'a> {
     NodeAnswered(NodeId),
     /// This node's interfaces that can announce addresses, in an order that stays the same; in place of the earlier ones.
     Attached(Vec<Attached>),
-    /// Whether the default gateway answers.
-    Gateway(bool),
+    /// The default gateway has answered.
+    GatewayAnswered,
     /// Whether this node can forward what comes in: until then it takes no groups that others can have.
     Forwards(bool),
     /// Give everything away, or (`false`) no longer.
@@ -230,6 +232,8 @@ pub enum Output {
     },
     /// Ask on the segment for the node's own address.
     AskNode(NodeId),
+    /// Ask on the segment for the default gateway.
+    AskGateway,
     /// This member's heartbeats come here, and did not come: it is asked for.
     Suspected(NodeId),
     /// This member is attached to the network in another way than before.
@@ -326,6 +330,7 @@ pub struct Cluster {
     groups: BTreeMap<IpAddr, Candidates>,
     inquiries: Inquiries,
     life: Lifetime,
+    support: Support,
     duty: Duty,
     conflicts: Conflicts,
     checks: Checks,
@@ -348,6 +353,7 @@ impl Cluster {
             groups: BTreeMap::new(),
             inquiries: Inquiries::default(),
             life: Lifetime::new(now, seed),
+            support: Support::new(now),
             duty: Duty::default(),
             conflicts: Conflicts::default(),
             checks: Checks::default(),
@@ -384,10 +390,7 @@ impl Cluster {
             Input::Heard(prefixes) => self.heard_on(now, prefixes),
             Input::NodeAnswered(id) => self.node_runs(now, id),
             Input::Attached(interfaces) => self.set_attached(now, interfaces),
-            Input::Gateway(answers) => {
-                self.life.gateway = answers;
-                self.weigh(now);
-            }
+            Input::GatewayAnswered => self.gateway_answered(now),
             Input::Forwards(forwards) => self.life.forwards = forwards,
             Input::Drain(drain) => self.drain(now, drain),
             Input::OtherEnded => self.duty.other_ended = true,
@@ -411,7 +414,7 @@ impl Cluster {
             self.inquiries.poll_timeout(),
             self.duty.poll_timeout(),
             self.life.contradiction,
-            self.hesitates_until(),
+            self.next_weighing(),
             self.checks.poll_timeout(),
         ];
         let due = others.into_iter().flatten().min();

@@ -183,7 +183,7 @@ impl Driver {
         }
         if let Some(gateways) = gateways {
             let addresses = gateways.values().map(|gateway| gateway.address).collect();
-            self.ownership.set_gateways(now(), addresses);
+            self.ownership.set_gateways(addresses);
             self.responder.handle_input(now(), Input::Gateways(gateways));
         }
         if forwards {

@@ -29,10 +29,6 @@ const MACS: Duration = Duration::from_secs(60);
 /// The least time between two versions of what is kept for the next process.
 const SAVE: Duration = Duration::from_secs(1);
 
-/// The default gateways are asked for this often where half of the speakers may be cut off from the other half: the half
-/// that has a gateway is where the clients are.
-const GATEWAY: Duration = Duration::from_secs(2);
-
 /// What is to be announced, and by whom it can be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
@@ -129,9 +125,6 @@ pub(super) struct Ownership {
     heard: Heard,
     missing: Missing,
     gateways: BTreeSet<IpAddr>,
-    /// When to ask for them, and when one answered last.
-    ask_gateways: Instant,
-    gateway_answered: Option<Instant>,
     actions: VecDeque<Action>,
     /// What was told last of stations that are no nodes.
     contested: BTreeMap<IpAddr, MacAddr>,
@@ -164,8 +157,6 @@ impl Ownership {
             heard: Heard::new(now),
             missing: Missing::new(now),
             gateways: BTreeSet::new(),
-            ask_gateways: now,
-            gateway_answered: None,
             actions: VecDeque::new(),
             contested: BTreeMap::new(),
             is_stale: false,
@@ -291,9 +282,9 @@ impl Ownership {
     }
 
     /// Takes in the addresses of the default gateways.
-    pub(super) fn set_gateways(&mut self, now: Instant, gateways: BTreeSet<IpAddr>) {
+    pub(super) fn set_gateways(&mut self, gateways: BTreeSet<IpAddr>) {
         self.gateways = gateways;
-        self.ask_gateways = now;
+        self.ask_gateways();
     }
 
     /// Takes in what concerns the machine alone.
@@ -344,6 +335,7 @@ impl Ownership {
                     next,
                 } => self.unheard(group, address, by, next),
                 Output::AskNode(id) => self.ask_node(id),
+                Output::AskGateway => self.ask_gateways(),
                 Output::Attached(id) => self.attachment_changed(now, id),
                 Output::Phase {
                     id,
@@ -375,12 +367,6 @@ impl Ownership {
             let others: Vec<NodeId> = self.plan.speakers.keys().copied().filter(unknown).collect();
             others.into_iter().for_each(|id| self.ask_node(id));
         }
-        if now >= self.ask_gateways && self.plan.speakers.len().is_multiple_of(2) {
-            self.ask_gateways = now + GATEWAY;
-            let answers = self.gateway_answered.is_some_and(|at| now - at <= 2 * GATEWAY);
-            self.handle(now, Input::Gateway(answers));
-            self.actions.extend(self.gateways.iter().copied().map(ask_host));
-        }
     }
 
     /// Somebody (`source`) says on the segment where an address is (`by`). A node that answers in another's name is no sign
@@ -408,8 +394,7 @@ impl Ownership {
             self.handle(now, Input::NodeAnswered(id));
         }
         if self.gateways.contains(&address) {
-            self.gateway_answered = Some(now);
-            self.handle(now, Input::Gateway(true));
+            self.handle(now, Input::GatewayAnswered);
         }
         self.answered_for_group(now, interface, address, by);
     }
@@ -450,6 +435,10 @@ impl Ownership {
             scope,
             whose,
         });
+    }
+
+    fn ask_gateways(&mut self) {
+        self.actions.extend(self.gateways.iter().copied().map(ask_host));
     }
 
     fn ask_node(&mut self, id: NodeId) {

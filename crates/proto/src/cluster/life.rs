@@ -21,26 +21,6 @@ const FORWARDS_AT_LATEST: Duration = Duration::from_secs(30);
 /// The time between looks at what changes slowly.
 const REVIEW: Duration = Duration::from_secs(1);
 
-/// A side that is no longer a majority waits for so long before it acts as a minority: those that are missed may contradict.
-const FALL: Duration = Duration::from_millis(300);
-
-/// A side that has come to be a majority waits for so long before it acts as one: it may have been one all the time
-/// without this member, and know better.
-const RISE: Duration = Duration::from_millis(500);
-
-/// How many stand behind what this member decides.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Standing {
-    /// More than half of the known speakers.
-    Majority,
-    /// No longer, but that may be an error until then.
-    Falling(Instant),
-    /// At most half of them.
-    Minority,
-    /// More than half of them, but they may know better until then.
-    Rising(Instant),
-}
-
 /// What this member knows of itself.
 #[derive(Debug)]
 pub(super) struct Lifetime {
@@ -58,14 +38,12 @@ pub(super) struct Lifetime {
     confirmed: bool,
     /// How this node is attached to the network, once that is known.
     pub(super) attached: Option<Vec<Attached>>,
-    pub(super) gateway: bool,
     pub(super) forwards: bool,
     pub(super) is_leaving: bool,
     /// Whether it gives groups to nodes that have fewer.
     pub(super) rebalances: bool,
     /// Whether it answers in the name of one whose speaker is away.
     pub(super) stands_in: bool,
-    pub(super) standing: Standing,
     /// When the set of members changed last.
     pub(super) changed: Instant,
     /// When all who were said to be dead have had time to contradict.
@@ -85,12 +63,10 @@ impl Lifetime {
             acknowledged: None,
             confirmed: false,
             attached: None,
-            gateway: false,
             forwards: false,
             is_leaving: false,
             rebalances: false,
             stands_in: true,
-            standing: Standing::Minority,
             changed: now,
             contradiction: None,
         }
@@ -336,57 +312,6 @@ impl Cluster {
         self.life.changed = now;
         self.weigh(now);
         self.members_at_work_changed(now);
-    }
-
-    /// How many stand behind what this member decides.
-    pub(super) fn weigh(&mut self, now: Instant) {
-        let most = self
-            .members
-            .are_majority(self.inquiries.count(&self.members), self.life.gateway);
-        let standing = match self.life.standing {
-            _ if self.is_only() && most => Standing::Majority,
-            Standing::Majority if !most => Standing::Falling(now + FALL),
-            Standing::Falling(at) if at <= now => Standing::Minority,
-            Standing::Falling(_) | Standing::Minority if most => Standing::Rising(now + RISE),
-            Standing::Rising(_) if !most => Standing::Falling(now + FALL),
-            Standing::Rising(at) if at <= now => Standing::Majority,
-            standing => standing,
-        };
-        if standing == self.life.standing {
-            return;
-        }
-        self.life.standing = standing;
-        self.life.changed = now;
-        if standing == Standing::Minority {
-            self.records.demote();
-        }
-        self.duty.all_due(now);
-    }
-
-    /// Until when nobody is to be replaced here; none: at once.
-    pub(super) const fn hesitates_until(&self) -> Option<Instant> {
-        match self.life.standing {
-            Standing::Majority | Standing::Minority => None,
-            Standing::Falling(at) | Standing::Rising(at) => Some(at),
-        }
-    }
-
-    /// What stands behind a decision, in place of one behind which stood `before`.
-    pub(super) const fn backing(&self, before: Option<Backing>) -> Backing {
-        match (self.life.standing, before) {
-            (Standing::Majority, _) => Backing::Majority,
-            (Standing::Minority, _) | (_, None) => Backing::Minority,
-            (Standing::Falling(_) | Standing::Rising(_), Some(before)) => before,
-        }
-    }
-
-    /// What others' records count for here at most: a side cannot give more than it has.
-    pub(super) fn credit(&self) -> Backing {
-        if self.life.standing == Standing::Minority {
-            Backing::Minority
-        } else {
-            Backing::Majority
-        }
     }
 
     /// Since when nothing has changed among the members.

@@ -13,6 +13,7 @@ mod former;
 mod placing;
 mod rename;
 mod stand_in;
+mod standing;
 mod suspicion;
 mod voluntary;
 mod why;
@@ -49,6 +50,9 @@ struct Node {
     checks: Vec<(Instant, IpAddr)>,
     /// That it was not heard, about which group, and who has that now.
     unheard: Vec<(IpAddr, Option<NodeId>)>,
+    /// Whether the gateway answers it, and how often it has asked.
+    has_gateway: bool,
+    asked_gateway: usize,
     /// It answers nobody.
     is_deaf: bool,
     /// Its kernel answers, whatever becomes of its speaker.
@@ -110,6 +114,8 @@ impl Lan {
             repeats: 0,
             checks: Vec::new(),
             unheard: Vec::new(),
+            has_gateway: false,
+            asked_gateway: 0,
             is_deaf: false,
             kernel_runs: false,
             segment: 0,
@@ -207,6 +213,13 @@ impl Lan {
                         };
                         let address = group;
                         self.input(id, Input::Answered { group, address, by });
+                    }
+                }
+                Output::AskGateway => {
+                    let node = self.node(id);
+                    node.asked_gateway += 1;
+                    if node.has_gateway {
+                        self.input(id, Input::GatewayAnswered);
                     }
                 }
                 Output::AskNode(other) => {

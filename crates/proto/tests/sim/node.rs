@@ -51,7 +51,7 @@ impl Clock {
 pub(crate) enum Told {
     Roster,
     Group(usize),
-    Gateway,
+    GatewayAnswered,
     Forwards,
     Drain,
     Attached,

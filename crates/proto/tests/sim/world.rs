@@ -422,6 +422,14 @@ impl World {
             | Output::Repeat
             | Output::Suspected(_)
             | Output::Unreadable(_) => {}
+            Output::AskGateway => {
+                let answers = self.network.reaches_gateway(node) && !self.network.loses_frame(&mut self.dice);
+                let at = self.now + Network::frame(&mut self.dice);
+                if answers {
+                    let told = Told::GatewayAnswered;
+                    self.plan(at, Event::Tell { node, told });
+                }
+            }
             Output::AskNode(about) => {
                 let about = self.ids[&about];
                 let at = self.now + Network::frame(&mut self.dice);

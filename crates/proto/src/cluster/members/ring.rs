@@ -28,6 +28,12 @@ impl Members {
         alive > all || (alive == all && tie)
     }
 
+    /// Whether those who are alive, less so many of whom that is in doubt, are just half of the known speakers.
+    pub(in crate::cluster) fn are_half(&self, doubtful: usize) -> bool {
+        let all = self.roster.len();
+        all > 0 && 2 * self.present.saturating_sub(doubtful) == all
+    }
+
     /// Those that are known, or should be there, and are not alive.
     pub(in crate::cluster) fn missing(&self) -> &[NodeId] {
         &self.missing

@@ -74,7 +74,6 @@ impl World {
         self.log.note(self.now, None, || format!("n{node} starts"));
         self.tell(node, Told::Roster);
         self.tell(node, Told::Attached);
-        self.tell(node, Told::Gateway);
         for group in 0..self.observer.groups() {
             if self.observer.wanted(group).is_some() {
                 self.tell(node, Told::Group(group));
@@ -229,12 +228,9 @@ impl World {
             }
             Fault::Remove(group) => self.want(group, None),
             Fault::Join(node) => self.join(node),
-            Fault::Partition { .. } => {
-                self.changed();
-                self.tell_all(Told::Gateway, 200 * MILLISECOND);
-            }
             Fault::Stranger(group) => self.observer.strange(group, u64::MAX),
-            Fault::OneWay { .. }
+            Fault::Partition { .. }
+            | Fault::OneWay { .. }
             | Fault::Deaf(_)
             | Fault::Mute(_)
             | Fault::Apart(_)
@@ -275,10 +271,6 @@ impl World {
             Fault::Unplugged(node) => {
                 self.changed();
                 self.plugs(node);
-            }
-            Fault::Partition { .. } => {
-                self.changed();
-                self.tell_all(Told::Gateway, 200 * MILLISECOND);
             }
             // It is asked for ever more rarely.
             Fault::Stranger(group) => {
@@ -442,7 +434,7 @@ impl World {
                 }
                 self.input(node, Input::Group { group, candidates });
             }
-            Told::Gateway => self.input(node, Input::Gateway(self.network.reaches_gateway(node))),
+            Told::GatewayAnswered => self.input(node, Input::GatewayAnswered),
             Told::Forwards => self.input(node, Input::Forwards(true)),
             Told::Attached => self.input(node, Input::Attached(self.nodes[node].attached())),
             Told::Drain => self.input(node, Input::Drain(self.nodes[node].draining)),
