@@ -1,4 +1,4 @@
-//! The choice: which pool, which address (MetalLB's rules), and what could help where there is none.
+//! The choice: which pool, which address (MetalLB's rules).
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -6,7 +6,6 @@ use std::sync::Arc;
 use super::refusal::{InUse, LISTED, Refusal, Unsuitable};
 use super::request::{Assignment, Families, Request, Terms};
 use super::space::Space;
-use super::waiting::Wait;
 use super::{Allocator, Held};
 use crate::addr::Family;
 use crate::name::ServiceKey;
@@ -353,76 +352,12 @@ impl Allocator {
         self.services.get(service)?.held.as_ref()
     }
 
-    fn first_missing(&self, space: &Space, service: &ServiceKey, request: &Request) -> Family {
+    pub(super) fn first_missing(&self, space: &Space, service: &ServiceKey, request: &Request) -> Family {
         let wanted = request.families.wanted();
         let missing = wanted
             .iter()
             .find(|family| self.pick(space, **family, service, request).is_none());
         *missing.unwrap_or(&wanted[0])
-    }
-
-    /// What could turn `refusal` into an address.
-    pub(super) fn waits(&self, service: &ServiceKey, request: &Request, refusal: &Refusal) -> Vec<Wait> {
-        // Who needs both families waits for the one that is missing, who needs either for both.
-        let free = |pool: &str, missing: Family| {
-            let families = match request.families {
-                Families::Prefer { .. } => request.families.wanted().to_vec(),
-                _ => vec![missing],
-            };
-            let pool = self.pool_name(pool);
-            families
-                .into_iter()
-                .map(move |family| Wait::Free(pool.clone(), family))
-        };
-        let mut waits: Vec<Wait> = match refusal {
-            // Only the Service itself can mend that.
-            Refusal::Families { .. } => Vec::new(),
-            Refusal::NotInPools { addresses } | Refusal::OtherPool { addresses, .. } => {
-                addresses.iter().copied().map(Wait::Address).collect()
-            }
-            Refusal::InUse(_) => request.addresses.iter().copied().map(Wait::Address).collect(),
-            Refusal::UnknownReservation { .. } | Refusal::ReservationPending { .. } => Vec::new(),
-            Refusal::NotSelected { pool } | Refusal::UnknownPool { pool } => {
-                vec![Wait::Pool(self.pool_name(pool))]
-            }
-            Refusal::Exhausted { pool, family } => [Wait::Pool(self.pool_name(pool))]
-                .into_iter()
-                .chain(free(pool, *family))
-                .collect(),
-            Refusal::NoneAvailable { pools } => {
-                let full = pools.iter().filter_map(|(pool, unsuitable)| match unsuitable {
-                    Unsuitable::Full(family) => Some(free(pool, *family)),
-                    _ => None,
-                });
-                full.flatten().chain([Wait::AnyPool]).collect()
-            }
-        };
-        if request.addresses.is_empty() {
-            waits.extend(self.sharing.waits(&request.terms));
-            waits.extend(self.waits_for_reserved(service, request));
-            waits.extend(self.cooling.of(service).map(Wait::Address));
-        } else {
-            // The pool that has the addresses may come to admit the Service, or to leave them to another.
-            let pools = request
-                .addresses
-                .iter()
-                .filter_map(|address| self.pool_of(*address));
-            waits.extend(pools.map(|pool| Wait::Pool(self.pool_name(pool))));
-        }
-        waits
-    }
-
-    /// What could give `service` the family that it lacks beside what it holds, from the same pool.
-    pub(super) fn incomplete(&self, request: &Request, held: &Assignment) -> Vec<Wait> {
-        let missing = missing(request.families.wanted(), &held.addresses);
-        if missing.is_empty() || !request.addresses.is_empty() {
-            return Vec::new();
-        }
-        let pool = self.pool_name(&held.pool);
-        let free = missing.into_iter().map(|family| Wait::Free(pool.clone(), family));
-        free.chain([Wait::Pool(pool.clone())])
-            .chain(self.sharing.waits(&request.terms))
-            .collect()
     }
 }
 
