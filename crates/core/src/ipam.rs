@@ -37,7 +37,7 @@ use std::sync::Arc;
 
 pub use consider::{Considered, PoolRefusal};
 pub use cooling::Cooling;
-pub use refusal::{InUse, Quoted, Refusal, Unsuitable};
+pub use refusal::{InUse, Quoted, Refusal, Shortage, Unsuitable};
 pub use request::{Assignment, Claim, Families, Port, Protocol, Request, Terms};
 pub use reservation::{Pending, Recorded, Reservation, Right, Standing};
 pub use space::Usage;

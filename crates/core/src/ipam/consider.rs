@@ -3,11 +3,10 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::refusal::{InUse, Quoted, Unsuitable};
+use super::refusal::{InUse, Quoted, Shortage, Unsuitable};
 use super::request::{Families, Request};
 use super::space::Space;
 use super::{Allocator, select};
-use crate::addr::Family;
 use crate::name::ServiceKey;
 
 /// What a pool is to a Service.
@@ -122,18 +121,21 @@ impl Allocator {
         if enough {
             return Ok(picked);
         }
-        let missing = select::missing(wanted, &picked);
-        Err(PoolRefusal::Unsuitable(space.unsuitable(missing[0])))
+        // Nobody is told of it unasked: it may say which of two is missing now.
+        let shortage = match select::missing(wanted, &picked)[..] {
+            [family] => Shortage::Of(family),
+            _ => self.shortage(space, service, request),
+        };
+        Err(PoolRefusal::Unsuitable(space.unsuitable(shortage)))
     }
 }
 
 impl Space {
-    /// Why there is no address of `family` here.
-    pub(super) fn unsuitable(&self, family: Family) -> Unsuitable {
-        if self.usage(family).total == 0 {
-            Unsuitable::NoFamily(family)
-        } else {
-            Unsuitable::Full(family)
+    /// Why there is nothing here for who is short of that.
+    pub(super) fn unsuitable(&self, shortage: Shortage) -> Unsuitable {
+        match shortage {
+            Shortage::Of(family) if self.usage(family).total == 0 => Unsuitable::NoFamily(family),
+            _ => Unsuitable::Full(shortage),
         }
     }
 }

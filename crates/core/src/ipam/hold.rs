@@ -152,8 +152,12 @@ impl Allocator {
     /// `address` may be had by anybody.
     fn woken_free(&mut self, address: IpAddr) {
         if let Some(cover) = self.covering(address) {
-            let wait = Wait::Free(cover.pool.clone(), Family::of(address));
-            self.woken_by(wait);
+            let pool = cover.pool.clone();
+            let waits = [
+                Wait::Free(pool.clone(), Family::of(address)),
+                Wait::FreeBoth(pool),
+            ];
+            self.woken.push_back(waits.into_iter().collect());
         }
     }
 
@@ -207,13 +211,18 @@ impl Allocator {
 
     fn can_help(&self, wait: &Wait) -> bool {
         match wait {
-            // Without the pool those who wait must be told that it is gone.
-            Wait::Free(pool, family) => self
-                .pools
-                .get(pool)
-                .is_none_or(|space| space.first(*family).is_some()),
+            Wait::Free(pool, family) => self.has_free(pool, &[*family]),
+            Wait::FreeBoth(pool) => self.has_free(pool, &Family::ALL),
             Wait::Sharing(club, port) => self.sharing.has_open(club, *port),
             _ => true,
         }
+    }
+
+    /// Whether `pool` has a free address of each family. Without the pool those who wait must be told that it is gone.
+    fn has_free(&self, pool: &str, families: &[Family]) -> bool {
+        self.pools.get(pool).is_none_or(|space| {
+            let mut families = families.iter();
+            families.all(|family| space.first(*family).is_some())
+        })
     }
 }

@@ -55,11 +55,10 @@ impl Allocator {
             self.changed.insert(service);
         }
         for name in different {
-            for family in Family::ALL {
-                self.woken_by(Wait::Free(name.clone(), family));
-            }
-            self.woken_by(Wait::Pool(name.clone()));
             self.touched.insert(name.to_string());
+            let free = Family::ALL.map(|family| Wait::Free(name.clone(), family));
+            let waits = [Wait::FreeBoth(name.clone()), Wait::Pool(name)];
+            self.woken.push_back(free.into_iter().chain(waits).collect());
         }
         self.woken_by(Wait::AnyPool);
         self.wake();

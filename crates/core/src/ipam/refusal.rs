@@ -69,13 +69,13 @@ pub enum Refusal {
         /// What it waits for.
         why: String,
     },
-    /// The pool asked for has no free address of a family.
-    #[error("no available IPs in pool {pool} for {family} IPFamily")]
+    /// The pool asked for has not free what the Service needs.
+    #[error("no available IPs in pool {pool} for {shortage} IPFamily")]
     Exhausted {
         /// The pool.
         pool: String,
-        /// The family.
-        family: Family,
+        /// What it has not free.
+        shortage: Shortage,
     },
     /// The Service asks for nothing special, and no pool can serve it.
     #[error("no available IPs{}", Explained(.pools))]
@@ -92,12 +92,45 @@ pub enum Unsuitable {
     /// `autoAssign` is false.
     #[error("is not assigned automatically (autoAssign)")]
     AutoAssignOff,
-    /// All its addresses of this family are taken.
-    #[error("has no free {0} address")]
-    Full(Family),
+    /// It has not free what the Service needs.
+    #[error("{}", .0.in_pool())]
+    Full(Shortage),
     /// It never had addresses of this family.
     #[error("has no {0} addresses")]
     NoFamily(Family),
+}
+
+/// Of which family a pool has no free address for a Service. Displays as `IPv4`, `IPv4 or IPv6`, `IPv4 and IPv6`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shortage {
+    /// This one, which the Service needs.
+    Of(Family),
+    /// Neither, and one would do (`PreferDualStack`).
+    Either,
+    /// One or both, and it takes both or none (`RequireDualStack`).
+    Both,
+}
+
+impl Shortage {
+    /// As said of the pool.
+    fn in_pool(self) -> &'static str {
+        match self {
+            Self::Of(Family::V4) => "has no free IPv4 address",
+            Self::Of(Family::V6) => "has no free IPv6 address",
+            Self::Either => "has no free IPv4 or IPv6 address",
+            Self::Both => "has not both an IPv4 and an IPv6 address free",
+        }
+    }
+}
+
+impl fmt::Display for Shortage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Of(family) => family.fmt(f),
+            Self::Either => f.write_str("IPv4 or IPv6"),
+            Self::Both => f.write_str("IPv4 and IPv6"),
+        }
+    }
 }
 
 /// Why an address that others hold cannot be shared with them.

@@ -3,9 +3,9 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::refusal::{InUse, LISTED, Refusal, Unsuitable};
+use super::refusal::{InUse, LISTED, Refusal, Shortage, Unsuitable};
 use super::request::{Assignment, Families, Request, Terms};
-use super::space::Space;
+use super::space::{Position, Space};
 use super::{Allocator, Held};
 use crate::addr::Family;
 use crate::name::ServiceKey;
@@ -180,13 +180,11 @@ impl Allocator {
                 pool: name.to_owned(),
             });
         }
-        self.choose_among(&[space], service, request).ok_or_else(|| {
-            let family = self.first_missing(space, service, request);
-            Refusal::Exhausted {
+        self.choose_among(&[space], service, request)
+            .ok_or_else(|| Refusal::Exhausted {
                 pool: name.to_owned(),
-                family,
-            }
-        })
+                shortage: self.shortage(space, service, request),
+            })
     }
 
     /// Pinned pools by rank, then those open to everybody by name.
@@ -208,7 +206,7 @@ impl Allocator {
             if !space.pool.auto_assign() {
                 return Unsuitable::AutoAssignOff;
             }
-            space.unsuitable(self.first_missing(space, service, request))
+            space.unsuitable(self.shortage(space, service, request))
         };
         chosen.ok_or_else(|| {
             let pools = admitted.into_iter();
@@ -266,38 +264,76 @@ impl Allocator {
         service: &ServiceKey,
         request: &Request,
     ) -> Option<IpAddr> {
-        let here = |address: IpAddr| {
-            let cover = self.covering(address)?;
-            let matches = Family::of(address) == family
-                && *cover.pool == *space.pool.name()
-                && !self.quarantine.contains(address);
-            let position = matches.then(|| space.position(cover.place, address)).flatten()?;
-            self.available(address, service, &request.terms)
-                .is_ok()
-                .then_some((position, address))
-        };
-        let own = self
-            .assignment(service)
-            .into_iter()
-            .flat_map(|held| &held.addresses);
-        if let Some((_, address)) = own.copied().chain(self.cooling.of(service)).find_map(here) {
-            return Some(address);
+        if let Some(own) = self.own(space, family, service, request) {
+            return Some(own);
         }
         let free = space.first(family);
         // Only what comes before the first free one can be better.
-        let entries = space.pool.ranges().iter().enumerate();
-        let shareable = entries
-            .take_while(|(place, _)| free.is_none_or(|((entry, _), _)| *place <= entry))
-            .filter(|(_, range)| range.family() == family)
-            .find_map(|(_, range)| {
-                let mut open = self.sharing.open(&request.terms, range.first(), range.last());
-                open.find_map(here)
-            });
-        shareable
+        let last_entry = free.map(|((entry, _), _)| entry);
+        self.shareable(space, family, service, request, last_entry)
             .into_iter()
             .chain(free)
             .min()
             .map(|(_, address)| address)
+    }
+
+    /// Whether `service` can have an address of `family` in this pool only when one becomes free: it has none, and can
+    /// share none.
+    pub(super) fn needs_free(
+        &self,
+        space: &Space,
+        family: Family,
+        service: &ServiceKey,
+        request: &Request,
+    ) -> bool {
+        self.own(space, family, service, request).is_none()
+            && self.shareable(space, family, service, request, None).is_none()
+    }
+
+    /// The address of `family` in this pool that `service` holds, or had a short while ago.
+    fn own(&self, space: &Space, family: Family, service: &ServiceKey, request: &Request) -> Option<IpAddr> {
+        let held = self.assignment(service).into_iter();
+        let held = held.flat_map(|held| held.addresses.iter().copied());
+        held.chain(self.cooling.of(service))
+            .filter(|address| Family::of(*address) == family)
+            .find(|address| self.place_of(*address, space, service, request).is_some())
+    }
+
+    /// The first address of `family` in this pool, down to its entry `last_entry`, that `service` may share.
+    fn shareable(
+        &self,
+        space: &Space,
+        family: Family,
+        service: &ServiceKey,
+        request: &Request,
+        last_entry: Option<usize>,
+    ) -> Option<(Position, IpAddr)> {
+        let entries = space.pool.ranges().iter().enumerate();
+        entries
+            .take_while(|(place, _)| last_entry.is_none_or(|last| *place <= last))
+            .filter(|(_, range)| range.family() == family)
+            .find_map(|(_, range)| {
+                let mut open = self.sharing.open(&request.terms, range.first(), range.last());
+                open.find_map(|address| {
+                    let position = self.place_of(address, space, service, request)?;
+                    Some((position, address))
+                })
+            })
+    }
+
+    /// Where `address` stands in this pool, if `service` may have it without asking for it by name.
+    fn place_of(
+        &self,
+        address: IpAddr,
+        space: &Space,
+        service: &ServiceKey,
+        request: &Request,
+    ) -> Option<Position> {
+        let cover = self.covering(address)?;
+        let is_here = *cover.pool == *space.pool.name() && !self.quarantine.contains(address);
+        let position = is_here.then(|| space.position(cover.place, address)).flatten()?;
+        let available = self.available(address, service, &request.terms);
+        available.is_ok().then_some(position)
     }
 
     pub(super) fn admits(&self, space: &Space, service: &ServiceKey, labels: &Labels) -> bool {
@@ -352,12 +388,29 @@ impl Allocator {
         self.services.get(service)?.held.as_ref()
     }
 
-    pub(super) fn first_missing(&self, space: &Space, service: &ServiceKey, request: &Request) -> Family {
+    /// What this pool, which cannot serve `service`, has not for it. Who needs both families is not told which of them is
+    /// taken now: as others come and go that would be news for all who wait, and an address for none of them.
+    pub(super) fn shortage(&self, space: &Space, service: &ServiceKey, request: &Request) -> Shortage {
         let wanted = request.families.wanted();
-        let missing = wanted
-            .iter()
-            .find(|family| self.pick(space, **family, service, request).is_none());
-        *missing.unwrap_or(&wanted[0])
+        let never = |family: &&Family| space.usage(**family).total == 0;
+        match request.families {
+            Families::Single(family) => Shortage::Of(family),
+            Families::Prefer { .. } => {
+                let mut known = wanted.iter().filter(|family| !never(family));
+                match (known.next(), known.next()) {
+                    (Some(family), None) => Shortage::Of(*family),
+                    _ => Shortage::Either,
+                }
+            }
+            Families::Dual => {
+                let lacks = |family: &&Family| self.own(space, **family, service, request).is_none();
+                let mut lacking = wanted.iter().filter(lacks);
+                match (wanted.iter().find(never), lacking.next(), lacking.next()) {
+                    (Some(family), ..) | (None, Some(family), None) => Shortage::Of(*family),
+                    _ => Shortage::Both,
+                }
+            }
+        }
     }
 }
 

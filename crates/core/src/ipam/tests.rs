@@ -1,6 +1,7 @@
 mod adoption;
 mod consider;
 mod cooling;
+mod cost;
 mod properties;
 mod quarantine;
 mod reassign;

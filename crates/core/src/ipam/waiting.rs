@@ -20,6 +20,8 @@ pub(super) enum Wait {
     Address(IpAddr),
     /// An address of this family becomes free in this pool.
     Free(Arc<str>, Family),
+    /// The same, and there is one of each family then.
+    FreeBoth(Arc<str>),
     /// This port, one of those that the one who waits has, is no longer taken on every address of those with whom it
     /// could share. None for who has no ports.
     Sharing(Club, Option<Port>),
@@ -137,17 +139,6 @@ impl Waiting {
 impl Allocator {
     /// What could turn `refusal` into an address.
     pub(super) fn waits(&self, service: &ServiceKey, request: &Request, refusal: &Refusal) -> Vec<Wait> {
-        // Who needs both families waits for the one that is missing, who needs either for both.
-        let free = |pool: &str, missing: Family| {
-            let families = match request.families {
-                Families::Prefer { .. } => request.families.wanted().to_vec(),
-                _ => vec![missing],
-            };
-            let pool = self.pool_name(pool);
-            families
-                .into_iter()
-                .map(move |family| Wait::Free(pool.clone(), family))
-        };
         let mut waits: Vec<Wait> = match refusal {
             // Only the Service itself can mend that.
             Refusal::Families { .. } => Vec::new(),
@@ -159,16 +150,17 @@ impl Allocator {
             Refusal::NotSelected { pool } | Refusal::UnknownPool { pool } => {
                 vec![Wait::Pool(self.pool_name(pool))]
             }
-            Refusal::Exhausted { pool, family } => [Wait::Pool(self.pool_name(pool))]
+            Refusal::Exhausted { pool, .. } => [Wait::Pool(self.pool_name(pool))]
                 .into_iter()
-                .chain(free(pool, *family))
+                .chain(self.waits_for_free(pool, service, request))
                 .collect(),
             Refusal::NoneAvailable { pools } => {
-                let full = pools.iter().filter_map(|(pool, unsuitable)| match unsuitable {
-                    Unsuitable::Full(family) => Some(free(pool, *family)),
-                    _ => None,
-                });
-                full.flatten().chain([Wait::AnyPool]).collect()
+                let full = pools
+                    .iter()
+                    .filter(|(_, unsuitable)| matches!(unsuitable, Unsuitable::Full(_)));
+                full.flat_map(|(pool, _)| self.waits_for_free(pool, service, request))
+                    .chain([Wait::AnyPool])
+                    .collect()
             }
         };
         if request.addresses.is_empty() {
@@ -184,6 +176,24 @@ impl Allocator {
             waits.extend(pools.map(|pool| Wait::Pool(self.pool_name(pool))));
         }
         waits
+    }
+
+    /// What must become free in `pool` for `service`. As long as it needs two addresses one of them helps nobody.
+    fn waits_for_free(&self, pool: &str, service: &ServiceKey, request: &Request) -> Vec<Wait> {
+        let Some((name, space)) = self.pools.get_key_value(pool) else {
+            return Vec::new();
+        };
+        let needs_free = |family: &&Family| self.needs_free(space, **family, service, request);
+        let wanted = request.families.wanted().iter();
+        let families: Vec<&Family> = match request.families {
+            Families::Dual => wanted.filter(needs_free).collect(),
+            Families::Single(_) | Families::Prefer { .. } => wanted.collect(),
+        };
+        if request.families == Families::Dual && families.len() == Family::ALL.len() {
+            return vec![Wait::FreeBoth(name.clone())];
+        }
+        let free = |family: &Family| Wait::Free(name.clone(), *family);
+        families.into_iter().map(free).collect()
     }
 
     /// What could give `service` the family that it lacks beside what it holds, from the same pool.

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use crate::addr::Family;
 use crate::ipam::Allocator;
-use crate::ipam::refusal::Refusal;
+use crate::ipam::refusal::{Refusal, Shortage};
 use crate::ipam::request::{Assignment, Families, Request};
 use crate::ipam::select::missing;
 use crate::ipam::waiting::Wait;
@@ -48,7 +48,10 @@ impl Allocator {
             match space.and_then(|space| self.pick(space, family, service, request)) {
                 Some(address) => addresses.push(address),
                 None if matches!(request.families, Families::Prefer { .. }) => {}
-                None if explicit => return Some(Err(Refusal::Exhausted { pool, family })),
+                None if explicit => {
+                    let shortage = Shortage::Of(family);
+                    return Some(Err(Refusal::Exhausted { pool, shortage }));
+                }
                 None => return None,
             }
         }
@@ -84,12 +87,12 @@ impl Allocator {
                 .and_then(|address| self.pool_of(address))
                 .map(|pool| self.pool_name(pool));
             // The family that is not reserved comes from there as well.
-            let wanted = request.families.wanted().iter();
-            let free = pool.clone().into_iter().flat_map(|pool| {
-                wanted
-                    .clone()
-                    .map(move |family| Wait::Free(pool.clone(), *family))
+            let others = missing(request.families.wanted(), address.as_slice());
+            let free = pool.iter().flat_map(|pool| {
+                let free = |family: &Family| Wait::Free(pool.clone(), *family);
+                others.iter().map(free)
             });
+            let free: Vec<Wait> = free.collect();
             [Wait::Reservation(key)]
                 .into_iter()
                 .chain(address.map(Wait::Address))
