@@ -52,7 +52,7 @@ pub(super) fn of_refusal(refusal: Option<&Refusal>, key: &ServiceKey, system: &s
                 edit_pool(pool)
             )
         }
-        Some(Refusal::NoneAvailable { pools }) => {
+        Some(Refusal::NoneAvailable { pools, others }) => {
             let full = pools.iter().find(|(_, why)| matches!(why, Unsuitable::Full(_)));
             let unasked = pools.iter().find(|(_, why)| *why == Unsuitable::AutoAssignOff);
             match (full, unasked) {
@@ -66,6 +66,9 @@ pub(super) fn of_refusal(refusal: Option<&Refusal>, key: &ServiceKey, system: &s
                     "ask for pool {pool}: kubectl annotate service -n {} {} metallb.io/address-pool={pool}",
                     key.namespace(),
                     key.name()
+                ),
+                (None, None) if *others => format!(
+                    "let a pool serve it (spec.serviceAllocation of those in namespace {system}), or create one that does"
                 ),
                 (None, None) => format!("create an IPAddressPool in namespace {system} that serves it"),
             }

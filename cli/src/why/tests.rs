@@ -219,6 +219,24 @@ fn a_service_for_which_the_pool_has_nothing_left() {
 }
 
 #[test]
+fn a_service_that_no_pool_selects() {
+    let mut facts = mk_calm();
+    facts.pools = vec![mk_pool_with(
+        "others",
+        json!({ "addresses": ["172.21.7.0/31"], "serviceAllocation": { "namespaces": ["other"] } }),
+    )];
+    facts.services = vec![mk_service("late", 2, |_| {})];
+    let lines = lines(&service(&facts, &[], &key("late"), None).unwrap());
+    let why = "why NoAddressAvailable: no available IPs: there is no valid IPAddressPool for this service; no \
+               serviceAllocation of those that there are selects it: compare their namespaces, namespaceSelectors and \
+               serviceSelectors with its namespace and with the labels of both";
+    assert_eq!(lines[3], why);
+    let advice = "to change it let a pool serve it (spec.serviceAllocation of those in namespace metallb-system), or create \
+                  one that does";
+    assert_eq!(lines[4], advice);
+}
+
+#[test]
 fn each_node_says_why_not_and_what_would_change_it() {
     let mut facts = mk_calm();
     facts.services = vec![mk_service("web", 1, |object| {

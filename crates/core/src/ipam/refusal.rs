@@ -78,11 +78,13 @@ pub enum Refusal {
         shortage: Shortage,
     },
     /// The Service asks for nothing special, and no pool can serve it.
-    #[error("no available IPs{}", Explained(.pools))]
+    #[error("no available IPs{}", Explained(.pools, *.others))]
     NoneAvailable {
         /// What is in the way, for each pool that selects the Service, by name. Pools of others are nobody else's
-        /// business: a new one changes nothing here.
+        /// business: one more of them changes nothing here.
         pools: Box<[(Arc<str>, Unsuitable)]>,
+        /// Whether no pool selects the Service, and there are others: it may be meant to be selected.
+        others: bool,
     },
 }
 
@@ -184,15 +186,19 @@ impl Refusal {
     }
 }
 
+const NOT_SELECTED: &str = "; no serviceAllocation of those that there are selects it: compare their namespaces, \
+                            namespaceSelectors and serviceSelectors with its namespace and with the labels of both";
+
 /// How many pools or Services a message lists at most. Who comes and goes behind them changes no message.
 pub(super) const LISTED: usize = 8;
 
-struct Explained<'a>(&'a [(Arc<str>, Unsuitable)]);
+struct Explained<'a>(&'a [(Arc<str>, Unsuitable)], bool);
 
 impl fmt::Display for Explained<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.is_empty() {
-            return f.write_str(": there is no valid IPAddressPool for this service");
+            f.write_str(": there is no valid IPAddressPool for this service")?;
+            return f.write_str(if self.1 { NOT_SELECTED } else { "" });
         }
         for (place, (pool, unsuitable)) in self.0.iter().take(LISTED).enumerate() {
             write!(

@@ -209,11 +209,12 @@ impl Allocator {
             space.unsuitable(self.shortage(space, service, request))
         };
         chosen.ok_or_else(|| {
+            let others = admitted.is_empty() && !self.pools.is_empty();
             let pools = admitted.into_iter();
             let pools = pools
                 .map(|(name, space)| (name.clone(), unsuitable(space)))
                 .collect();
-            Refusal::NoneAvailable { pools }
+            Refusal::NoneAvailable { pools, others }
         })
     }
 

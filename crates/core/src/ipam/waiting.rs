@@ -154,7 +154,7 @@ impl Allocator {
                 .into_iter()
                 .chain(self.waits_for_free(pool, service, request))
                 .collect(),
-            Refusal::NoneAvailable { pools } => {
+            Refusal::NoneAvailable { pools, .. } => {
                 let full = pools
                     .iter()
                     .filter(|(_, unsuitable)| matches!(unsuitable, Unsuitable::Full(_)));

@@ -245,8 +245,7 @@ fn check(allocator: &Allocator, pools: &BTreeMap<String, Pool>) -> Result<(), Te
             let could = allocator.decide(key, request, entry.held.as_ref());
             prop_assert!(could.is_err(), "{key} waits though it could have {could:?}");
             // What it was told of the pools is still so, although nobody has looked at it since.
-            let is_of_pools =
-                matches!(refusal, Refusal::NoneAvailable { .. } | Refusal::Exhausted { .. });
+            let is_of_pools = matches!(refusal, Refusal::NoneAvailable { .. } | Refusal::Exhausted { .. });
             if is_of_pools && request.reservations.is_empty() {
                 prop_assert_eq!(Err(refusal), could.as_ref(), "{}", key);
             }

@@ -169,24 +169,41 @@ fn pools_of_others_are_not_named_and_change_nothing_for_those_who_wait() {
         }),
         ..mk_spec(name, &["10.0.1.0/24"])
     };
-    let waits = |ours: &[PoolSpec], expected: &str| {
-        let mut allocator = mk_allocator(ours.iter().cloned());
+    let waits = |there: &[PoolSpec], expected: &str| {
+        let mut allocator = mk_allocator(there.iter().cloned());
         ask(&mut allocator, "1", mk_request());
         ask(&mut allocator, "2", mk_request());
         assert_eq!(refused(&allocator, "2"), expected);
         allocator.take_changed();
-        allocator.set_pools(mk_pools(ours.iter().cloned().chain([theirs("t")])));
-        assert_eq!(names(allocator.take_changed()), Vec::<String>::new());
-        assert_eq!(refused(&allocator, "2"), expected);
+        let another = PoolSpec {
+            addresses: vec!["10.0.2.0/24".to_owned()],
+            ..theirs("another")
+        };
+        let pools = mk_pools(there.iter().cloned().chain([another]));
+        for pools in [pools, mk_pools(there.iter().cloned())] {
+            allocator.set_pools(pools);
+            assert_eq!(names(allocator.take_changed()), Vec::<String>::new());
+            assert_eq!(refused(&allocator, "2"), expected);
+        }
     };
-    waits(
-        &[],
-        "no available IPs: there is no valid IPAddressPool for this service",
+    let none = "no available IPs: there is no valid IPAddressPool for this service";
+    let not_selected = format!(
+        "{none}; no serviceAllocation of those that there are selects it: compare their namespaces, namespaceSelectors \
+         and serviceSelectors with its namespace and with the labels of both"
     );
+    waits(&[theirs("t")], &not_selected);
     waits(
         &[mk_spec("p", &["10.0.0.0/32"])],
         "no available IPs: pool \"p\" has no free IPv4 address",
     );
+    // Whether there is any at all is told.
+    let mut allocator = mk_allocator([]);
+    ask(&mut allocator, "s", mk_request());
+    assert_eq!(refused(&allocator, "s"), none);
+    allocator.set_pools(mk_pools([theirs("t")]));
+    assert_eq!(refused(&allocator, "s"), not_selected);
+    allocator.set_pools(mk_pools([]));
+    assert_eq!(refused(&allocator, "s"), none);
 }
 
 #[test]
