@@ -24,8 +24,10 @@ impl Allocator {
             .filter(|(name, space)| pools.get(name.as_ref()) != Some(&space.pool))
             .map(|(name, _)| name.clone())
             .collect();
+        let had_none = self.pools.is_empty();
         let mut concerned = BTreeSet::new();
         let mut different: BTreeSet<Arc<str>> = BTreeSet::new();
+        let mut former: Vec<Space> = Vec::new();
         for name in stale {
             let space = self
                 .pools
@@ -35,6 +37,7 @@ impl Allocator {
                 self.cover.remove(&range.first());
                 concerned.extend(self.holders_in(range));
             }
+            former.push(space);
             different.insert(name);
         }
         for (name, pool) in pools {
@@ -54,14 +57,38 @@ impl Allocator {
             self.settle(&service);
             self.changed.insert(service);
         }
-        for name in different {
+        for name in &different {
             self.touched.insert(name.to_string());
             let free = Family::ALL.map(|family| Wait::Free(name.clone(), family));
-            let waits = [Wait::FreeBoth(name.clone()), Wait::Pool(name)];
+            let waits = [Wait::FreeBoth(name.clone()), Wait::Pool(name.clone())];
             self.woken.push_back(free.into_iter().chain(waits).collect());
         }
-        self.woken_by(Wait::AnyPool);
         self.wake();
+        // Who is told that no pool selects it is also told whether there are any.
+        let all = had_none != self.pools.is_empty();
+        for service in self.refused_by_all(&former, &different, all) {
+            self.settle(&service);
+        }
+        self.wake();
+    }
+
+    /// Those whom no pool could serve and to whom one that has changed is open, or was; or all of them. The oldest first.
+    fn refused_by_all(&self, former: &[Space], different: &BTreeSet<Arc<str>>, all: bool) -> Vec<ServiceKey> {
+        let current = different.iter().filter_map(|name| self.pools.get(name));
+        let spaces: Vec<&Space> = former.iter().chain(current).collect();
+        let concerns = |service: &ServiceKey| {
+            let entry = self.services.get(service);
+            let request = entry.and_then(|entry| entry.request.as_ref());
+            request.is_some_and(|request| {
+                let mut spaces = spaces.iter();
+                spaces.any(|space| self.admits(space, service, &request.labels))
+            })
+        };
+        let waiting = self.waiting.services(&Wait::AnyPool);
+        waiting
+            .filter(|service| all || concerns(service))
+            .cloned()
+            .collect()
     }
 
     /// Whether the pools leave `service` its `addresses`; they do, unless the rules say that they take away what they

@@ -338,6 +338,8 @@ impl Allocator {
     }
 
     pub(super) fn admits(&self, space: &Space, service: &ServiceKey, labels: &Labels) -> bool {
+        #[cfg(test)]
+        super::tests::count_step();
         let namespace = service.namespace();
         space
             .pool

@@ -22,7 +22,7 @@ thread_local! {
     static STEPS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 
-/// An address, or a word of them, is looked at, or a Service that waits.
+/// An address, or a word of them, or a pool is looked at, or a Service that waits.
 pub(super) fn count_step() {
     STEPS.set(STEPS.get() + 1);
 }

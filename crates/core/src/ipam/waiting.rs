@@ -27,7 +27,7 @@ pub(super) enum Wait {
     Sharing(Club, Option<Port>),
     /// This pool appears or changes.
     Pool(Arc<str>),
-    /// Any pool appears or changes.
+    /// Any pool that would serve it appears, changes or goes.
     AnyPool,
     /// This reservation appears or goes, gets an address or loses it, or has none for another reason.
     Reservation(ReservationKey),
@@ -96,6 +96,15 @@ impl Waiting {
             .range((after.map_or(Unbounded, Excluded), Unbounded))
             .next()
             .cloned()
+    }
+
+    /// The Services in the queue of `wait`, in their order.
+    pub(super) fn services(&self, wait: &Wait) -> impl Iterator<Item = &ServiceKey> {
+        let places = self.queues.get(wait).into_iter().flatten();
+        places.filter_map(|(_, who)| match who {
+            Who::Service(service) => Some(service),
+            Who::Reservation(_) => None,
+        })
     }
 
     /// The addresses between `first` and `last` that somebody waits for.

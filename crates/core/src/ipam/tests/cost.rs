@@ -172,3 +172,79 @@ fn a_refusal_names_all_families_that_are_missing_and_stays_true() {
         "no available IPs: pool \"p\" has no IPv6 addresses"
     );
 }
+
+/// A pool for the Services of namespace `tenant` alone.
+fn mk_pool_of(tenant: usize, addresses: &[&str]) -> PoolSpec {
+    PoolSpec {
+        allocation: Some(Allocation {
+            namespaces: [format!("t{tenant:03}")].into(),
+            ..Allocation::default()
+        }),
+        ..mk_spec(&format!("p{tenant:03}"), addresses)
+    }
+}
+
+#[test]
+fn a_pool_that_comes_concerns_only_those_whom_it_would_serve() {
+    const TENANTS: usize = 100;
+    const OF_EACH: usize = 10;
+    let service =
+        |tenant: usize, number: usize| ServiceKey::new(&format!("t{tenant:03}"), format!("s{number}"));
+    let mut pools = vec![mk_spec("full", &["10.1.0.0/32"])];
+    let mut allocator = mk_allocator(pools.clone());
+    ask(&mut allocator, "holder", mk_request());
+    for tenant in 0..TENANTS {
+        for number in 0..OF_EACH {
+            let created = number as i64;
+            allocator.request(
+                &service(tenant, number),
+                Request {
+                    created,
+                    ..mk_request()
+                },
+            );
+        }
+    }
+    allocator.take_changed();
+    let steps = steps(|| {
+        for tenant in 0..TENANTS {
+            pools.push(mk_pool_of(tenant, &[&format!("10.0.{tenant}.0/32")]));
+            allocator.set_pools(mk_pools(pools.iter().cloned()));
+            let changed = allocator.take_changed();
+            assert_eq!(
+                changed,
+                (0..OF_EACH).map(|number| service(tenant, number)).collect()
+            );
+            assert!(allocator.assignment(&service(tenant, 0)).is_some(), "the oldest");
+            assert!(allocator.assignment(&service(tenant, 1)).is_none());
+        }
+    });
+    // Whether the pool is for it is asked once of each that waits; the other pools are looked at for ten alone.
+    let most = TENANTS * (TENANTS * OF_EACH) + TENANTS * OF_EACH * 2 * TENANTS;
+    assert!(steps < most, "{steps} steps");
+}
+
+#[test]
+fn a_pool_that_goes_or_no_longer_serves_them_is_news_for_those_who_waited_for_it() {
+    let mut allocator = mk_allocator([mk_spec("a", &["10.0.0.0/32"]), mk_spec("b", &["10.0.1.0/32"])]);
+    for name in ["1", "2", "w"] {
+        ask(&mut allocator, name, mk_request());
+    }
+    let full = |pools: &[&str]| {
+        let texts = pools
+            .iter()
+            .map(|pool| format!("pool {pool:?} has no free IPv4 address"));
+        format!("no available IPs: {}", texts.collect::<Vec<_>>().join("; "))
+    };
+    assert_eq!(refused(&allocator, "w"), full(&["a", "b"]));
+    let theirs = PoolSpec {
+        name: "b".into(),
+        ..mk_pool_of(0, &["10.0.1.0/32"])
+    };
+    allocator.set_pools(mk_pools([mk_spec("a", &["10.0.0.0/32"]), theirs.clone()]));
+    assert_eq!(refused(&allocator, "w"), full(&["a"]));
+    allocator.set_pools(mk_pools([theirs]));
+    assert!(refused(&allocator, "w").contains("no serviceAllocation of those that there are"));
+    allocator.set_pools(mk_pools([mk_spec("b", &["10.0.1.0/32"])]));
+    assert_eq!(refused(&allocator, "w"), full(&["b"]));
+}
