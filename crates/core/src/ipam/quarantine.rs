@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::space::Occupancy;
 use super::{Allocator, Held, Service};
 use crate::name::ServiceKey;
 use crate::time::Instant;
@@ -96,7 +97,8 @@ impl Allocator {
             let was = self.occupancy(address);
             self.quarantine.end(address);
             self.mark(address, was);
-            if was != self.occupancy(address) {
+            // Also when somebody holds it: others could share it now.
+            if self.occupancy(address) != Occupancy::Withheld {
                 self.woken_open(address);
             }
         }

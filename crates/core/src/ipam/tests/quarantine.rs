@@ -103,3 +103,17 @@ fn it_is_not_shared_unasked_and_outlives_its_pool() {
     assert_eq!(available(&allocator), 0);
     assert_eq!(ask(&mut allocator, "u", mk_request()), "-");
 }
+
+#[test]
+fn who_could_share_it_is_told_when_its_time_is_over() {
+    let mut allocator = mk_allocator([mk_spec("a", &["10.0.0.0/32"])]);
+    let sharing = |port| Request {
+        terms: mk_terms("k", port),
+        ..mk_request()
+    };
+    ask(&mut allocator, "s", sharing(80));
+    allocator.quarantine(ip("10.0.0.0"), TIME);
+    assert_eq!(ask(&mut allocator, "t", sharing(443)), "-");
+    allocator.advance(Instant(0) + TIME);
+    assert_eq!(held(&allocator, "t"), "10.0.0.0 (a)");
+}
