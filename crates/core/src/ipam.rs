@@ -315,9 +315,7 @@ impl Allocator {
                         .flat_map(|held| self.incomplete(request, &held.assignment)),
                 );
                 // The ports and keys have changed, whatever becomes of the rest of the request.
-                let kept = held.clone().filter(|held| {
-                    self.may_keep(service, held, &terms) && self.leaves(service, &held.assignment.addresses)
-                });
+                let kept = held.clone().filter(|held| self.leaves_to(service, held, &terms));
                 self.hold(service, kept.map(|held| Held { terms, ..held }));
                 (Some(Box::new(refusal)), waits)
             }

@@ -42,6 +42,11 @@ impl Allocator {
             .all(|address| self.available(*address, service, terms).is_ok())
     }
 
+    /// Whether `service` goes on with `held` under `terms` while it cannot have what it asks for.
+    pub(super) fn leaves_to(&self, service: &ServiceKey, held: &Held, terms: &Terms) -> bool {
+        self.may_keep(service, held, terms) && self.leaves(service, &held.assignment.addresses)
+    }
+
     /// Who or what keeps `service` from going on under `terms` with what it holds.
     pub fn conflict(&self, service: &ServiceKey, terms: &Terms) -> Option<InUse> {
         let held = self.assignment(service)?;
@@ -406,10 +411,13 @@ impl Allocator {
                 }
             }
             Families::Dual => {
-                let lacks = |family: &&Family| self.own(space, **family, service, request).is_none();
-                let mut lacking = wanted.iter().filter(lacks);
-                match (wanted.iter().find(never), lacking.next(), lacking.next()) {
-                    (Some(family), ..) | (None, Some(family), None) => Shortage::Of(*family),
+                let held = self.services.get(service).and_then(|entry| entry.held.as_ref());
+                let held = held.filter(|held| self.leaves_to(service, held, &request.terms));
+                let is_here = |address: &IpAddr| self.place_of(*address, space, service, request).is_some();
+                let held = held.into_iter().flat_map(|held| &held.assignment.addresses);
+                let here: Vec<IpAddr> = held.copied().filter(is_here).collect();
+                match (wanted.iter().find(never), &missing(wanted, &here)[..]) {
+                    (Some(family), _) | (None, [family]) => Shortage::Of(*family),
                     _ => Shortage::Both,
                 }
             }

@@ -83,9 +83,11 @@ impl Allocator {
         let waits = keys.flat_map(|key| {
             let entry = self.reservations.entries.get(&key);
             let address = entry.and_then(|entry| entry.address.or(entry.last));
-            let pool = address
-                .and_then(|address| self.pool_of(address))
-                .map(|pool| self.pool_name(pool));
+            // After the pool has lost the address the other family still comes from it.
+            let pool = entry.zip(address).map(|(entry, address)| {
+                let pool = self.pool_of(address).unwrap_or(&entry.spec.pool);
+                self.pool_name(pool)
+            });
             // The family that is not reserved comes from there as well.
             let others = missing(request.families.wanted(), address.as_slice());
             let free = pool.iter().flat_map(|pool| {

@@ -189,7 +189,7 @@ fn a_pool_that_comes_concerns_only_those_whom_it_would_serve() {
     const TENANTS: usize = 100;
     const OF_EACH: usize = 10;
     let service =
-        |tenant: usize, number: usize| ServiceKey::new(&format!("t{tenant:03}"), format!("s{number}"));
+        |tenant: usize, number: usize| ServiceKey::new(format!("t{tenant:03}"), format!("s{number}"));
     let mut pools = vec![mk_spec("full", &["10.1.0.0/32"])];
     let mut allocator = mk_allocator(pools.clone());
     ask(&mut allocator, "holder", mk_request());
