@@ -190,12 +190,11 @@ pub(super) fn shown(kind: Kind, object: &Value) -> String {
     }
 }
 
-/// Addresses and host names, pool, and the reason of `cortenlb.io/AddressAssigned` unless it is `Assigned`: `10.0.0.1 (p)`,
-/// `10.0.0.1 (p) PoolGone`, `- NoAddressAvailable`. A lone `-`: nobody cares for the Service.
+/// The entries of the status, pool, and the reason of `cortenlb.io/AddressAssigned` unless it is `Assigned`:
+/// `10.0.0.1 (p)`, `10.0.0.1 (p) PoolGone`, `- NoAddressAvailable`. A lone `-`: nobody cares for the Service.
 fn service(object: &Value) -> String {
-    let entries = items(&object["status"]["loadBalancer"]["ingress"]);
-    let addresses: Vec<&str> = entries
-        .filter_map(|entry| entry["ip"].as_str().or_else(|| entry["hostname"].as_str()))
+    let addresses: Vec<String> = items(&object["status"]["loadBalancer"]["ingress"])
+        .map(shown_entry)
         .collect();
     let pool = object["metadata"]["annotations"]["metallb.io/ip-allocated-from-pool"].as_str();
     let reason = reason(object, "cortenlb.io/AddressAssigned");
@@ -209,6 +208,19 @@ fn service(object: &Value) -> String {
         .flatten()
         .collect::<Vec<_>>()
         .join(" ")
+}
+
+/// The address, or the host name of an entry without one; after an address what it has besides, see [`mk_entry`].
+fn shown_entry(entry: &Value) -> String {
+    let mode = entry["ipMode"].as_str().filter(|mode| *mode != "VIP");
+    let ports = items(&entry["ports"]).map(|port| port["port"].to_string());
+    [entry["ip"].as_str(), mode, entry["hostname"].as_str()]
+        .into_iter()
+        .flatten()
+        .map(str::to_owned)
+        .chain(ports)
+        .collect::<Vec<_>>()
+        .join("+")
 }
 
 /// The reason of `cortenlb.io/Valid`, and how many addresses are in use and free: `Valid 1 used 255 free`, with the same
@@ -314,20 +326,30 @@ fn mk_service(id: &str, short: &Value) -> Value {
     service
 }
 
-/// A Service's status that shows these addresses and host names, which are separated by blanks; a pool's with this many
-/// IPv4 addresses in use.
+/// A Service's status with these entries, which are separated by blanks; a pool's with this many IPv4 addresses in use.
 pub(super) fn mk_status(kind: Kind, text: &str) -> Value {
     if kind == Kind::Pool {
         return json!({ "assignedIPv4": text.parse::<u32>().unwrap_or_default() });
     }
-    let entries: Vec<Value> = text
-        .split_whitespace()
-        .map(|entry| match entry.parse::<IpAddr>() {
-            Ok(_) => json!({ "ip": entry }),
-            Err(_) => json!({ "hostname": entry }),
-        })
-        .collect();
+    let entries: Vec<Value> = text.split_whitespace().map(mk_entry).collect();
     json!({ "loadBalancer": { "ingress": entries } })
+}
+
+/// `10.0.0.1`, `lb.example.com`, or an address with more: `10.0.0.1+Proxy`, `10.0.0.1+lb.example.com`, `10.0.0.1+80`.
+fn mk_entry(short: &str) -> Value {
+    let mut entry = json!({});
+    for part in short.split('+') {
+        if part.parse::<IpAddr>().is_ok() {
+            entry["ip"] = part.into();
+        } else if part == "Proxy" {
+            entry["ipMode"] = part.into();
+        } else if let Ok(port) = part.parse::<u16>() {
+            entry["ports"] = json!([{ "port": port, "protocol": "TCP" }]);
+        } else {
+            entry["hostname"] = part.into();
+        }
+    }
+    entry
 }
 
 /// `80`, or `53/UDP`.

@@ -135,7 +135,7 @@ pub(super) fn is_at_rest(seen: &Seen) -> bool {
     let asked = &request.addresses;
     says_so
         && seen.pool.is_some()
-        && !seen.other_entries
+        && seen.is_plain
         && addresses.len() == wanted.len()
         && addresses
             .iter()

@@ -15,13 +15,13 @@ use super::record::Seen;
 /// The write that makes it so; none if it is so.
 ///
 /// It carries the version that it was decided from: a form that nobody here has seen is never overwritten. Entries of
-/// `ingress` are only written when the addresses differ, so that what the API server adds to them (`ipMode`) is
-/// never taken for a difference.
+/// `ingress` are only written when the addresses differ or somebody has added to them, so that what the API server adds
+/// (`ipMode: VIP`) is never taken for a difference.
 pub(super) fn write(key: &ServiceKey, seen: &Seen, desired: &Desired, wall: Timestamp) -> Option<Write<Key>> {
     let mut status = Map::new();
     let addresses = desired.addresses.as_ref();
     if let Some(addresses) =
-        addresses.filter(|addresses| seen.other_entries || addresses.as_slice() != seen.addresses.as_slice())
+        addresses.filter(|addresses| !seen.is_plain || addresses.as_slice() != seen.addresses.as_slice())
     {
         let entries: Vec<Value> = addresses.iter().map(|address| json!({ "ip": address })).collect();
         let ingress = if entries.is_empty() {

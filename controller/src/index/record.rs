@@ -75,8 +75,8 @@ pub(super) struct Seen {
     pub(super) wants: Option<LoadBalancer>,
     pub(super) is_load_balancer: bool,
     pub(super) addresses: FewList<IpAddr>,
-    /// Whether the status has an entry that is no address, such as a host name.
-    pub(super) other_entries: bool,
+    /// Whether each entry of the status is an address and nothing else: no host name, no ports, `ipMode` by default.
+    pub(super) is_plain: bool,
     /// The annotation that names the pool, in either spelling.
     pub(super) pool: Option<Box<str>>,
     /// Whether the deprecated spelling of that annotation is there.
@@ -89,10 +89,6 @@ pub(super) struct Seen {
 impl Seen {
     pub(super) fn of(object: &Service, class: Option<&str>) -> Self {
         let status = object.status.as_ref();
-        let entries = status
-            .and_then(|status| status.load_balancer.as_ref()?.ingress.as_ref())
-            .map_or(0, Vec::len);
-        let addresses: FewList<IpAddr> = service::ingress(object).into();
         Self {
             uid: object.metadata.uid.as_deref().map(Uid::from),
             version: object
@@ -104,8 +100,8 @@ impl Seen {
             generation: object.metadata.generation,
             wants: service::load_balancer(object, class),
             is_load_balancer: service::is_load_balancer(object),
-            other_entries: entries != addresses.len(),
-            addresses,
+            is_plain: service::is_plain(object),
+            addresses: service::ingress(object).into(),
             pool: service::allocated_from(object).map(Box::from),
             deprecated_pool: object
                 .annotations()
@@ -188,6 +184,8 @@ struct UnderWay {
     notes: Vec<Note>,
     /// The addresses that it adds.
     addresses: Vec<IpAddr>,
+    /// What the Service says once it has landed.
+    desired: Desired,
 }
 
 /// The status is left to another controller.
@@ -282,7 +280,7 @@ impl Record {
     }
 
     fn in_place(&self, held: &[IpAddr]) -> bool {
-        *self.seen.addresses == *held && !self.seen.other_entries
+        *self.seen.addresses == *held && self.seen.is_plain
     }
 
     pub(super) fn may_write(&mut self, desired: &Desired) -> bool {
@@ -295,11 +293,15 @@ impl Record {
     }
 
     /// A write is on its way that adds these addresses.
-    pub(super) fn sent(&mut self, now: Instant, notes: Vec<Note>, addresses: Vec<IpAddr>) {
+    pub(super) fn sent(&mut self, now: Instant, notes: Vec<Note>, addresses: Vec<IpAddr>, desired: Desired) {
         if !addresses.is_empty() {
             self.given = Some((now, addresses.as_slice().into()));
         }
-        self.under_way = Some(Box::new(UnderWay { notes, addresses }));
+        self.under_way = Some(Box::new(UnderWay {
+            notes,
+            addresses,
+            desired,
+        }));
         self.refused = None;
     }
 
@@ -308,11 +310,24 @@ impl Record {
         self.refused = None;
     }
 
-    /// A write was answered; returns its Events.
-    pub(super) fn answered(&mut self, op: &Op, landed: bool) -> Vec<Note> {
-        if !landed && let Some(version) = op.decided_from() {
+    /// A write landed, and `held` is what the Service holds; returns its Events. What was written counts as seen in the
+    /// status: who changes it on its way there, as a webhook can, is another controller too, and must not be answered
+    /// without end.
+    pub(super) fn landed(&mut self, held: Option<&[IpAddr]>) -> Vec<Note> {
+        let Some(write) = self.under_way.take() else {
+            return Vec::new();
+        };
+        if held.is_some() && write.desired.addresses.as_deref() == held {
+            self.settled = held.map(FewList::from);
+        }
+        write.notes
+    }
+
+    /// A write was refused.
+    pub(super) fn refused(&mut self, op: &Op) {
+        if let Some(version) = op.decided_from() {
             self.refused = Some(Box::new(version.as_str().into()));
         }
-        self.under_way.take().map(|write| write.notes).unwrap_or_default()
+        self.under_way = None;
     }
 }

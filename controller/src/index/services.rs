@@ -209,7 +209,7 @@ impl Index {
             } else {
                 notes::of(key, record, &desired, allocator)
             };
-            record.sent(now.boot, notes, added);
+            record.sent(now.boot, notes, added, desired);
             self.effects.push_back(Effect::Write(write));
         }
     }
@@ -262,10 +262,14 @@ impl Index {
                 let Some(record) = self.services.get_mut(&key) else {
                     return;
                 };
-                let notes = record.answered(&write.op, result.is_ok());
                 if let Ok(Some(object)) = result {
+                    let held = self.allocator.as_ref();
+                    let held = held.and_then(|allocator| allocator.assignment(&key));
+                    let notes = record.landed(held.map(|held| held.addresses.as_slice()));
                     self.effects.extend(notes.into_iter().map(Effect::Note));
                     self.answer(now, *object);
+                } else {
+                    record.refused(&write.op);
                 }
                 self.reconcile(now, &key);
             }

@@ -314,7 +314,7 @@ impl Index {
             && let Some(write) = patch::write(key, &record.seen, &desired, now.wall)
             && self.window.admits(key, write.priority)
         {
-            record.sent(now.boot, Vec::new(), Vec::new());
+            record.sent(now.boot, Vec::new(), Vec::new(), desired);
             self.effects.push_back(Effect::Write(write));
         }
     }

@@ -200,7 +200,9 @@ impl Cluster {
                         .into_iter()
                         .flatten()
                     {
-                        entry["ipMode"] = "VIP".into();
+                        if entry["ipMode"].is_null() {
+                            entry["ipMode"] = "VIP".into();
+                        }
                     }
                     match write.key {
                         Key::Service(_) => self.log.push(format!("patch {name}")),

@@ -113,19 +113,28 @@ pub fn is_load_balancer(service: &v1::Service) -> bool {
         .is_some_and(|spec| spec.type_.as_deref() == Some("LoadBalancer"))
 }
 
-/// The addresses in the Service's status; entries with a host name are left out, as in MetalLB.
+/// The addresses in the Service's status; entries with a host name alone are left out, as in MetalLB.
 pub fn ingress(service: &v1::Service) -> Vec<IpAddr> {
-    let status = service
-        .status
-        .as_ref()
-        .and_then(|status| status.load_balancer.as_ref());
-    let entries = status
-        .and_then(|status| status.ingress.as_ref())
-        .into_iter()
-        .flatten();
-    entries
+    entries(service)
         .filter_map(|entry| parse_address(entry.ip.as_deref()?))
         .collect()
+}
+
+/// Whether each entry of the Service's status is as the API server stores one that was written as an address alone: it
+/// gives it `ipMode: VIP`. With `Proxy` kube-proxy leaves the address alone, and ports tell of errors.
+pub fn is_plain(service: &v1::Service) -> bool {
+    entries(service).all(|entry| {
+        entry.ip.as_deref().is_some_and(|ip| parse_address(ip).is_some())
+            && entry.ip_mode.as_deref().is_none_or(|mode| mode == "VIP")
+            && entry.hostname.as_deref().is_none_or(str::is_empty)
+            && entry.ports.as_deref().is_none_or(<[_]>::is_empty)
+    })
+}
+
+fn entries(service: &v1::Service) -> impl Iterator<Item = &v1::LoadBalancerIngress> {
+    let status = service.status.as_ref();
+    let entries = status.and_then(|status| status.load_balancer.as_ref()?.ingress.as_ref());
+    entries.into_iter().flatten()
 }
 
 /// The pool that the Service's annotation says its address came from, in either spelling.

@@ -112,6 +112,58 @@ fn who_writes_back_seldom_is_corrected_each_time() {
 }
 
 #[test]
+fn what_somebody_adds_to_our_entry_is_taken_out_once() {
+    let mut cluster = Cluster::with(&[mk_pool("p", &["10.0.0.0/24"])], &[mk_service("s", 0)]);
+    cluster.take_log();
+    for added in [
+        json!({ "ipMode": "Proxy" }),
+        json!({ "hostname": "lb.example.com" }),
+        json!({ "ports": [{ "port": 80, "protocol": "TCP" }] }),
+    ] {
+        let mut entry = json!({ "ip": "10.0.0.0", "ipMode": "VIP" });
+        merge(&mut entry, &added);
+        cluster.edit("s", json!({ "status": { "loadBalancer": { "ingress": [entry] } } }));
+        let right = json!([{ "ip": "10.0.0.0", "ipMode": "VIP" }]);
+        assert_eq!(cluster.services["s"]["status"]["loadBalancer"]["ingress"], right, "{added}");
+        assert_eq!(cluster.take_log(), ["patch s"], "{added}");
+        cluster.pass(Duration::from_secs(61));
+    }
+    assert_eq!(cluster.take_log(), [""; 0]);
+}
+
+/// As a mutating webhook does: what we write never arrives as it was sent.
+#[test]
+fn who_changes_each_write_on_its_way_is_left_alone() {
+    let mut cluster = Cluster::with(&[mk_pool("p", &["10.0.0.0/24"])], &[]);
+    cluster.put_service(mk_service("s", 0));
+    cluster.tell("s");
+    let mut writes = 0;
+    while let Some(write) = cluster.pending.pop_front() {
+        let Op::Patch { body, .. } = &write.op else {
+            panic!("{write:?}")
+        };
+        let mut service = cluster.services["s"].clone();
+        merge(&mut service, &body.read());
+        let entries = service["status"]["loadBalancer"]["ingress"].as_array_mut();
+        for entry in entries.into_iter().flatten() {
+            entry["ipMode"] = "Proxy".into();
+        }
+        cluster.put_service(service);
+        writes += 1;
+        assert!(writes < 10, "it is written again and again");
+        let object = serde_json::from_value(cluster.services["s"].clone()).unwrap();
+        cluster.answered(write, Ok(Some(Box::new(object))));
+        cluster.tell("s");
+    }
+    assert_eq!(writes, 4);
+    assert!(
+        cluster.assigned("s").starts_with("False OtherController: "),
+        "{}",
+        cluster.assigned("s")
+    );
+}
+
+#[test]
 fn a_write_that_is_refused_for_good_is_repeated_seldom_or_when_the_object_changes() {
     let mut cluster = Cluster::with(&[mk_pool("p", &["10.0.0.0/24"])], &[]);
     cluster.put_service(mk_service("s", 0));

@@ -188,6 +188,33 @@ fn the_rest_of_the_object_is_read() {
 }
 
 #[test]
+fn an_entry_of_the_status_is_plain_if_it_is_an_address_and_nothing_else() {
+    let is_plain = |ingress: Value| {
+        let mut service = mk_service(json!({}), json!({}));
+        service.status = serde_json::from_value(json!({ "loadBalancer": { "ingress": ingress } })).unwrap();
+        is_plain(&service)
+    };
+    for plain in [
+        json!(null),
+        json!([]),
+        json!([{ "ip": "192.0.2.1" }]),
+        json!([{ "ip": "192.0.2.1", "ipMode": "VIP" }, { "ip": "fd00::1" }]),
+        json!([{ "ip": "192.0.2.1", "hostname": "", "ports": [] }]),
+    ] {
+        assert!(is_plain(plain.clone()), "{plain}");
+    }
+    for other in [
+        json!([{ "ip": "192.0.2.1", "ipMode": "Proxy" }]),
+        json!([{ "ip": "192.0.2.1", "hostname": "h" }]),
+        json!([{ "ip": "192.0.2.1", "ports": [{ "port": 80, "protocol": "TCP" }] }]),
+        json!([{ "ip": "192.0.2.1" }, { "hostname": "h" }]),
+        json!([{ "ip": "nonsense" }]),
+    ] {
+        assert!(!is_plain(other.clone()), "{other}");
+    }
+}
+
+#[test]
 fn reservations_are_asked_for_by_name() {
     let asked = |text: &str| {
         request(json!({}), json!({ "cortenlb.io/reservation": text })).map(|request| request.reservations)
