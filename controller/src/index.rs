@@ -114,6 +114,8 @@ pub struct Index {
     listed: Listed,
     /// None while another process leads.
     term: Option<Term>,
+    /// How many lists it has asked for.
+    questions: u64,
     /// None until this process leads and nothing is in the way.
     allocator: Option<Allocator>,
     effects: VecDeque<Effect>,
@@ -150,6 +152,7 @@ impl Index {
             contested: None,
             listed: Listed::default(),
             term: None,
+            questions: 0,
             allocator: None,
             effects: VecDeque::new(),
         }
@@ -215,6 +218,7 @@ impl Index {
                     }
                 }
             }
+            Input::Found { question, services } => self.found(now, question, services),
             Input::Lead(lead) => self.lead(now, lead),
         }
         self.start(now);
@@ -244,7 +248,8 @@ impl Index {
             ];
             times.into_iter().flatten().min()
         });
-        let times = [self.again.due(), of_allocator.flatten()];
+        let of_fence = self.term.as_ref().and_then(Term::due);
+        let times = [self.again.due(), of_fence, of_allocator.flatten()];
         times.into_iter().flatten().min()
     }
 

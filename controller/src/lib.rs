@@ -6,6 +6,7 @@
 //! | [`index`] | what is known of Services and pools, and what follows from it: pure |
 //! | [`announced`] | who announces each address, for the Service's condition: pure |
 //! | [`conflicts`] | whose address somebody else on the segment has: pure |
+//! | `listing` | all Services, asked for beside the watch |
 //! | [`metrics`] | `metallb_allocator_…` and its company |
 //! | [`pending`] | which Services have no address, and how long one took: pure |
 //! | [`replica`] | the watches, the task that owns the indexes, the Lease |
@@ -19,6 +20,7 @@ pub mod announced;
 pub mod args;
 pub mod conflicts;
 pub mod index;
+mod listing;
 pub mod metrics;
 pub mod pending;
 pub mod replica;

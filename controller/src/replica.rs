@@ -1,9 +1,9 @@
 //! One controller: watches feed one task, which owns the two indexes and hands their effects on.
 //!
-//! Tasks: one for each watch, the writer, the recorder of Events, the election, [`secret`], and [`Controller`] itself.
-//! All end when [`Running::run`] returns or is dropped. [`Controller::run`] waits in one `select!` on receivers and a
-//! timer, all of them cancel safe (`recv`, `recv_many`, `changed`, `sleep_until`), and holds no other state across an
-//! await.
+//! Tasks: one for each watch, one for a [`listing`] while it lasts, the writer, the recorder of Events, the election,
+//! [`secret`], and [`Controller`] itself. All end when [`Running::run`] returns or is dropped. [`Controller::run`] waits in
+//! one `select!` on receivers, tasks and a timer, all of them cancel safe (`recv`, `recv_many`, `changed`, `join_next`,
+//! `sleep_until`), and holds no other state across an await.
 
 use std::fmt::Debug;
 use std::future::pending;
@@ -35,6 +35,7 @@ use tokio_util::sync::CancellationToken;
 use crate::announced::{self, Announced, Announcer};
 use crate::conflicts::Conflicts;
 use crate::index::{COMPONENT, Effect, Index, Input, Key, Lead, Now, Settings, View};
+use crate::listing;
 use crate::metrics::Metrics;
 use crate::pending::Pending;
 use crate::secret;
@@ -101,6 +102,7 @@ impl Running {
         let release = CancellationToken::new();
         let mut election = JoinSet::new();
         election.spawn(lease::run(client.clone(), candidate, claims, release.clone()));
+        let services = Api::all(client.clone());
         let mut others = JoinSet::new();
         others.spawn(recorder.yielding_to(writer.busy()).run());
         let (inputs, received) = mpsc::channel(INPUTS);
@@ -113,6 +115,9 @@ impl Running {
             announced: Announced::default(),
             conflicts: Conflicts::default(),
             pending: Pending::default(),
+            services,
+            class: settings.class.clone(),
+            lists: JoinSet::new(),
             index: Index::new(settings),
             inputs: received,
             outcomes,
@@ -273,6 +278,10 @@ fn watch_all(
 #[derive(Debug)]
 struct Controller {
     index: Index,
+    /// For the lists that the index asks for; they are about Services of this class.
+    services: Api<Service>,
+    class: Option<String>,
+    lists: JoinSet<Input>,
     announced: Announced,
     conflicts: Conflicts,
     pending: Pending,
@@ -304,6 +313,12 @@ impl Controller {
                     self.feed(Input::Written(Box::new(outcome)));
                 }
                 Ok(()) = self.claim.changed() => self.lead(),
+                Some(found) = self.lists.join_next() => {
+                    // One that was aborted answers nothing.
+                    if let Ok(found) = found {
+                        self.feed(found);
+                    }
+                }
                 _ = self.inputs.recv_many(&mut batch, INPUTS) => {
                     self.metrics.updates.inc_by(batch.len() as u64);
                     for told in batch.drain(..) {
@@ -383,6 +398,12 @@ impl Controller {
                     if let Some(lead) = self.lead {
                         self.writes.send_in(lead.epoch, write);
                     }
+                }
+                Effect::List(question) => {
+                    let list = listing::list(self.services.clone(), self.class.clone(), question);
+                    // An answer to an earlier question is of no use.
+                    self.lists.abort_all();
+                    self.lists.spawn(list);
                 }
                 Effect::Note(note) => self.events.publish(&note),
                 Effect::Usage { pool, usage } => self.metrics.set_usage(&pool, usage),

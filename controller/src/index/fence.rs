@@ -1,8 +1,19 @@
-//! The stamps that keep late writes of another leader out.
+//! The stamps that keep late writes of another leader out, and the proof that the watch has shown what landed before.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use cortenlb_core::name::ServiceKey;
+use cortenlb_core::time::Instant;
+
+use super::packed::Version;
+
+/// The API server did not answer: it is asked again.
+const UNANSWERED: Duration = Duration::from_millis(500);
+
+/// A watch that lags catches up within this time. Only one that hangs, or a Service that was deleted right after it was
+/// listed, costs another list.
+const BEHIND: Duration = Duration::from_secs(5);
 
 /// The fence of one term.
 ///
@@ -15,6 +26,25 @@ pub(super) struct Fence {
     stamps: BTreeMap<ServiceKey, Stamps>,
     /// Those that the watch has not shown yet.
     awaited: BTreeSet<ServiceKey>,
+    proof: Proof,
+}
+
+/// Whether every Service that the leader before can have decided about is known, in the form that it had left.
+#[derive(Debug, Default)]
+enum Proof {
+    #[default]
+    None,
+    /// The API server was asked, by the question of this number.
+    Asked(u64),
+    /// It does not answer; it is asked again at this time.
+    Unanswered(Instant),
+    /// It has these, of which the watch has shown no form as new. It is asked again at `again`.
+    Behind {
+        missing: BTreeMap<ServiceKey, Version>,
+        again: Instant,
+    },
+    /// The watch has shown a stamp, and so everything older as well, or all that was listed.
+    Given,
 }
 
 /// The stamps of one Service. Any of them will do.
@@ -37,6 +67,11 @@ impl Fence {
         };
         self.stamps.insert(service.clone(), stamps);
         self.awaited.insert(service.clone())
+    }
+
+    /// Whether a stamp of it was made in this term.
+    pub(super) fn knows(&self, service: &ServiceKey) -> bool {
+        self.stamps.contains_key(service)
     }
 
     /// The stamp that is to be written, if the watch has not shown one yet.
@@ -64,6 +99,7 @@ impl Fence {
         }
         if stamp.is_some_and(|stamp| stamps.made.iter().any(|made| made == stamp)) {
             self.awaited.remove(service);
+            self.proof = Proof::Given;
             return false;
         }
         stamps.made.push(format!("{epoch}.{version}"));
@@ -91,7 +127,58 @@ impl Fence {
         self.awaited.remove(service);
     }
 
-    pub(super) fn is_up(&self) -> bool {
-        self.awaited.is_empty()
+    /// The stamp is refused: it will not be made again.
+    pub(super) fn spare(&mut self, service: &ServiceKey) {
+        self.awaited.remove(service);
+    }
+
+    /// The API server is asked which Services it has.
+    pub(super) fn asked(&mut self, number: u64) {
+        self.proof = Proof::Asked(number);
+    }
+
+    /// Question `number` was answered: the Services that the API server has, none if it did not say.
+    pub(super) fn listed(&mut self, now: Instant, number: u64, found: Option<BTreeMap<ServiceKey, Version>>) {
+        match self.proof {
+            Proof::Asked(asked) if asked == number => {}
+            _ => return,
+        }
+        self.proof = match found {
+            None => Proof::Unanswered(now + UNANSWERED),
+            Some(missing) => Proof::Behind {
+                missing,
+                again: now + BEHIND,
+            },
+        };
+    }
+
+    /// Compares what was listed with the forms that are known, and drops what has become too old.
+    pub(super) fn follow<'a>(&mut self, now: Instant, known: impl Fn(&ServiceKey) -> Option<&'a Version>) {
+        if let Proof::Behind { missing, .. } = &mut self.proof {
+            missing.retain(|key, version| known(key).is_none_or(|known| known.is_older(version)));
+            if missing.is_empty() {
+                self.proof = Proof::Given;
+            }
+        }
+        if self.due().is_some_and(|due| due <= now) {
+            self.proof = Proof::None;
+        }
+    }
+
+    /// When [`follow`](Self::follow) has something to do, whatever is seen.
+    pub(super) fn due(&self) -> Option<Instant> {
+        match self.proof {
+            Proof::Unanswered(again) | Proof::Behind { again, .. } => Some(again),
+            Proof::None | Proof::Asked(_) | Proof::Given => None,
+        }
+    }
+
+    pub(super) fn is_proven(&self) -> bool {
+        matches!(self.proof, Proof::Given)
+    }
+
+    /// Whether nothing is under way: no stamp, and no question.
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.awaited.is_empty() && matches!(self.proof, Proof::None | Proof::Given)
     }
 }

@@ -54,6 +54,13 @@ pub enum Input {
     },
     /// The Services with an address that somebody else on the segment has, in place of the earlier ones.
     Contested(BTreeMap<ServiceKey, Contested>),
+    /// The answer to [`Effect::List`].
+    Found {
+        /// The number of the question.
+        question: u64,
+        /// The Services that the API server has; those that are not ours may be left out. `None`: it did not answer.
+        services: Option<Vec<View>>,
+    },
     /// A write was answered.
     Written(Box<Outcome<Key>>),
     /// This process leads from now on, or no longer.
@@ -100,6 +107,9 @@ pub enum Key {
 pub enum Effect {
     /// Send this to the API server.
     Write(Write<Key>),
+    /// List all Services, consistently and not from the API server's cache, and tell them as [`Input::Found`] with this
+    /// number.
+    List(u64),
     /// Record this Event.
     Note(Note),
     /// A pool is that full now; `None`: it is gone, or ignored.

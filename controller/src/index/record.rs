@@ -48,14 +48,19 @@ impl View {
         }
     }
 
+    /// Whether it is ours to serve.
+    pub fn is_ours(&self) -> bool {
+        self.seen.wants.is_some()
+    }
+
     /// Whether it is to have an address, and has none.
     pub fn is_pending(&self) -> bool {
-        self.seen.wants.is_some() && self.seen.addresses.is_empty()
+        self.is_ours() && self.seen.addresses.is_empty()
     }
 
     /// Whether it has an address of ours to give.
     pub fn has_address(&self) -> bool {
-        self.seen.wants.is_some() && !self.seen.addresses.is_empty()
+        self.is_ours() && !self.seen.addresses.is_empty()
     }
 
     /// Whether its status says why it has none.

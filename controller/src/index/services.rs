@@ -277,7 +277,7 @@ impl Index {
                 // It may be gone by now, and an answer must not bring it back.
                 Ok(Some(object)) if self.services.contains_key(&key) => self.answer(now, *object),
                 Ok(_) | Err(Refusal::Conflict { .. }) => {}
-                Err(_) => self.lift_fence(&key),
+                Err(_) => self.spare(&key),
             },
             Key::State => self.state_written(result.ok().flatten()),
             Key::Pool(name) => {

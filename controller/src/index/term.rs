@@ -3,12 +3,14 @@
 //! A leader that follows one whose Lease *expired* cannot know whether a write of that one is still under way: decided
 //! from a form that is still the newest, it would land. So each Service to which such a write could give an address is
 //! stamped first (annotation `cortenlb.io/epoch`): its version is another one then, and the late write meets 409. What
-//! counts is that the *watch* shows a stamp, since then it has shown everything older as well.
+//! counts is that the *watch* shows a stamp, since then it has shown everything older as well. Where there is nothing to
+//! stamp, that may be since the watch hangs: then all Services are listed, and the watch must have shown those.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use cortenlb_core::ipam::{Allocator, InUse};
 use cortenlb_core::name::{ReservationKey, ServiceKey};
+use cortenlb_core::time::Instant;
 use cortenlb_crds::names::EPOCH;
 use cortenlb_kit::write::{Op, Priority, Target, Write};
 use k8s_openapi::api::core::v1::Service;
@@ -18,6 +20,7 @@ use super::again::Again;
 use super::fence::Fence;
 use super::input::{Effect, Key, Lead, Now};
 use super::leaving::Leaving;
+use super::record::View;
 use super::services::{self, Source};
 use super::window::Window;
 use super::{Index, desired, patch};
@@ -44,6 +47,11 @@ impl Term {
     /// The number by which its writes, and their answers, are known.
     pub(super) fn epoch(&self) -> i32 {
         self.lead.epoch
+    }
+
+    /// When its fence is to be looked at again.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.fence.as_ref().and_then(Fence::due)
     }
 
     /// Whether nothing may be decided in it before a fence is up.
@@ -199,38 +207,93 @@ impl Index {
 
     /// Whether no late write of an earlier leader can land any more; puts the fence up if it is needed.
     fn is_fenced(&mut self, now: Now) -> bool {
-        let Some(term) = &self.term else { return false };
+        let Some(term) = &mut self.term else { return false };
         if !term.lead.fence {
             return true;
         }
-        if let Some(fence) = &term.fence {
-            return fence.is_up();
+        let fence = term.fence.get_or_insert_default();
+        fence.follow(now.boot, |key| {
+            self.services.get(key).map(|record| &record.seen.version)
+        });
+        if !fence.is_at_rest() {
+            return false;
         }
-        let exposed = self.exposed(now);
-        tracing::info!(
-            services = exposed.len(),
-            "stamping, since the leader before did not give its Lease back"
-        );
-        if let Some(term) = &mut self.term {
-            let fence = term.fence.insert(Fence::default());
-            for key in &exposed {
-                fence.add(key, term.lead.epoch, &self.services[key].seen.version.to_string());
-            }
+        let is_proven = fence.is_proven();
+        let ours = self.ours();
+        let exposed = self.exposed(now, &ours);
+        // What was seen of others meanwhile may have made more of them exposed.
+        let stamped = self.stamp_all(exposed);
+        if stamped > 0 {
+            tracing::info!(
+                services = stamped,
+                "stamping, since the leader before did not give its Lease back"
+            );
+            return false;
         }
-        for key in &exposed {
-            self.stamp(key);
+        if is_proven {
+            return true;
         }
-        exposed.is_empty()
+        // One more, where there is any, so that a stamp tells how far the watch has come.
+        let is_new = |key: &&ServiceKey| {
+            let fence = self.term.as_ref().and_then(|term| term.fence.as_ref());
+            fence.is_some_and(|fence| !fence.knows(key))
+        };
+        let witness = ours.iter().find(is_new).cloned();
+        if self.stamp_all(witness) == 0 {
+            self.ask_what_there_is();
+        }
+        false
     }
 
-    /// The Services to which a late write could give an address: those that are not served in full, or do not say so
-    /// themselves. One more, where
-    /// there is any, so that a stamp tells how far the watch has come.
-    fn exposed(&mut self, now: Now) -> Vec<ServiceKey> {
-        let (mut allocator, _) = self.adopted(now);
-        let mut ours: Vec<ServiceKey> = self.by_age();
+    /// Stamps those of them that have no stamp in this term; returns how many.
+    fn stamp_all(&mut self, keys: impl IntoIterator<Item = ServiceKey>) -> usize {
+        let mut stamped = 0;
+        for key in keys {
+            let version = self.services[&key].seen.version.to_string();
+            if let Some(term) = &mut self.term
+                && let Some(fence) = &mut term.fence
+                && fence.add(&key, term.lead.epoch, &version)
+            {
+                self.stamp(&key);
+                stamped += 1;
+            }
+        }
+        stamped
+    }
+
+    /// Asks the API server for the Services that the watch may not have shown.
+    fn ask_what_there_is(&mut self) {
+        if let Some(fence) = self.term.as_mut().and_then(|term| term.fence.as_mut()) {
+            self.questions += 1;
+            fence.asked(self.questions);
+            self.effects.push_back(Effect::List(self.questions));
+        }
+    }
+
+    /// The API server has said which Services there are.
+    pub(super) fn found(&mut self, now: Now, question: u64, services: Option<Vec<View>>) {
+        let Some(fence) = self.term.as_mut().and_then(|term| term.fence.as_mut()) else {
+            return;
+        };
+        let found = services.map(|views| {
+            let ours = views.into_iter().filter(View::is_ours);
+            ours.map(|view| (view.key, view.seen.version)).collect()
+        });
+        fence.listed(now.boot, question, found);
+    }
+
+    /// The Services that are ours to serve, the oldest first.
+    fn ours(&self) -> Vec<ServiceKey> {
+        let mut ours = self.by_age();
         ours.retain(|key| self.services[key].seen.wants.is_some());
-        for key in &ours {
+        ours
+    }
+
+    /// Those of ours to which a late write could give an address: those that are not served in full, or do not say so
+    /// themselves.
+    fn exposed(&mut self, now: Now, ours: &[ServiceKey]) -> Vec<ServiceKey> {
+        let (mut allocator, _) = self.adopted(now);
+        for key in ours {
             if let Some(record) = self.services.get_mut(key) {
                 services::ask(&mut allocator, key, record);
             }
@@ -245,9 +308,6 @@ impl Index {
         let exposed: Vec<ServiceKey> = ours.iter().filter(|key| !is_served(key)).cloned().collect();
         // The trial must leave no trace.
         self.services.values_mut().for_each(|record| record.lost = None);
-        if exposed.is_empty() {
-            return ours.into_iter().take(1).collect();
-        }
         exposed
     }
 
@@ -290,11 +350,18 @@ impl Index {
         }));
     }
 
-    /// The stamp of a Service is not to be had, or not needed: it is gone, or what refused the stamp would refuse a late
-    /// write too.
+    /// The Service is gone.
     pub(super) fn lift_fence(&mut self, key: &ServiceKey) {
         if let Some(fence) = self.term.as_mut().and_then(|term| term.fence.as_mut()) {
             fence.forget(key);
+        }
+    }
+
+    /// The stamp of a Service is not to be had: what refused it would refuse a late write too, and a Service that the API
+    /// server does not have (404) can get none. That the watch is as new as that is still to be shown.
+    pub(super) fn spare(&mut self, key: &ServiceKey) {
+        if let Some(fence) = self.term.as_mut().and_then(|term| term.fence.as_mut()) {
+            fence.spare(key);
         }
     }
 

@@ -56,6 +56,8 @@ struct Cluster {
     now: Now,
     /// Writes that were taken out of the index and not answered yet.
     pending: VecDeque<Write<Key>>,
+    /// The list that was asked for and not answered yet.
+    question: Option<u64>,
     /// What happened since the last look.
     log: Vec<String>,
     /// The Events among it, with the object's name.
@@ -101,6 +103,7 @@ impl Cluster {
                 wall: Timestamp::UNIX_EPOCH,
             },
             pending: VecDeque::new(),
+            question: None,
             log: Vec::new(),
             notes: Vec::new(),
         }
@@ -140,6 +143,7 @@ impl Cluster {
         while let Some(effect) = self.index.poll_output() {
             match effect {
                 Effect::Write(write) => self.pending.push_back(write),
+                Effect::List(question) => self.question = Some(question),
                 Effect::Note(note) => {
                     self.log.push(format!("{} {}", note.reason, note.message));
                     self.notes
@@ -162,9 +166,23 @@ impl Cluster {
 
     /// Answers all writes, and lets the watch follow.
     fn settle(&mut self) {
-        while let Some(write) = self.pending.pop_front() {
-            self.answer(write);
+        loop {
+            if let Some(write) = self.pending.pop_front() {
+                self.answer(write);
+            } else if self.question.is_some() {
+                self.answer_question();
+            } else {
+                return;
+            }
         }
+    }
+
+    /// Lists the Services as they are.
+    fn answer_question(&mut self) {
+        let services = self.services.values().map(|service| self.view(service));
+        let services = Some(services.collect());
+        let question = self.question.take().unwrap();
+        self.input(Input::Found { question, services });
     }
 
     /// Does one write, as the API server would.

@@ -10,7 +10,7 @@ use cortenlb_kit::fake::{Call, Fault, Held};
 use serde_json::{Value, json};
 
 use crate::cluster::Cluster;
-use crate::objects::{LEASE, asking_for, merge, mk_pool, mk_service, service_path};
+use crate::objects::{LEASE, asking_for, merge, mk_pool, mk_service, pool_path, service_path};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -229,6 +229,53 @@ async fn a_leader_that_ends_before_its_fence_leaves_its_lease_to_expire() {
     assert!(is_stamped(&cluster, "web"));
     assert_eq!(write.deliver(), Some(409));
     cluster.observer.check();
+}
+
+/// There is nothing to stamp where no Service is known, and that may be since the watch hangs: what it shows when it goes
+/// on would be decided anew, form by form, though the old leader has served it.
+#[tokio::test(start_paused = true)]
+async fn a_watch_that_hangs_is_not_taken_for_an_empty_cluster() {
+    let mut cluster = Cluster::new(&[("p", mk_pool(&["10.0.0.1/32"]))]);
+    cluster.start("old");
+    leads(&cluster, "old", SECOND).await;
+    cluster.start("new");
+    tokio::time::sleep(SECOND).await;
+    cluster.fake.policy(|call| {
+        let is_watch = call.path == "/api/v1/services" && call.query.contains("watch=");
+        (call.client == "new" && is_watch).then_some(Fault::Slow(20 * SECOND))
+    });
+    cluster.fake.break_watches();
+    cluster.put("web", mk_service(2));
+    cluster.until_right(2 * SECOND).await;
+    assert_eq!(cluster.shown("web"), "10.0.0.1");
+    cluster.kill("old").await;
+    cluster.fake.put(&pool_path("p"), mk_pool(&["10.0.0.0/31"]));
+    leads(&cluster, "new", 6 * SECOND).await;
+    tokio::time::sleep(20 * SECOND).await;
+    cluster.observer.check();
+    assert_eq!(cluster.shown("web"), "10.0.0.1");
+    cluster.put("other", mk_service(3));
+    cluster.until_right(SECOND).await;
+    assert_eq!(cluster.shown("other"), "10.0.0.0");
+}
+
+/// Where there is no Service at all, the first one is served at once.
+#[tokio::test(start_paused = true)]
+async fn an_empty_cluster_keeps_nobody_waiting_after_a_crash() {
+    let mut cluster = Cluster::new(&[("p", mk_pool(&["10.0.0.1/32"]))]);
+    cluster.start("old");
+    leads(&cluster, "old", SECOND).await;
+    cluster.start("new");
+    tokio::time::sleep(SECOND).await;
+    cluster.kill("old").await;
+    leads(&cluster, "new", 6 * SECOND).await;
+    cluster.put("web", mk_service(1));
+    let took = cluster
+        .until(SECOND, "web is served", |cluster| {
+            !cluster.shown("web").is_empty()
+        })
+        .await;
+    assert!(took < SECOND / 10, "{took:?}");
 }
 
 /// Not only a Service's own wish may move it: here it shared its address, and may not any longer. When the new leader

@@ -123,7 +123,139 @@ fn nothing_is_stamped_after_a_release_or_without_services() {
     assert!(cluster.epoch("a").is_null() && cluster.index.is_deciding());
     let mut empty = Cluster::following(&[], &[]);
     empty.input(Input::Lead(Some(EXPIRED)));
+    empty.answer_question();
     assert!(empty.index.is_deciding());
+}
+
+/// Nothing is to be seen, which may be since the watch hangs.
+#[test]
+fn who_sees_no_service_lists_them_and_waits_for_what_the_watch_has_not_shown() {
+    let mut cluster = Cluster::following(&[mk_pool("p", &["10.0.0.0/30"])], &[]);
+    for service in [
+        mk_holder("held", 5, "10.0.0.0", "p"),
+        mk_service("waits", 4),
+        json!({ "metadata": { "name": "other", "namespace": "ns" }, "spec": { "type": "ClusterIP" } }),
+    ] {
+        cluster.put_service(service);
+    }
+    cluster.input(Input::Lead(Some(EXPIRED)));
+    assert!(!cluster.index.is_deciding());
+    cluster.answer_question();
+    assert!(!cluster.index.is_deciding());
+    cluster.tell("waits");
+    assert_eq!(cluster.answer_silently(), ["waits"]);
+    assert!(!cluster.index.is_deciding());
+    cluster.tell("held");
+    assert!(
+        !cluster.index.is_deciding(),
+        "a late write could still land on the one that waits"
+    );
+    cluster.tell("waits");
+    assert!(cluster.index.is_deciding() && cluster.question.is_none());
+    cluster.settle();
+    assert_eq!(cluster.shown("waits"), "10.0.0.1 (p)");
+    assert!(cluster.epoch("held").is_null());
+}
+
+#[test]
+fn what_was_listed_and_is_gone_before_the_watch_shows_it_is_listed_again() {
+    let mut cluster = Cluster::following(&[mk_pool("p", &["10.0.0.0/30"])], &[]);
+    cluster.put_service(mk_service("a", 5));
+    cluster.input(Input::Lead(Some(EXPIRED)));
+    cluster.answer_question();
+    cluster.services.clear();
+    cluster.pass(Duration::from_secs(4));
+    assert!(!cluster.index.is_deciding());
+    cluster.pass(Duration::from_secs(1));
+    assert!(cluster.index.is_deciding());
+}
+
+#[test]
+fn a_list_that_fails_is_tried_again_and_a_late_answer_counts_for_nothing() {
+    let mut cluster = Cluster::following(&[], &[]);
+    cluster.input(Input::Lead(Some(EXPIRED)));
+    let question = cluster.question.take().unwrap();
+    cluster.input(Input::Found {
+        question,
+        services: None,
+    });
+    assert!(!cluster.index.is_deciding() && cluster.question.is_none());
+    cluster.now.boot = cluster.now.boot + Duration::from_millis(500);
+    cluster.index.handle_timeout(cluster.now);
+    cluster.collect();
+    cluster.input(Input::Found {
+        question,
+        services: Some(Vec::new()),
+    });
+    assert!(!cluster.index.is_deciding());
+    cluster.answer_question();
+    assert!(cluster.index.is_deciding());
+}
+
+/// A Service that the API server does not have shows that the watch is behind, and what else it has not shown is unknown.
+#[test]
+fn a_stamp_that_finds_no_service_is_no_proof() {
+    let mut cluster = Cluster::following(&[mk_pool("p", &["10.0.0.0/30"])], &[mk_service("gone", 5)]);
+    cluster.services.clear();
+    cluster.put_service(mk_holder("unseen", 5, "10.0.0.0", "p"));
+    cluster.input(Input::Lead(Some(EXPIRED)));
+    let stamp = cluster.pending.pop_front().unwrap();
+    cluster.answer(stamp);
+    assert!(!cluster.index.is_deciding());
+    cluster.settle();
+    assert!(!cluster.index.is_deciding());
+    cluster.tell("unseen");
+    assert!(cluster.index.is_deciding());
+}
+
+#[test]
+fn the_end_of_the_only_stamped_service_is_no_proof() {
+    let mut cluster = Cluster::following(&[mk_pool("p", &["10.0.0.0/30"])], &[mk_service("a", 5)]);
+    cluster.put_service(mk_holder("unseen", 5, "10.0.0.0", "p"));
+    cluster.input(Input::Lead(Some(EXPIRED)));
+    cluster.pending.clear();
+    let gone = cluster.services.remove("a").unwrap();
+    cluster.input(Input::Services(Change::Delete(mk_view(&gone))));
+    assert!(!cluster.index.is_deciding());
+    cluster.answer_question();
+    assert!(!cluster.index.is_deciding());
+    cluster.tell("unseen");
+    assert!(cluster.index.is_deciding());
+}
+
+/// What refuses a stamp refuses a late write too, so that nothing is waited for but that all is known.
+#[test]
+fn a_service_whose_stamp_is_refused_holds_nobody_up() {
+    let services = [mk_service("refused", 5)];
+    let mut cluster = Cluster::following(&[mk_pool("p", &["10.0.0.0/30"])], &services);
+    cluster.input(Input::Lead(Some(EXPIRED)));
+    let write = cluster.pending.pop_front().unwrap();
+    let refusal = Refusal::Rejected {
+        target: write.target.clone(),
+        source: Box::new(kube::Error::LinesCodecMaxLineLengthExceeded),
+    };
+    cluster.answered(write, Err(refusal));
+    assert!(!cluster.index.is_deciding() && cluster.pending.is_empty());
+    cluster.answer_question();
+    assert!(cluster.index.is_deciding());
+}
+
+/// It holds an address and is seen for the first time, or anew, while others are stamped: a late write can move it.
+#[test]
+fn who_is_found_to_be_exposed_while_stamps_are_under_way_is_stamped_as_well() {
+    let services = [mk_service("a", 5), mk_holder("held", 9, "10.0.0.5", "p")];
+    let mut cluster = Cluster::following(&[mk_pool("p", &["10.0.0.0/24"])], &services);
+    cluster.input(Input::Lead(Some(EXPIRED)));
+    let mut asks = cluster.services["held"].clone();
+    merge(&mut asks, &asking_for("10.0.0.6"));
+    cluster.put_service(asks);
+    cluster.tell("held");
+    assert_eq!(cluster.answer_silently(), ["a"]);
+    cluster.tell("a");
+    assert!(!cluster.index.is_deciding());
+    assert_eq!(cluster.answer_silently(), ["held"]);
+    cluster.tell("held");
+    assert!(cluster.index.is_deciding());
 }
 
 /// Whoever writes the object anew without the annotation hides a stamp that has landed: the watch may never show it.

@@ -122,9 +122,15 @@ fn what_somebody_adds_to_our_entry_is_taken_out_once() {
     ] {
         let mut entry = json!({ "ip": "10.0.0.0", "ipMode": "VIP" });
         merge(&mut entry, &added);
-        cluster.edit("s", json!({ "status": { "loadBalancer": { "ingress": [entry] } } }));
+        cluster.edit(
+            "s",
+            json!({ "status": { "loadBalancer": { "ingress": [entry] } } }),
+        );
         let right = json!([{ "ip": "10.0.0.0", "ipMode": "VIP" }]);
-        assert_eq!(cluster.services["s"]["status"]["loadBalancer"]["ingress"], right, "{added}");
+        assert_eq!(
+            cluster.services["s"]["status"]["loadBalancer"]["ingress"], right,
+            "{added}"
+        );
         assert_eq!(cluster.take_log(), ["patch s"], "{added}");
         cluster.pass(Duration::from_secs(61));
     }
