@@ -260,10 +260,35 @@ pub(super) fn is_as_expected(kind: Kind, shown: &str, expected: &str) -> bool {
     shown == expected || (kind == Kind::Pool && shown.split(' ').next() == Some(expected))
 }
 
-/// Whether an Event is the one that a row expects.
+/// How the texts of MetalLB's Events begin (v0.16.2, `controller/service.go`), by reason.
+const BEGINNINGS: [(&str, &[&str]); 8] = [
+    ("IPAllocated", &["Assigned IP [\"", "Assigned additional IP \""]),
+    ("ClearAssignment", &["current IP for \""]),
+    ("AllocationFailed", &["Failed to allocate IP for \""]),
+    (
+        "AdditionalAssignFailed",
+        &["cannot assign additional IP in PreferDualStack: "],
+    ),
+    ("LoadBalancerFailed", &["invalid requested loadbalancer IPs: "]),
+    (
+        "not enough clusterips",
+        &["Service requires dual stack but not enough clusterips ["],
+    ),
+    (
+        "noclusterIPsIPFamily",
+        &["Failed to retrieve ClusterIPs IPFamily for ["],
+    ),
+    ("deprecatedAnnotation", &["Service uses deprecated annotation "]),
+];
+
+/// Whether an Event is the one that a row expects, and begins as MetalLB's where that has such a one.
 pub(super) fn is_expected_event(reason: &str, message: &str, expected: &str) -> bool {
     let (wanted, text) = expected.split_once(": ").unwrap_or((expected, ""));
-    reason == wanted && message.contains(text)
+    let begins = BEGINNINGS
+        .iter()
+        .filter(|(of, _)| *of == reason)
+        .all(|(_, known)| known.iter().any(|beginning| message.starts_with(beginning)));
+    reason == wanted && begins && message.contains(text)
 }
 
 fn reason<'a>(object: &'a Value, condition: &str) -> &'a str {

@@ -86,9 +86,9 @@ fn complaint(
         Err(error @ RequestError::NotEnoughClusterIps(_)) => {
             warning("not enough clusterips", error.to_string())
         }
-        Err(error @ RequestError::NoClusterIp(_)) => warning(
+        Err(error @ RequestError::NoClusterIp(texts)) => warning(
             "noclusterIPsIPFamily",
-            format!("Failed to retrieve ClusterIPs IPFamily: {error}"),
+            format!("Failed to retrieve ClusterIPs IPFamily for {texts:?}: {error}"),
         ),
         Err(error) if has_address => warning(
             "LoadBalancerFailed",
@@ -107,7 +107,7 @@ fn complaint(
             // The family that it prefers to have as well.
             None => allocator.lacking(key).map(|family| {
                 let message = format!(
-                    "Failed to allocate additional IP for \"{key}\": no free {family} address in its pool"
+                    "cannot assign additional IP in PreferDualStack: no free {family} address in its pool"
                 );
                 (Severity::Normal, "AdditionalAssignFailed", message)
             }),

@@ -46,8 +46,8 @@ pub enum RequestError {
     #[error("more than two addresses {}", Quoted(.0))]
     TooMany(Vec<IpAddr>),
     /// Two addresses of one family.
-    #[error("{} has the same family", Quoted(.0))]
-    SameFamily(Vec<IpAddr>),
+    #[error("\"{0}\" \"{1}\" has the same family")]
+    SameFamily(IpAddr, IpAddr),
     /// More reservations than families.
     #[error("invalid {key}: {0:?} names more than two AddressReservations", key = names::RESERVATION)]
     TooManyReservations(String),
@@ -251,9 +251,7 @@ fn addresses(service: &v1::Service, spec: &v1::ServiceSpec) -> Result<Vec<IpAddr
                 text.split(',').map(|part| parse_address(part.trim())).collect();
             match addresses.as_deref() {
                 None => Err(RequestError::Annotation(text)),
-                Some([a, b]) if Family::of(*a) == Family::of(*b) => {
-                    Err(RequestError::SameFamily(vec![*a, *b]))
-                }
+                Some([a, b]) if Family::of(*a) == Family::of(*b) => Err(RequestError::SameFamily(*a, *b)),
                 Some(addresses) if addresses.len() > 2 => Err(RequestError::TooMany(addresses.to_vec())),
                 Some(addresses) => Ok(addresses.to_vec()),
             }

@@ -130,7 +130,7 @@ fn addresses_are_read_from_either_annotation_or_the_spec() {
         (
             json!({}),
             json!({ current: "192.0.2.1,192.0.2.2" }),
-            Err("[\"192.0.2.1\" \"192.0.2.2\"] has the same family"),
+            Err("\"192.0.2.1\" \"192.0.2.2\" has the same family"),
         ),
     ];
     for (spec, annotations, expected) in rows {
