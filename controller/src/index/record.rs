@@ -167,6 +167,9 @@ pub(super) struct Record {
     pub(super) seen: Seen,
     /// The Events of the write that is under way: they are true once it has landed.
     under_way: Option<Box<UnderWay>>,
+    /// A write that met 409, with the version from which it was decided. It may have landed all the same: if its answer is
+    /// lost, what is sent again meets its own landing.
+    doubtful: Option<Box<(Version, UnderWay)>>,
     /// The version from which a write was decided that was refused: only a newer one is decided from again.
     refused: Option<Box<Version>>,
     /// Our addresses, once they have been seen in the status.
@@ -207,6 +210,7 @@ impl Record {
         Self {
             seen,
             under_way: None,
+            doubtful: None,
             refused: None,
             settled: None,
             rewrites: Vec::new(),
@@ -232,6 +236,7 @@ impl Record {
     /// Nothing that was sent will be answered.
     pub(super) fn restart(&mut self) {
         self.under_way = None;
+        self.doubtful = None;
         self.refused = None;
         self.suspend();
     }
@@ -307,6 +312,7 @@ impl Record {
             addresses,
             desired,
         }));
+        self.doubtful = None;
         self.refused = None;
     }
 
@@ -328,11 +334,28 @@ impl Record {
         write.notes
     }
 
-    /// A write was refused.
-    pub(super) fn refused(&mut self, op: &Op) {
-        if let Some(version) = op.decided_from() {
-            self.refused = Some(Box::new(version.as_str().into()));
+    /// A write was refused; `conflict`: with 409.
+    pub(super) fn refused(&mut self, op: &Op, conflict: bool) {
+        let write = self.under_way.take();
+        let Some(version) = op.decided_from() else { return };
+        let version = Version::from(version.as_str());
+        self.doubtful = write
+            .filter(|write| conflict && !write.notes.is_empty())
+            .map(|write| Box::new((version.clone(), *write)));
+        self.refused = Some(Box::new(version));
+    }
+
+    /// The Events of a write that met 409, if `is_shown` says that a newer form shows what it was to bring.
+    pub(super) fn take_doubtful(&mut self, is_shown: impl FnOnce(&Seen, &Desired) -> bool) -> Vec<Note> {
+        let seen = &self.seen;
+        let Some(doubtful) = self.doubtful.take_if(|doubtful| doubtful.0 != seen.version) else {
+            return Vec::new();
+        };
+        let (_, UnderWay { notes, desired, .. }) = *doubtful;
+        if is_shown(seen, &desired) {
+            notes
+        } else {
+            Vec::new()
         }
-        self.under_way = None;
     }
 }

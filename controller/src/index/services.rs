@@ -67,6 +67,7 @@ impl Index {
             }
         }
         self.follow_fence(&key, source);
+        self.settle_doubt(now, &key);
         let may_adopt = self.may_adopt(&key);
         if let (Some(allocator), Some(record)) = (&mut self.allocator, self.services.get_mut(&key)) {
             if may_adopt {
@@ -269,7 +270,8 @@ impl Index {
                     self.effects.extend(notes.into_iter().map(Effect::Note));
                     self.answer(now, *object);
                 } else {
-                    record.refused(&write.op);
+                    record.refused(&write.op, matches!(result, Err(Refusal::Conflict { .. })));
+                    self.settle_doubt(now, &key);
                 }
                 self.reconcile(now, &key);
             }
@@ -292,6 +294,15 @@ impl Index {
                     self.reservations_changed(Change::Apply(object));
                 }
             }
+        }
+    }
+
+    /// Says what belongs to a write that met 409 and had landed before.
+    fn settle_doubt(&mut self, now: Now, key: &ServiceKey) {
+        if let Some(record) = self.services.get_mut(key) {
+            let notes =
+                record.take_doubtful(|seen, desired| patch::write(key, seen, desired, now.wall).is_none());
+            self.effects.extend(notes.into_iter().map(Effect::Note));
         }
     }
 

@@ -6,12 +6,15 @@ mod run;
 
 use std::time::Duration;
 
+use cortenlb_kit::fake::Fault;
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 use tokio::time::sleep;
 
+use crate::cluster::Cluster;
 use crate::faults::ops::{Op, op};
 use crate::faults::run::Run;
+use crate::objects::{mk_pool, mk_service};
 use crate::oracle;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -51,4 +54,25 @@ proptest! {
     fn after_the_last_fault_the_state_is_right(ops in proptest::collection::vec(op(), 1..25), seed: u64) {
         play(ops, seed);
     }
+}
+
+/// The write lands, its answer is lost, and what is sent again meets 409.
+#[tokio::test(start_paused = true)]
+async fn a_lost_answer_loses_no_event() {
+    let mut cluster = Cluster::new(&[("p", mk_pool(&["10.0.0.0/32"]))]);
+    cluster.start("pod");
+    cluster
+        .until(SECOND, "somebody leads", |cluster| cluster.leader().is_some())
+        .await;
+    let mut lost = false;
+    cluster.fake.policy(move |call| {
+        let gives = call.body.pointer("/status/loadBalancer/ingress").is_some();
+        (gives && !std::mem::replace(&mut lost, true)).then_some(Fault::AnswerLost)
+    });
+    cluster.put("web", mk_service(1));
+    cluster.until_right(2 * SECOND).await;
+    sleep(SECOND).await;
+    let events = cluster.fake.objects("/api/v1/namespaces/ns/events/");
+    let told = events.iter().filter(|event| event["reason"] == "IPAllocated");
+    assert_eq!(told.count(), 1, "{events:?}");
 }

@@ -69,6 +69,37 @@ fn a_conflict_whose_newer_form_is_known_is_decided_again_at_once() {
     );
 }
 
+/// Its answer is lost, and what is sent again meets 409. The watch may tell of it before or after that.
+#[test]
+fn what_a_write_brought_is_told_though_it_meets_its_own_landing() {
+    for told_before in [true, false] {
+        let mut cluster = Cluster::with(&[mk_pool("p", &["10.0.0.0/24"])], &[]);
+        cluster.put_service(mk_service("s", 0));
+        cluster.tell("s");
+        let write = cluster.pending.pop_front().unwrap();
+        let Op::Patch { body, .. } = &write.op else {
+            panic!("{write:?}")
+        };
+        let mut landed = cluster.services["s"].clone();
+        merge(&mut landed, &body.read());
+        cluster.put_service(landed);
+        if told_before {
+            cluster.tell("s");
+        }
+        assert_eq!(cluster.take_log(), [""; 0]);
+        cluster.answer(write);
+        cluster.tell("s");
+        assert_eq!(
+            cluster.take_log(),
+            ["conflict s", "IPAllocated Assigned IP [\"10.0.0.0\"]"],
+            "{told_before}"
+        );
+        cluster.tell("s");
+        cluster.pass(Duration::from_secs(1));
+        assert_eq!(cluster.take_log(), [""; 0]);
+    }
+}
+
 #[test]
 fn who_writes_back_three_times_within_a_minute_is_left_alone() {
     let mut cluster = Cluster::with(&[mk_pool("p", &["10.0.0.0/24"])], &[mk_service("s", 0)]);
