@@ -252,18 +252,18 @@ pub(super) fn is_ours_to_clear(key: &ServiceKey, record: &Record, allocator: &Al
 }
 
 /// A Service that is ours no longer. One of another class is another controller's, and is not touched, except for
-/// what we gave it while it was ours.
+/// what we gave it while it was ours. Of one that left while nobody looked the addresses stay: they may be the other's.
 fn cleared(record: &Record) -> Desired {
     let seen = &record.seen;
     let ours = seen.pool.is_some()
         || [CONDITION_ADDRESS_ASSIGNED, CONDITION_ANNOUNCED]
             .iter()
             .any(|type_| seen.condition(type_).is_some());
-    if !ours || (seen.is_load_balancer && !record.left) {
+    if !ours || (seen.is_load_balancer && !record.left && !record.relic) {
         return Desired::default();
     }
     Desired {
-        addresses: Some(Vec::new()),
+        addresses: (!seen.is_load_balancer || record.left).then(Vec::new),
         pool: Some(String::new()),
         conditions: vec![(CONDITION_ADDRESS_ASSIGNED, None), (CONDITION_ANNOUNCED, None)],
     }

@@ -148,6 +148,13 @@ impl Seen {
         )
     }
 
+    /// Whether it belongs to another load balancer class, and we have said something on it.
+    pub(super) fn is_anothers_with_our_condition(&self) -> bool {
+        self.is_load_balancer
+            && self.wants.is_none()
+            && self.condition(names::CONDITION_ADDRESS_ASSIGNED).is_some()
+    }
+
     /// What our condition `type_` says.
     pub(super) fn condition(&self, type_: &str) -> Option<&Verdict> {
         self.conditions.get(type_)
@@ -182,6 +189,10 @@ pub(super) struct Record {
     pub(super) lost: Option<Box<InUse>>,
     /// It was ours, and belongs to another load balancer class now.
     pub(super) left: bool,
+    /// It belongs to another load balancer class, and had our condition when this process began to decide: it has left
+    /// while nobody looked. Once for each start, since the condition may also be that of a CortenLB for that class,
+    /// which writes it again.
+    pub(super) relic: bool,
     /// Some(None): it is to have no condition about its announcement. None: nobody has said, what it has stays.
     pub(super) announced: Option<Option<Arc<Verdict>>>,
 }
@@ -218,6 +229,7 @@ impl Record {
             given: None,
             lost: None,
             left: false,
+            relic: false,
             announced: None,
         }
     }
@@ -229,6 +241,7 @@ impl Record {
             self.rewrites.clear();
         }
         self.left = seen.wants.is_none() && (self.left || self.seen.wants.is_some());
+        self.relic &= seen.is_anothers_with_our_condition();
         let old = std::mem::replace(&mut self.seen, seen);
         self.seen.settle_into(old);
     }

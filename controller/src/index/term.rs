@@ -139,6 +139,7 @@ impl Index {
         let keys = self.by_age();
         for key in &keys {
             if let Some(record) = self.services.get_mut(key) {
+                record.relic = record.seen.is_anothers_with_our_condition();
                 services::ask(&mut allocator, key, record);
             }
         }

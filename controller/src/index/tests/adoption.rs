@@ -209,3 +209,33 @@ fn what_a_service_had_it_may_have_again() {
     cluster.restart();
     assert_eq!(cluster.shown("s"), "10.0.0.7 (p)");
 }
+
+/// The addresses may be another controller's by now, and stay. Without our condition the annotation may be MetalLB's.
+#[test]
+fn what_left_for_another_class_while_nobody_looked_loses_what_we_said_and_nothing_else() {
+    let pools = [mk_pool("p", &["10.0.0.0/24"])];
+    let services = [mk_service("s", 5), mk_holder("t", 4, "10.0.0.7", "p")];
+    let mut cluster = Cluster::with(&pools, &services);
+    let class = json!({ "spec": { "loadBalancerClass": "example.org/other" } });
+    for name in ["s", "t"] {
+        let mut service = cluster.services[name].clone();
+        merge(&mut service, &class);
+        if name == "t" {
+            service["status"]["conditions"] = Value::Null;
+        }
+        cluster.put_service(service);
+    }
+    let said = cluster.services["s"]["status"]["conditions"].clone();
+    let theirs = json!({ "type": "example.org/Ready", "status": "True", "reason": "Ready", "message": "",
+        "lastTransitionTime": "2026-01-01T00:00:00Z" });
+    cluster.services.get_mut("s").unwrap()["status"]["conditions"] = json!([theirs, said[0]]);
+    cluster.take_log();
+    cluster.restart();
+    assert_eq!(cluster.take_log(), ["patch s"]);
+    assert_eq!(cluster.shown("s"), "10.0.0.0 (-)");
+    assert_eq!(cluster.services["s"]["status"]["conditions"], json!([theirs]));
+    assert_eq!(cluster.shown("t"), "10.0.0.7 (p)");
+    // Who says it again is another CortenLB, for that class.
+    cluster.edit("s", json!({ "status": { "conditions": [said[0]] } }));
+    assert_eq!(cluster.take_log(), [""; 0]);
+}
