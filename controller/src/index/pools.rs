@@ -303,10 +303,12 @@ impl Pools {
                 usage,
             });
             let status = record.desired(usage.unwrap_or_default(), allocator.cooling(&name), now);
-            if record.status.as_ref() == Some(&status) {
+            let is_written = record.status.as_ref() == Some(&status);
+            // Also if it is written: what was sent to an earlier pool of this name may still land on this one.
+            record.wanted = Some(status.clone());
+            if is_written {
                 continue;
             }
-            record.wanted = Some(status.clone());
             record.under_way = true;
             record.written = Some(now.boot);
             effects.push(Effect::Write(Write {
