@@ -23,6 +23,22 @@ const LOOK: Duration = Duration::from_secs(10);
 
 type Found = [Option<Vec<u8>>; 2];
 
+/// What is in the way, and is told once for as long as it is.
+#[derive(Debug, PartialEq, Eq)]
+enum Trouble {
+    NoSecret,
+    NoEntry,
+    Unusable(String),
+}
+
+/// Whether this is another trouble than the one before.
+fn is_new(trouble: &mut Option<Trouble>, now: Trouble) -> bool {
+    let before = trouble.take();
+    let is_new = before.as_ref() != Some(&now);
+    *trouble = Some(now);
+    is_new
+}
+
 /// Hands on the keys, and every change of them.
 pub async fn follow(client: Client, namespace: String, source: Membership, mut tell: impl FnMut(Keys)) {
     let Membership {
@@ -34,7 +50,7 @@ pub async fn follow(client: Client, namespace: String, source: Membership, mut t
     let name = secret_name.unwrap_or_default();
     let secrets = Api::<Secret>::namespaced(client, &namespace);
     let mut known = Found::default();
-    let mut is_searching = false;
+    let mut trouble = None;
     loop {
         let found = match mounted(folder.as_deref()) {
             Ok(found) if found[0].is_some() => Some(found),
@@ -51,8 +67,7 @@ pub async fn follow(client: Client, namespace: String, source: Membership, mut t
             None => match secrets.get(&name).await {
                 Ok(secret) => {
                     let found = of(&secret);
-                    if found[0].is_none() && !is_searching {
-                        is_searching = true;
+                    if found[0].is_none() && is_new(&mut trouble, Trouble::NoEntry) {
                         tracing::error!(
                             "Secret {namespace}/{name} has no entry {KEY}; nothing is announced until it has"
                         );
@@ -60,7 +75,7 @@ pub async fn follow(client: Client, namespace: String, source: Membership, mut t
                     Some(found).filter(|found| found[0].is_some())
                 }
                 Err(error) => {
-                    if !is_searching {
+                    if is_new(&mut trouble, Trouble::NoSecret) {
                         let error = chain(&error);
                         tracing::info!(
                             error,
@@ -68,7 +83,6 @@ pub async fn follow(client: Client, namespace: String, source: Membership, mut t
                              announced until then"
                         );
                     }
-                    is_searching = true;
                     None
                 }
             },
@@ -80,13 +94,14 @@ pub async fn follow(client: Client, namespace: String, source: Membership, mut t
                     tracing::info!("the key of the speakers is known");
                     tell(keys);
                     known = found;
+                    trouble = None;
                 }
                 // It is looked for again: it may be mended.
-                Err(error) if !is_searching => {
-                    is_searching = true;
-                    tracing::error!(%error, "Secret {namespace}/{name} has no usable key under {KEY}, {ACCEPTED_KEY}");
+                Err(error) => {
+                    if is_new(&mut trouble, Trouble::Unusable(error.to_string())) {
+                        tracing::error!(%error, "Secret {namespace}/{name} has no usable key under {KEY}, {ACCEPTED_KEY}");
+                    }
                 }
-                Err(_) => {}
             }
         }
         sleep(if known[0].is_some() { LOOK } else { SEARCH }).await;

@@ -77,6 +77,65 @@ async fn no_line_of_the_log_has_the_key() {
     }
 }
 
+/// What is in the way is told when it is another thing than before, and once.
+#[tokio::test(start_paused = true)]
+async fn a_bad_key_is_told_also_to_who_has_waited_for_one() {
+    const PATH: &str = "/api/v1/namespaces/metallb-system/secrets/memberlist";
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let fake = Fake::new();
+    let source = Membership {
+        bind: None,
+        port: 7946,
+        secret_key_path: None,
+        secret_name: Some("memberlist".to_owned()),
+    };
+    tokio::spawn(follow(fake.client(), "metallb-system".to_owned(), source, drop));
+    let told = |data: Option<serde_json::Value>| {
+        if let Some(data) = data {
+            fake.put(
+                PATH,
+                json!({ "apiVersion": "v1", "kind": "Secret", "data": data }),
+            );
+        }
+        let lines = lines.clone();
+        async move {
+            sleep(LOOK * 3).await;
+            let text = std::mem::take(&mut *lines.0.lock().unwrap());
+            let text = String::from_utf8(text).unwrap();
+            let is_ours = |line: &&str| line.contains("memberlist") || line.contains("key of the speakers");
+            text.lines()
+                .filter(is_ours)
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        }
+    };
+    let rows = [
+        (None, "waiting for the key of the speakers"),
+        (Some(json!({})), "has no entry secretkey"),
+        (
+            Some(json!({ "secretkey": "c2hvcnQ=" })),
+            "has no usable key under secretkey",
+        ),
+        (
+            Some(json!({ "secretkey": "MDEyMzQ1Njc4OWFiY2RlZmdoaWprbA==" })),
+            "the key of the speakers is known",
+        ),
+    ];
+    for (data, expected) in rows {
+        let lines = told(data).await;
+        let [line] = &lines[..] else {
+            panic!("{expected}: {lines:?}")
+        };
+        assert!(line.contains(expected), "{line}");
+    }
+}
+
 /// What was logged.
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<u8>>>);

@@ -32,6 +32,10 @@ use super::{Interface, Key, Output, Purpose, Responder};
 /// How long after a question answers are listened for.
 pub const LISTEN: Duration = Duration::from_secs(1);
 
+/// So many different answers to one question are told: more than there are stations that have an address by mistake, and no
+/// more than who floods the segment is worth.
+const ANSWERS: usize = 16;
+
 /// Whose address is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Whose {
@@ -88,7 +92,7 @@ impl Responder {
         let Some(question) = self.questions.get_mut(&key).filter(open) else {
             return false;
         };
-        if question.answers.insert((by, source)) {
+        if question.answers.len() < ANSWERS && question.answers.insert((by, source)) {
             self.outputs.push_back(Output::Answered {
                 interface: key.1,
                 address,
