@@ -12,6 +12,7 @@ mod forgotten;
 mod former;
 mod placing;
 mod rename;
+mod repeat;
 mod stand_in;
 mod standing;
 mod suspicion;
@@ -325,23 +326,6 @@ fn who_was_cut_off_gains_nothing() {
     for at in 0..30 {
         assert_ne!(lan.owner(group(at)), id(1));
     }
-    for (id, node) in &lan.nodes {
-        assert!(
-            node.repeats > 0,
-            "{id:?} tells the segment again what the other side has heard"
-        );
-    }
-}
-
-#[test]
-fn who_begins_anew_has_told_nobody_anything() {
-    let mut lan = Lan::new(3, 3);
-    lan.run(5 * SECOND);
-    lan.node(id(1)).is_on = false;
-    lan.run(5 * SECOND);
-    lan.start(1);
-    lan.run(5 * SECOND);
-    assert!(lan.nodes.values().all(|node| node.repeats == 0));
 }
 
 #[test]

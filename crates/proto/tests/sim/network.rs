@@ -103,14 +103,15 @@ impl Network {
         sides
     }
 
-    /// Whether the default gateway can be reached.
-    pub(crate) fn reaches_gateway(&self, node: usize) -> bool {
-        self.faults.values().all(|fault| match fault {
+    /// After what time the default gateway answers, if it does.
+    pub(crate) fn gateway(&self, dice: &mut Dice, node: usize) -> Option<u64> {
+        let is_reached = self.faults.values().all(|fault| match fault {
             Fault::Partition {
                 inside,
                 gateway_inside,
             } => inside.contains(&node) == *gateway_inside,
             _ => true,
-        })
+        });
+        (is_reached && !self.loses_frame(dice)).then(|| Self::frame(dice))
     }
 }

@@ -417,17 +417,12 @@ impl World {
                 self.log
                     .note(now, Some(group), || format!("n{node} is not heard about {group}"));
             }
-            Output::Attached(_)
-            | Output::Phase { .. }
-            | Output::Repeat
-            | Output::Suspected(_)
-            | Output::Unreadable(_) => {}
+            Output::Attached(_) | Output::Phase { .. } | Output::Suspected(_) => {}
+            Output::Repeat | Output::Unreadable(_) => {}
             Output::AskGateway => {
-                let answers = self.network.reaches_gateway(node) && !self.network.loses_frame(&mut self.dice);
-                let at = self.now + Network::frame(&mut self.dice);
-                if answers {
+                if let Some(after) = self.network.gateway(&mut self.dice, node) {
                     let told = Told::GatewayAnswered;
-                    self.plan(at, Event::Tell { node, told });
+                    self.plan(self.now + after, Event::Tell { node, told });
                 }
             }
             Output::AskNode(about) => {
