@@ -13,7 +13,7 @@ use kube::runtime::{WatchStreamExt as _, watcher};
 use serde_json::{Value, json};
 
 use super::on_lab;
-use super::usage::{memory, sum, writes};
+use super::usage::{memory, sum, writes_within};
 
 mod singles;
 
@@ -239,11 +239,9 @@ impl Bench<'_> {
     /// Counts what is written while nothing happens, once the last Services are gone.
     async fn idle(&self, time: Duration) -> anyhow::Result<()> {
         tokio::time::sleep(Duration::from_secs(10)).await;
-        let before = writes(&self.cluster.client).await?;
-        tokio::time::sleep(time).await;
-        let after = writes(&self.cluster.client).await?;
+        let writes = writes_within(&self.cluster.client, time).await?;
         super::print("controller.idle.minutes", time.as_secs_f64() / 60.0, "min");
-        super::print("controller.idle.writes", after - before, "1");
+        super::print("controller.idle.writes", writes, "1");
         Ok(())
     }
 }

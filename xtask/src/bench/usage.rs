@@ -1,7 +1,12 @@
 //! What our programs use: memory, and writes to the API server.
 
+use std::time::Duration;
+
 use anyhow::Context as _;
 use cortenlb_e2e::cluster::Cluster;
+use k8s_openapi::api::core::v1::Event;
+use k8s_openapi::jiff::Timestamp;
+use kube::api::{Api, ListParams};
 
 /// The requests by which our programs write, as the API server counts them. Nobody else makes them in a lab at rest.
 const WRITES: [(&str, &str); 6] = [
@@ -30,6 +35,23 @@ pub(super) async fn writes(client: &kube::Client) -> anyhow::Result<f64> {
     });
     let values = ours.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
     Ok(values.sum())
+}
+
+/// How much our programs write in `time`: [`WRITES`], and Events, which others record too.
+pub(super) async fn writes_within(client: &kube::Client, time: Duration) -> anyhow::Result<f64> {
+    let (before, begin) = (writes(client).await?, Timestamp::now());
+    tokio::time::sleep(time).await;
+    let requests = writes(client).await? - before;
+    let events = Api::<Event>::all(client.clone())
+        .list(&ListParams::default())
+        .await?;
+    let is_ours = |event: &&Event| {
+        let by = event.reporting_component.as_deref().unwrap_or_default();
+        // Whole seconds.
+        let lately = event.last_timestamp.as_ref().is_some_and(|at| at.0 > begin);
+        lately && by.starts_with("metallb-")
+    };
+    Ok(requests + events.items.iter().filter(is_ours).count() as f64)
 }
 
 /// Prints the largest resident memory of the containers of `component`, as the kernel counts it.

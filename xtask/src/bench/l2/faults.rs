@@ -6,13 +6,14 @@ use cortenlb_lab::Nics;
 use cortenlb_lab::probe::Report;
 use tokio::time::sleep;
 
-use super::scene::{PERIOD, Scene};
-use super::seen::{differing, gaps, stale};
+use super::scene::Scene;
+use super::seen::{differing, disowned, gaps, stale};
 use super::{FAULT, RETURN, Round, Victim, each_run, print_gaps, print_moves, told};
 use crate::bench::{milliseconds, percentile};
 
-/// How long a speaker is stopped.
+/// How long a speaker is stopped: less than others answer in its node's name, and longer.
 const FREEZE: Duration = Duration::from_secs(10);
+const LONG: Duration = Duration::from_secs(15);
 
 /// How long the thread that answers is stopped: less than others answer in its node's name.
 const STUCK: Duration = Duration::from_secs(5);
@@ -84,13 +85,26 @@ pub(super) async fn kill(scene: &Scene<'_>, round: Round) -> anyhow::Result<()> 
     Ok(())
 }
 
-/// The owner's speaker is stopped for a while, and goes on with what it believed then.
+/// The owner's speaker is stopped for a while, and goes on with what it believed then: its groups are its own still, or
+/// others' by now.
 pub(super) async fn freeze(scene: &Scene<'_>, round: Round) -> anyhow::Result<()> {
+    let reports = frozen(scene, round, "freeze", FREEZE).await?;
+    let long = frozen(scene, round, "freeze long", LONG).await?;
+    round.print("freeze.gap.max", percentile(&gaps(&reports), 100), "ms");
+    round.print("freeze.long.gap.max", percentile(&gaps(&long), 100), "ms");
+    let late = reports.iter().chain(&long).map(stale).sum::<usize>();
+    let wrong = reports.iter().chain(&long).map(disowned).sum::<usize>();
+    round.print("freeze.stale", (late + wrong) as f64, "1");
+    print_moves(round, "freeze.moves", &reports);
+    Ok(())
+}
+
+async fn frozen(scene: &Scene<'_>, round: Round, what: &str, time: Duration) -> anyhow::Result<Vec<Report>> {
     let lab = &scene.cluster.lab;
     let freeze = async |victim: &Victim| {
         let frozen = async {
             lab.freeze(&victim.node).await?;
-            sleep(FREEZE).await;
+            sleep(time).await;
             lab.thaw(&victim.node).await?;
             Ok(())
         };
@@ -98,13 +112,7 @@ pub(super) async fn freeze(scene: &Scene<'_>, round: Round) -> anyhow::Result<()
         scene.cluster.product_ready().await?;
         Ok(report)
     };
-    let reports = each_run(scene, round, "freeze", freeze).await?;
-    round.print("freeze.gap.max", percentile(&gaps(&reports), 100), "ms");
-    let doubled: Duration = reports.iter().map(Report::two_answerers).sum();
-    let stale = doubled.as_secs_f64() / PERIOD.as_secs_f64();
-    round.print("freeze.stale", stale, "probes");
-    print_moves(round, "freeze.moves", &reports);
-    Ok(())
+    each_run(scene, round, what, freeze).await
 }
 
 /// Of the owner's speaker the thread that answers is stopped for a while, and then finds what has waited for it.
@@ -120,7 +128,10 @@ pub(super) async fn stuck(scene: &Scene<'_>, round: Round) -> anyhow::Result<()>
     };
     let reports = each_run(scene, round, "stuck", stop).await?;
     print_gaps(round, "stuck.gap", &reports);
-    let late: usize = reports.iter().map(stale).sum();
+    let late: usize = reports
+        .iter()
+        .map(|report| stale(report) + disowned(report))
+        .sum();
     round.print("stuck.stale", late as f64, "1");
     print_moves(round, "stuck.moves", &reports);
     Ok(())

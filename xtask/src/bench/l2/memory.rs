@@ -12,7 +12,7 @@ use serde_json::json;
 use tokio::time::sleep;
 
 use crate::bench::print;
-use crate::bench::usage::{memory, writes};
+use crate::bench::usage::{memory, writes, writes_within};
 
 const SERVICES: usize = 2_000;
 
@@ -53,8 +53,6 @@ pub(super) async fn services(cluster: &Cluster) -> anyhow::Result<()> {
     };
     eventually(LIMIT, announced).await?;
     memory(cluster, "speaker", "l2.memory.speaker").await?;
-    let before = writes(&cluster.client).await?;
-    sleep(IDLE).await;
-    print("l2.idle.writes", writes(&cluster.client).await? - before, "1");
+    print("l2.idle.writes", writes_within(&cluster.client, IDLE).await?, "1");
     Ok(())
 }

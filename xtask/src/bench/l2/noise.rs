@@ -7,11 +7,13 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use anyhow::ensure;
+use cortenlb_e2e::objects::mk_service;
 use cortenlb_lab::traffic::{Flood, Parcel};
 use cortenlb_wire::mac::MacAddr;
 use cortenlb_wire::{arp, ndp};
 use rand::rngs::SmallRng;
 use rand::{Rng as _, RngExt as _, SeedableRng as _};
+use serde_json::json;
 
 use super::scene::{CLIENT, Scene};
 use super::seen::differing;
@@ -24,14 +26,32 @@ const PORT: u16 = 7946;
 const NOBODY: Ipv4Addr = Ipv4Addr::new(172, 21, 5, 9);
 const NOBODY6: Ipv6Addr = Ipv6Addr::new(0xfd00, 5, 0, 0, 0, 0, 0, 9);
 
+/// VIPs of IPv6 beside those that there are.
+const POOL6: &str = "fd00:5::f0-fd00:5::f3";
+const SERVICES6: usize = 4;
+
+/// Counts the groups that a speaker came to answer for.
+const CHANGES: &str = "cortenlb_ownership_changes_total";
+
 /// The longest datagram.
 const LONGEST: usize = 300;
 
 /// Sends this many frames and datagrams.
 pub(super) async fn noise(scene: &Scene<'_>, frames: u64) -> anyhow::Result<()> {
+    let cluster = scene.cluster;
+    cluster
+        .pool_with("noise", json!({ "addresses": [POOL6] }))
+        .await?;
+    let services = (0..SERVICES6).map(|index| {
+        mk_service(&format!("noise{index}"))
+            .spec("ipFamilyPolicy", "SingleStack")
+            .spec("ipFamilies", json!(["IPv6"]))
+            .spec("allocateLoadBalancerNodePorts", false)
+    });
+    cluster.create_all(services).await?;
     let before = scene.settled().await?;
     let restarts = scene.restarts().await?;
-    let cluster = scene.cluster;
+    let changes = scene.counters(CHANGES).await?;
     let mut hosts = Vec::new();
     for node in cluster.lab.nodes() {
         hosts.push(scene.node_address(&node).await?);
@@ -40,9 +60,11 @@ pub(super) async fn noise(scene: &Scene<'_>, frames: u64) -> anyhow::Result<()> 
         rng: SmallRng::seed_from_u64(1),
         mac: cluster.mac_of(CLIENT).await?.parse()?,
         vips: before.keys().filter_map(ipv4).collect(),
+        vips6: before.keys().filter_map(ipv6).collect(),
         hosts,
     };
     ensure!(!source.vips.is_empty(), "no VIP of IPv4");
+    ensure!(!source.vips6.is_empty(), "no VIP of IPv6");
     let parcels = source.take(usize::try_from(frames)?);
     let begin = std::time::Instant::now();
     let sent = Flood::start(&cluster.lab, CLIENT, parcels, None)?
@@ -56,6 +78,8 @@ pub(super) async fn noise(scene: &Scene<'_>, frames: u64) -> anyhow::Result<()> 
     let after = scene.settled().await?;
     print("l2.noise.frames", sent.sent as f64, "1");
     print("l2.noise.moves", differing(&before, &after) as f64, "vips");
+    // Also what has moved back meanwhile.
+    print("l2.noise.changes", scene.counters(CHANGES).await? - changes, "1");
     print(
         "l2.noise.restarts",
         f64::from(scene.restarts().await? - restarts),
@@ -71,12 +95,20 @@ fn ipv4(address: &IpAddr) -> Option<Ipv4Addr> {
     }
 }
 
+fn ipv6(address: &IpAddr) -> Option<Ipv6Addr> {
+    match address {
+        IpAddr::V4(_) => None,
+        IpAddr::V6(address) => Some(*address),
+    }
+}
+
 /// Makes noise, the same one in each run.
 struct Source {
     rng: SmallRng,
     /// Of the sender.
     mac: MacAddr,
     vips: Vec<Ipv4Addr>,
+    vips6: Vec<Ipv6Addr>,
     /// The speakers.
     hosts: Vec<IpAddr>,
 }
@@ -113,8 +145,13 @@ impl Source {
         self.changed(frame)
     }
 
+    /// The same by neighbour discovery, and about what is nobody's.
     fn ndp(&mut self) -> Vec<u8> {
-        let target = Ipv6Addr::from(self.rng.random::<u128>() >> 8 | 0xfd00 << 112);
+        let target = if self.rng.random() {
+            self.vips6[self.rng.random_range(0..self.vips6.len())]
+        } else {
+            Ipv6Addr::from(self.rng.random::<u128>() >> 8 | 0xfd00 << 112)
+        };
         let question = ndp::Solicitation::multicast(self.mac, NOBODY6, target);
         let frame = if self.rng.random() {
             question.emit()

@@ -27,6 +27,19 @@ pub(super) fn stale(report: &Report) -> usize {
     delays.filter(|delay| *delay > OLDEST).count()
 }
 
+/// How often one who has been replaced said later that it has the address, asked or not: after the last change, however that
+/// came about.
+pub(super) fn disowned(report: &Report) -> usize {
+    let changes = report.changes();
+    let [.., _, (at, owner)] = changes.as_slice() else {
+        return 0;
+    };
+    let answers = report.answers.iter().map(|answer| (answer.at, answer.mac));
+    let announcements = report.announcements.iter().map(|told| (told.at, told.mac));
+    let said = answers.chain(announcements);
+    said.filter(|(said, mac)| said > at && mac != owner).count()
+}
+
 /// How many VIPs have another owner, or none.
 pub(super) fn differing(before: &Owners, after: &Owners) -> usize {
     let kept = |(vip, owner): &(&IpAddr, &String)| after.get(*vip) == Some(*owner);

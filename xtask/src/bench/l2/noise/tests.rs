@@ -7,6 +7,7 @@ fn mk_source() -> Source {
         rng: SmallRng::seed_from_u64(7),
         mac: MAC,
         vips: vec![Ipv4Addr::new(172, 21, 5, 240)],
+        vips6: vec![Ipv6Addr::new(0xfd00, 5, 0, 0, 0, 0, 0, 0xf0)],
         hosts: vec![IpAddr::from([172, 21, 5, 11])],
     }
 }

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use cortenlb_lab::probe::Answer;
+use cortenlb_lab::probe::{Announcement, Answer, Kind};
 
 use super::*;
 
@@ -38,6 +38,25 @@ fn while_one_hands_over_to_another_both_may_answer() {
     assert_eq!(moves(&handed_over), 1);
     let back = mk_report(&[(1, A), (2, B), (3, A), (4, B), (5, B)]);
     assert_eq!(moves(&back), 3);
+}
+
+#[test]
+fn who_has_been_replaced_is_wrong_from_then_on() {
+    assert_eq!(disowned(&mk_report(&[(1, A), (2, A), (3, A)])), 0);
+    assert_eq!(disowned(&mk_report(&[(1, A), (2, B), (2, A), (3, B)])), 0);
+    assert_eq!(
+        disowned(&mk_report(&[(1, A), (2, B), (3, B), (3, A), (4, B), (4, A)])),
+        2
+    );
+    let mut told = mk_report(&[(1, A), (2, B), (3, B)]);
+    for (at, mac) in [(1, A), (3, B), (4, A)] {
+        told.announcements.push(Announcement {
+            at: told.period * at,
+            kind: Kind::GratuitousReply,
+            mac: mac.parse().unwrap(),
+        });
+    }
+    assert_eq!(disowned(&told), 1);
 }
 
 #[test]
