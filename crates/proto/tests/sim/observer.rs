@@ -283,6 +283,12 @@ impl Observer {
         }
     }
 
+    /// With whose addresses a group is answered for.
+    pub(crate) fn answerers(&self, group: usize) -> Vec<usize> {
+        let addresses = self.groups[group].addresses.iter();
+        addresses.map(|(address, _)| *address).collect()
+    }
+
     /// All groups that `node` owns, in calm.
     pub(crate) fn owned_by(&self, node: usize) -> Vec<usize> {
         (0..self.groups.len())

@@ -18,6 +18,10 @@ const STRANGER_GONE: u64 = 12 * SECOND;
 /// So long after all see the same candidates again who has a group can have it.
 const REPAIRED: u64 = 4 * SECOND;
 
+/// A node that is lost for ever is no fault any more after this time: what follows from it has followed, and what others do
+/// later is not because of it.
+const LOST: u64 = 5 * SECOND;
+
 /// A speaker that is told to end takes so long.
 const ENDING: u64 = 300 * MILLISECOND;
 
@@ -38,7 +42,9 @@ impl World {
         }
         for number in 0..self.schedule.episodes.len() {
             let episode = &self.schedule.episodes[number];
-            let (from, to) = (episode.from, episode.to);
+            let is_power = matches!(episode.fault, Fault::Power { .. });
+            let from = episode.from;
+            let end = episode.to.or_else(|| is_power.then_some(from + LOST));
             if let Fault::Kill {
                 node, snapshot: true, ..
             }
@@ -49,8 +55,8 @@ impl World {
                 self.plan(from.saturating_sub(before), Event::Snapshot(node));
             }
             self.plan(from, Event::Begin(number));
-            if let Some(to) = to {
-                self.plan(to, Event::End(number));
+            if let Some(end) = end {
+                self.plan(end, Event::End(number));
             }
         }
     }
@@ -260,6 +266,7 @@ impl World {
                 set_back,
             } => self.start(node, snapshot, set_back),
             Fault::Restart { node, snapshot } => self.start(node, snapshot, false),
+            Fault::Power { .. } if self.schedule.episodes[number].to.is_none() => self.changed(),
             Fault::Power { node, snapshot } => {
                 self.nodes[node].powered = true;
                 self.nodes[node].bare = self.nodes[node].unplugged;

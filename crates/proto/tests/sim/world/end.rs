@@ -52,6 +52,11 @@ impl World {
     pub(crate) fn all_agree(&mut self) {
         for group in 0..self.observer.groups() {
             let Some(owner) = self.observer.owner(group) else {
+                let answerers = self.observer.answerers(group);
+                if answerers.len() > 1 {
+                    let text = format!("{answerers:?} answer when all is over");
+                    self.observer.blame(Kind::Two, self.now, Some(group), text);
+                }
                 continue;
             };
             for node in 0..self.nodes.len() {
