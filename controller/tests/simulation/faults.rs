@@ -6,15 +6,17 @@ mod run;
 
 use std::time::Duration;
 
+use cortenlb_crds::names;
 use cortenlb_kit::fake::Fault;
 use proptest::prelude::*;
 use proptest::test_runner::Config;
+use serde_json::json;
 use tokio::time::sleep;
 
 use crate::cluster::Cluster;
 use crate::faults::ops::{Op, op};
 use crate::faults::run::Run;
-use crate::objects::{mk_pool, mk_service};
+use crate::objects::{mk_pool, mk_service, service_path};
 use crate::oracle;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -36,6 +38,7 @@ fn play(ops: Vec<Op>, seed: u64) {
         }
         let limit = run.end().await;
         run.cluster.until_right(limit).await;
+        run.cluster.observer.settled();
         // And it stays right. Counters follow within a second, and what cools down does for five.
         sleep(7 * SECOND).await;
         let before = run.cluster.writes();
@@ -75,4 +78,30 @@ async fn a_lost_answer_loses_no_event() {
     let events = cluster.fake.objects("/api/v1/namespaces/ns/events/");
     let told = events.iter().filter(|event| event["reason"] == "IPAllocated");
     assert_eq!(told.count(), 1, "{events:?}");
+}
+
+/// Whatever it asks for: that has not changed since it got its address.
+#[tokio::test(start_paused = true)]
+async fn the_observer_sees_a_move_of_who_names_a_pool_or_shares() {
+    for (annotation, value) in [
+        (names::ADDRESS_POOL, "p"),
+        (names::ALLOW_SHARED_IP, "k"),
+        (names::LOAD_BALANCER_IPS_DEPRECATED, "10.0.0.9"),
+    ] {
+        let mut cluster = Cluster::new(&[("p", mk_pool(&["10.0.0.0/24"]))]);
+        cluster.start("pod");
+        let mut service = mk_service(1);
+        service["metadata"]["annotations"] = json!({ annotation: value });
+        cluster.put("web", service);
+        cluster.until_right(2 * SECOND).await;
+        // As a controller with a bug would.
+        let mut moved = cluster.service("web").unwrap();
+        moved["status"]["loadBalancer"]["ingress"] = json!([{ "ip": "10.0.0.77" }]);
+        cluster.fake.put(&service_path("web"), moved);
+        let violations = cluster.observer.violations();
+        assert!(
+            violations.len() == 1 && violations[0].contains("was taken away unasked"),
+            "{annotation}: {violations:?}"
+        );
+    }
 }

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use cortenlb_crds::names;
 use serde_json::Value;
@@ -13,6 +14,13 @@ use crate::objects::{ASKED, annotation, is_load_balancer, shown};
 
 /// How many changes are shown with a violation.
 const REMEMBERED: usize = 60;
+
+/// How many losses a change excuses that is not the Service's own: a write that was decided before it may land after it,
+/// and then comes the move.
+const EXCUSED: u8 = 2;
+
+/// By how much one watch may lag behind another: one that was refused begins anew within a second or two.
+const LAG: Duration = Duration::from_secs(3);
 
 /// What else decides about an address than the wish for one: the Service may have to leave the one that it has.
 const TERMS: [&str; 6] = [
@@ -39,6 +47,11 @@ struct State {
     wished: BTreeMap<String, BTreeSet<IpAddr>>,
     /// Whose terms the user has changed since they last got an address.
     loose: BTreeSet<String>,
+    /// Who may have to move also after a change of its addresses, and how often: whose terms were changed, who shared an
+    /// address with such a one, and who names a pool or a reservation that was changed.
+    concerned: BTreeMap<String, u8>,
+    /// When a pool or a reservation was changed last.
+    changed: Option<Instant>,
     /// Who makes the changes.
     who: Who,
     start: Option<Instant>,
@@ -64,6 +77,25 @@ impl Observer {
         self.lock().who = who;
         change();
         self.lock().who = Who::Controller;
+    }
+
+    /// Something changes that Services name by one of these annotations: they may have to move.
+    pub(crate) fn concern(&self, annotations: &[&str]) {
+        let mut state = self.lock();
+        state.changed = Some(Instant::now());
+        let names = |service: &Value| annotations.iter().any(|name| annotation(service, name).is_some());
+        let named = state.services.iter().filter(|(_, service)| names(service));
+        let named: Vec<String> = named.map(|(path, _)| path.clone()).collect();
+        state
+            .concerned
+            .extend(named.into_iter().map(|path| (path, EXCUSED)));
+    }
+
+    /// All that was changed has been followed up: nobody has a reason to move any more.
+    pub(crate) fn settled(&self) {
+        let mut state = self.lock();
+        state.loose.clear();
+        state.concerned.clear();
     }
 
     /// What [`Fake::observe`](cortenlb_kit::fake::Fake::observe) calls.
@@ -126,6 +158,14 @@ impl State {
                 || (shares && other_ports)
             {
                 self.loose.insert(path.to_owned());
+                // Pools and reservations are told by watches of their own: what it gets first may be by their old form.
+                if self.changed.is_some_and(|at| now - at < LAG) {
+                    self.concerned.entry(path.to_owned()).or_insert(1);
+                }
+                let sharers = had.iter().filter_map(|address| self.holders.get(address));
+                let sharers = sharers.flatten().filter(|sharer| *sharer != path);
+                let sharers = sharers.map(|sharer| (sharer.clone(), EXCUSED));
+                self.concerned.extend(sharers);
             }
         }
         for address in had.iter().filter(|address| !has.contains(address)) {
@@ -152,6 +192,14 @@ impl State {
             self.wished
                 .insert(path.to_owned(), asked_for(&after).into_iter().collect());
             self.loose.remove(path);
+        }
+        if object.is_none() {
+            self.concerned.remove(path);
+        } else if self.who == Who::Controller && had.iter().any(|address| !has.contains(address)) {
+            self.concerned
+                .entry(path.to_owned())
+                .and_modify(|left| *left -= 1);
+            self.concerned.retain(|_, left| *left > 0);
         }
         match object {
             Some(object) => self.services.insert(path.to_owned(), object.clone()),
@@ -186,7 +234,7 @@ impl State {
             || has_wished
             || other_family
             || self.loose.contains(path)
-            || TERMS.iter().any(|name| annotation(service, name).is_some())
+            || self.concerned.contains_key(path)
             || self
                 .foreign
                 .iter()

@@ -215,6 +215,13 @@ impl Run {
             _ => (None, Some(mk_pool(&["10.0.0.0/29"]))),
         };
         self.cools_down |= shape == 4;
+        // Who asks for a pool by name moves to it, and a reservation keeps an address of its pool.
+        let named = [
+            names::ADDRESS_POOL,
+            names::ADDRESS_POOL_DEPRECATED,
+            names::RESERVATION,
+        ];
+        self.cluster.observer.concern(&named);
         for (name, pool) in [("p", p), ("q", q)] {
             let path = pool_path(name);
             match (pool, self.cluster.fake.object(&path)) {
@@ -230,6 +237,7 @@ impl Run {
     }
 
     fn reserve(&mut self, number: usize, reserve: Option<Reserve>) {
+        self.cluster.observer.concern(&[names::RESERVATION]);
         let path = format!("/apis/cortenlb.io/v1alpha1/namespaces/ns/addressreservations/r{number}");
         let Some(Reserve {
             address,
