@@ -3,7 +3,8 @@
 use std::ops::{Add, Sub};
 use std::time::Duration;
 
-/// Nanoseconds of `CLOCK_BOOTTIME`: it counts while the machine is suspended, and a test makes one by hand.
+/// Nanoseconds of a clock that never goes back, and that a test moves by hand. For speakers it is `CLOCK_BOOTTIME`, which
+/// counts while the machine is suspended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Instant(pub u64);
 

@@ -65,8 +65,8 @@ impl Claim {
         }
     }
 
-    /// Whether a write may be sent now. A process that was stopped and continues (SIGSTOP, a paused machine) gets its
-    /// "no" from here, before the task that watches the Lease has run.
+    /// Whether a write may be sent now. A process that was stopped and continues (SIGSTOP) gets its "no" from here,
+    /// before the task that watches the Lease has run. While a machine is suspended this clock stands still.
     #[must_use]
     pub fn holds(&self, now: Instant) -> bool {
         self.held && self.until.is_none_or(|until| now < until)

@@ -42,7 +42,10 @@ pub(super) async fn standby_takes_over_at_once(cluster: &Cluster) -> anyhow::Res
         let holder = found.and_then(|lease| lease.spec.as_ref()?.holder_identity.as_ref());
         holder.is_some_and(|holder| !holder.is_empty() && *holder != leader)
     };
-    let (leases, what) = (cluster.api::<Lease>(SYSTEM), format!("is held by another than {leader}"));
+    let (leases, what) = (
+        cluster.api::<Lease>(SYSTEM),
+        format!("is held by another than {leader}"),
+    );
     cluster.wait(leases, LEASE, &what, SOON, has_taken_over).await?;
     cluster.create(mk_quiet("afterwards")).await?;
     let took = observer.all_right_after(begin, SOON).await?;
