@@ -178,7 +178,10 @@ impl Responder {
                 }
             }
             Input::Reopened { interface, protocol } => self.tell_anew(now, interface, protocol),
-            Input::Repeat => self.repeat_all(now),
+            Input::Repeat => {
+                let served: Vec<Key> = self.served.keys().copied().collect();
+                served.into_iter().for_each(|key| self.repeat(now, key));
+            }
             Input::Timeout => {
                 self.end_questions(now);
                 self.send_due(now);

@@ -5,6 +5,19 @@ use std::cell::Cell;
 use std::sync::{Arc, Mutex};
 use tracing_subscriber::filter::LevelFilter;
 
+/// Where the Secret is.
+const PATH: &str = "/api/v1/namespaces/metallb-system/secrets/memberlist";
+
+/// The key from the API alone.
+fn mk_source() -> Membership {
+    Membership {
+        bind: None,
+        port: 7946,
+        secret_key_path: None,
+        secret_name: Some("memberlist".to_owned()),
+    }
+}
+
 #[test]
 fn what_is_read_while_the_secret_is_replaced_is_read_again() {
     let version = Cell::new(1);
@@ -36,7 +49,6 @@ fn a_mount_that_is_not_filled_yet_has_no_keys() {
 async fn no_line_of_the_log_has_the_key() {
     const KEY_TEXT: &str = "0123456789abcdefghijkl";
     const IN_API: &str = "MDEyMzQ1Njc4OWFiY2RlZmdoaWprbA==";
-    const PATH: &str = "/api/v1/namespaces/metallb-system/secrets/memberlist";
     let lines = Lines::default();
     let writer = lines.clone();
     let subscriber = tracing_subscriber::fmt()
@@ -51,15 +63,14 @@ async fn no_line_of_the_log_has_the_key() {
         let fake = Fake::new();
         let secret = json!({ "apiVersion": "v1", "kind": "Secret", "data": { "secretkey": data } });
         fake.put(PATH, secret);
-        let source = Membership {
-            bind: None,
-            port: 7946,
-            secret_key_path: None,
-            secret_name: Some("memberlist".to_owned()),
-        };
         let keys = Arc::clone(&told);
         let tell = move |key: Keys| keys.lock().unwrap().push(format!("{key:?}"));
-        tokio::spawn(follow(fake.client(), "metallb-system".to_owned(), source, tell));
+        tokio::spawn(follow(
+            fake.client(),
+            "metallb-system".to_owned(),
+            mk_source(),
+            tell,
+        ));
         sleep(LOOK * 2).await;
     }
     let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
@@ -80,7 +91,6 @@ async fn no_line_of_the_log_has_the_key() {
 /// What is in the way is told when it is another thing than before, and once.
 #[tokio::test(start_paused = true)]
 async fn a_bad_key_is_told_also_to_who_has_waited_for_one() {
-    const PATH: &str = "/api/v1/namespaces/metallb-system/secrets/memberlist";
     let lines = Lines::default();
     let writer = lines.clone();
     let subscriber = tracing_subscriber::fmt()
@@ -89,13 +99,12 @@ async fn a_bad_key_is_told_also_to_who_has_waited_for_one() {
         .finish();
     let _guard = tracing::subscriber::set_default(subscriber);
     let fake = Fake::new();
-    let source = Membership {
-        bind: None,
-        port: 7946,
-        secret_key_path: None,
-        secret_name: Some("memberlist".to_owned()),
-    };
-    tokio::spawn(follow(fake.client(), "metallb-system".to_owned(), source, drop));
+    tokio::spawn(follow(
+        fake.client(),
+        "metallb-system".to_owned(),
+        mk_source(),
+        drop,
+    ));
     let told = |data: Option<serde_json::Value>| {
         if let Some(data) = data {
             fake.put(

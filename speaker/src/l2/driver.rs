@@ -146,9 +146,14 @@ impl Driver {
 
     /// If this process was stopped a moment ago, nothing is said by what was known before.
     fn notice_pause(&mut self) {
-        if now() > self.ownership.serves_until() {
+        if self.was_stopped() {
             self.tick();
         }
+    }
+
+    /// Whether this process was stopped a moment ago, and the machine does not know yet.
+    fn was_stopped(&self) -> bool {
+        now() > self.ownership.serves_until()
     }
 
     fn tick(&mut self) {

@@ -117,7 +117,7 @@ impl Cluster {
         let known = known.filter(|rival| rival.id == by && now - rival.heard < RIVALRY);
         let since = known.map_or(now, |rival| rival.since);
         let owns = known.is_some_and(|rival| rival.owns);
-        if known.is_none() || !owns {
+        if !owns {
             self.compare_at_once(now, by);
         }
         let rival = Rival {

@@ -6,7 +6,7 @@
 //!
 //! Two claims are of another kind. One by another node of the cluster is for those to settle who decide which node has
 //! the address: in a hand-over both answer for a moment, and a defence would undo it. Who still has it [a while
-//! later](REPEAT) tells the segment again. And who stands in for another
+//! later](super::REPEAT) tells the segment again. And who stands in for another
 //! node answers, and says nothing unasked: the owner defends when it is back.
 
 use std::time::Duration;
@@ -14,7 +14,6 @@ use std::time::Duration;
 use cortenlb_core::time::Instant;
 use cortenlb_wire::mac::MacAddr;
 
-use super::gratuitous::REPEAT;
 use super::pace::Task;
 use super::{Key, Output, Responder};
 
@@ -62,15 +61,15 @@ impl Responder {
             by,
             response,
         });
-        if response == Response::Friend && served.name.is_own() && served.told.is_some() {
-            let lines = self.lines.entry(index).or_default();
-            lines.arm(now + REPEAT, address, Task::Again);
-        }
-        if response == Response::Defended {
-            served.defended = Some(now);
-            let lines = self.lines.entry(index).or_default();
-            lines.arm(now, address, Task::Defend);
-            self.send_due(now);
+        match response {
+            Response::Friend => self.repeat(now, key),
+            Response::Defended => {
+                served.defended = Some(now);
+                let lines = self.lines.entry(index).or_default();
+                lines.arm(now, address, Task::Defend);
+                self.send_due(now);
+            }
+            Response::StandingIn | Response::LetPass | Response::DefendedBefore => {}
         }
         true
     }

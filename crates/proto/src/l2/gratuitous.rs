@@ -85,7 +85,9 @@ impl Responder {
             Task::Reply => self.tell(key, 1..2, Purpose::Gratuitous),
             Task::Again => {
                 self.tell(key, 0..2, Purpose::Gratuitous);
-                self.tells_anew_from(now, key);
+                let served = self.served.get_mut(&key).expect("it was told of");
+                served.told = Some(now);
+                self.arm_round(now, key);
             }
             Task::Round => {
                 self.tell(key, 0..2, Purpose::Gratuitous);
@@ -117,21 +119,12 @@ impl Responder {
         }
     }
 
-    /// The rhythm begins anew.
-    fn tells_anew_from(&mut self, now: Instant, key: Key) {
-        if let Some(served) = self.served.get_mut(&key) {
-            served.told = Some(now);
-        }
-        self.arm_round(now, key);
-    }
-
-    /// Has the segment told again of all that is served in this node's own name.
-    pub(super) fn repeat_all(&mut self, now: Instant) {
-        for (&(address, index), served) in &self.served {
-            if served.name.is_own() && served.told.is_some() {
-                let lines = self.lines.entry(index).or_default();
-                lines.arm(now + REPEAT, address, Task::Again);
-            }
+    /// Has the segment told [in a while](REPEAT) again of what it was told of: nothing is in another node's name.
+    pub(super) fn repeat(&mut self, now: Instant, key: Key) {
+        let (address, index) = key;
+        if self.served.get(&key).is_some_and(|served| served.told.is_some()) {
+            let lines = self.lines.entry(index).or_default();
+            lines.arm(now + REPEAT, address, Task::Again);
         }
     }
 

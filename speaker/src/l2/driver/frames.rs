@@ -52,8 +52,8 @@ impl Driver {
         let Some(Socket { socket, .. }) = self.ports.get(&port) else {
             return false;
         };
-        if now() > self.ownership.serves_until() {
-            // This process was stopped a moment ago: the machine is told first.
+        if self.was_stopped() {
+            // The machine is told first.
             return false;
         }
         let mut buffer = [0; FRAME];

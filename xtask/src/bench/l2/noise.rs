@@ -56,11 +56,18 @@ pub(super) async fn noise(scene: &Scene<'_>, frames: u64) -> anyhow::Result<()> 
     for node in cluster.lab.nodes() {
         hosts.push(scene.node_address(&node).await?);
     }
+    let (mut vips, mut vips6) = (Vec::new(), Vec::new());
+    for vip in before.keys() {
+        match vip {
+            IpAddr::V4(vip) => vips.push(*vip),
+            IpAddr::V6(vip) => vips6.push(*vip),
+        }
+    }
     let source = Source {
         rng: SmallRng::seed_from_u64(1),
         mac: cluster.mac_of(CLIENT).await?.parse()?,
-        vips: before.keys().filter_map(ipv4).collect(),
-        vips6: before.keys().filter_map(ipv6).collect(),
+        vips,
+        vips6,
         hosts,
     };
     ensure!(!source.vips.is_empty(), "no VIP of IPv4");
@@ -86,20 +93,6 @@ pub(super) async fn noise(scene: &Scene<'_>, frames: u64) -> anyhow::Result<()> 
         "1",
     );
     Ok(())
-}
-
-fn ipv4(address: &IpAddr) -> Option<Ipv4Addr> {
-    match address {
-        IpAddr::V4(address) => Some(*address),
-        IpAddr::V6(_) => None,
-    }
-}
-
-fn ipv6(address: &IpAddr) -> Option<Ipv6Addr> {
-    match address {
-        IpAddr::V4(_) => None,
-        IpAddr::V6(address) => Some(*address),
-    }
 }
 
 /// Makes noise, the same one in each run.
