@@ -1,4 +1,4 @@
-//! One observer of all Services of a scenario: watches from before the fault until after it, and judges every event.
+//! One observer of all Services of the cluster: watches from before the fault until after it, and judges every event.
 //!
 //! | module | owns |
 //! | --- | --- |
@@ -24,7 +24,6 @@ use kube::runtime::watcher::{Config, Event, watcher};
 use tokio::task::AbortHandle;
 
 use crate::cluster::{Cluster, SOON};
-use crate::objects::NAMESPACE;
 use model::{Change, License, Model, Right, Seen, version};
 
 /// How soon a watch that broke is begun again: what is measured is the controller's return, not the observer's.
@@ -58,7 +57,7 @@ impl Shared {
 impl Observer {
     /// Begins to watch, and returns once everything that is there is known.
     pub async fn start(cluster: &Cluster) -> anyhow::Result<Self> {
-        let services: Api<Service> = Api::namespaced(cluster.lab.client().await?, NAMESPACE);
+        let services: Api<Service> = Api::all(cluster.lab.client().await?);
         let shared = Arc::<Shared>::default();
         let mut changed = shared.changed.subscribe();
         let watch = tokio::spawn(observe(services.clone(), Arc::clone(&shared))).abort_handle();
@@ -72,7 +71,7 @@ impl Observer {
         Ok(observer)
     }
 
-    /// From now on these Services should end like this.
+    /// From now on these Services should end like this; names as in [`Seen::name`].
     pub fn expect<S: AsRef<str>>(&self, names: impl IntoIterator<Item = S>, right: Right) {
         let mut model = self.shared.model();
         for name in names {

@@ -14,6 +14,7 @@ use k8s_openapi::api::core::v1::Service;
 use kube::ResourceExt as _;
 
 use crate::cluster::objects::{ADDRESS_ASSIGNED, addresses, condition};
+use crate::objects::NAMESPACE;
 
 /// The annotation by which Services share an address, and its deprecated spelling.
 const SHARING: [&str; 2] = [
@@ -26,7 +27,7 @@ const SHARING: [&str; 2] = [
 pub struct Seen {
     /// `metadata.uid`: a Service that was made anew under the same name is another one.
     pub uid: String,
-    /// Its name; observers look at one namespace.
+    /// Its name; if it is in another namespace than the scenarios', after that and a slash.
     pub name: String,
     /// `metadata.resourceVersion`: ordered, by the Kubernetes API.
     pub version: u64,
@@ -34,6 +35,10 @@ pub struct Seen {
     pub addresses: Vec<IpAddr>,
     /// The key by which it shares its addresses.
     pub sharing: Option<String>,
+    /// Its ports, with their protocols.
+    pub ports: BTreeSet<(String, i32)>,
+    /// Under `externalTrafficPolicy: Local`, by which it selects its pods: another backend can have none on the node.
+    pub local: Option<BTreeMap<String, String>>,
     /// Status and reason of its condition `cortenlb.io/AddressAssigned`.
     pub assigned: Option<(String, String)>,
 }
@@ -44,18 +49,31 @@ impl Seen {
         let annotations = service.annotations();
         let sharing = SHARING.iter().find_map(|key| annotations.get(*key));
         let assigned = condition(service, ADDRESS_ASSIGNED);
+        let spec = service.spec.clone().unwrap_or_default();
+        let ports = spec.ports.unwrap_or_default().into_iter();
+        let is_local = spec.external_traffic_policy.as_deref() == Some("Local");
         Self {
             uid: service.uid().unwrap_or_default(),
-            name: service.name_any(),
+            name: match service.namespace() {
+                Some(namespace) if namespace != NAMESPACE => format!("{namespace}/{}", service.name_any()),
+                _ => service.name_any(),
+            },
             version: version(service),
             addresses: addresses(service),
             sharing: sharing.filter(|key| !key.is_empty()).cloned(),
+            ports: ports
+                .map(|port| (port.protocol.unwrap_or_default(), port.port))
+                .collect(),
+            local: is_local.then(|| spec.selector.unwrap_or_default()),
             assigned: assigned.map(|found| (found.status.clone(), found.reason.clone())),
         }
     }
 
     fn may_share_with(&self, other: &Self) -> bool {
-        self.sharing.is_some() && self.sharing == other.sharing
+        self.sharing.is_some()
+            && self.sharing == other.sharing
+            && self.ports.is_disjoint(&other.ports)
+            && self.local == other.local
     }
 }
 

@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use kube::api::ObjectMeta;
+
 use super::*;
 
 fn mk_seen(name: &str, version: u64, addresses: &[&str]) -> Seen {
@@ -13,8 +15,8 @@ fn mk_seen(name: &str, version: u64, addresses: &[&str]) -> Seen {
         name: name.to_owned(),
         version,
         addresses: addresses.iter().map(|text| text.parse().unwrap()).collect(),
-        sharing: None,
         assigned: Some((assigned.0.to_owned(), assigned.1.to_owned())),
+        ..Seen::default()
     }
 }
 
@@ -52,6 +54,42 @@ fn one_sharing_key_allows_two_holders_and_two_keys_do_not() {
     let mut model = mk_model(&[shared("a", 1, "k")]);
     assert_eq!(apply(&mut model, shared("b", 2, "k")), 0);
     assert_eq!(apply(&mut model, shared("c", 3, "other")), 2);
+}
+
+#[test]
+fn one_sharing_key_allows_no_port_twice_and_no_two_backends_under_the_local_policy() {
+    let shared = |name, version, port: i32, app: Option<&str>| Seen {
+        sharing: Some("k".to_owned()),
+        ports: [("TCP".to_owned(), port)].into(),
+        local: app.map(|app| [("app".to_owned(), app.to_owned())].into()),
+        ..mk_seen(name, version, &["192.0.2.1"])
+    };
+    for (other, violations) in [
+        (shared("b", 2, 81, Some("a")), 0),
+        (shared("b", 2, 80, Some("a")), 1),
+        (shared("b", 2, 81, Some("b")), 1),
+        (shared("b", 2, 81, None), 1),
+    ] {
+        let mut model = mk_model(&[shared("a", 1, 80, Some("a"))]);
+        assert_eq!(apply(&mut model, other), violations);
+    }
+}
+
+#[test]
+fn services_of_all_namespaces_are_told_apart() {
+    let of = |namespace: &str| {
+        let metadata = ObjectMeta {
+            name: Some("web".to_owned()),
+            namespace: Some(namespace.to_owned()),
+            ..ObjectMeta::default()
+        };
+        Seen::of(&Service {
+            metadata,
+            ..Service::default()
+        })
+    };
+    assert_eq!(of(NAMESPACE).name, "web");
+    assert_eq!(of("shop").name, "shop/web");
 }
 
 #[test]
