@@ -1,6 +1,6 @@
-//! The controller's pods: how many, and the way by which they reach the API server.
+//! The controller's pods: how many, with which flags, and the way by which they reach the API server.
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use cortenlb_lab::relay::Relay;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, PodTemplateSpec};
@@ -8,6 +8,7 @@ use kube::ResourceExt as _;
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
 
+use super::wait::eventually;
 use super::{Cluster, SOON, SYSTEM};
 
 /// The Deployment, its container, and the value of the label `component`.
@@ -27,6 +28,18 @@ impl Cluster {
         self.api(SYSTEM)
     }
 
+    /// Ends all controllers, and returns how many there were to be.
+    pub async fn stop_controller(&self) -> anyhow::Result<i32> {
+        let replicas = self.scale_controller(0).await?;
+        let none_left = || async {
+            let left = self.pods(CONTROLLER).await?.len();
+            ensure!(left == 0, "{left} controllers are left");
+            Ok(())
+        };
+        eventually(SOON, none_left).await?;
+        Ok(replicas)
+    }
+
     /// Changes the number of controllers, and returns what it was.
     pub async fn scale_controller(&self, replicas: i32) -> anyhow::Result<i32> {
         let before = self.controller().get(CONTROLLER).await?;
@@ -36,6 +49,26 @@ impl Cluster {
             .patch(CONTROLLER, &PatchParams::default(), &change)
             .await?;
         before.context("the API server fills spec.replicas in")
+    }
+
+    /// What the controllers' pods are made from.
+    pub async fn controller_template(&self) -> anyhow::Result<PodTemplateSpec> {
+        let deployment = self.controller().get(CONTROLLER).await?;
+        Ok(deployment.spec.context("a Deployment has a spec")?.template)
+    }
+
+    /// Has the controllers' pods made from another template, and waits until they are.
+    pub async fn set_controller_template(&self, template: &PodTemplateSpec) -> anyhow::Result<()> {
+        if *template == self.controller_template().await? {
+            return Ok(());
+        }
+        let before = self.pods(CONTROLLER).await?;
+        let change = json!([{ "op": "replace", "path": "/spec/template", "value": template }]);
+        let change = Patch::Json::<()>(serde_json::from_value(change)?);
+        self.controller()
+            .patch(CONTROLLER, &PatchParams::default(), &change)
+            .await?;
+        self.rolled_over(&before).await
     }
 
     /// Waits until the pods of `before` have ended and their successors are ready. A Deployment that is rolled out does
@@ -90,8 +123,7 @@ impl Detour {
             .patch(RELAY, &PatchParams::apply(RELAY).force(), &Patch::Apply(map))
             .await?;
         let before = cluster.pods(CONTROLLER).await?;
-        let deployment = cluster.controller().get(CONTROLLER).await?;
-        let template = deployment.spec.context("a Deployment has a spec")?.template;
+        let template = cluster.controller_template().await?;
         let container = template.spec.as_ref().and_then(|spec| spec.containers.first());
         let mut arguments = container.and_then(|one| one.args.clone()).unwrap_or_default();
         arguments.push(format!("--kubeconfig={MOUNT}/kubeconfig"));
@@ -118,20 +150,7 @@ impl Detour {
     /// Points the controllers at the API server again, and ends the relay once they run so.
     pub async fn close(self, cluster: &Cluster) -> anyhow::Result<()> {
         let Self { relay, template } = self;
-        let before = cluster.pods(CONTROLLER).await?;
-        let back = json!([{ "op": "replace", "path": "/spec/template", "value": template }]);
-        cluster
-            .kubectl(&[
-                "patch",
-                "-n",
-                SYSTEM,
-                "deployment/controller",
-                "--type=json",
-                "-p",
-                &back.to_string(),
-            ])
-            .await?;
-        cluster.rolled_over(&before).await?;
+        cluster.set_controller_template(&template).await?;
         drop(relay);
         Ok(())
     }

@@ -118,16 +118,8 @@ pub(super) async fn speaker_without_a_key_waits(cluster: &Cluster) -> anyhow::Re
     let secrets = cluster.api::<Secret>(SYSTEM);
     let secret = secrets.get(SECRET).await?;
     // Who leads would make another one.
-    let replicas = cluster.scale_controller(0).await?;
+    let replicas = cluster.stop_controller().await?;
     let outcome = async {
-        cluster.delete_pods("controller").await?;
-        // One that took the place of another before the new number was known.
-        eventually(SOON, || async {
-            let left = cluster.pods("controller").await?.len();
-            ensure!(left == 0, "{left} controllers are left");
-            Ok(())
-        })
-        .await?;
         cluster.delete(secrets.clone(), SECRET).await?;
         while_it_is_missing(cluster, &owner).await
     };

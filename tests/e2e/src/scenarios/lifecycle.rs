@@ -70,12 +70,11 @@ pub(super) async fn pool_deleted_keeps_addresses(cluster: &Cluster) -> anyhow::R
     Ok(())
 }
 
-/// The controller is killed: nothing moves, and a Service made meanwhile is served by its successor.
+/// The controller is stopped: nothing moves, and a Service made meanwhile is served by its successor.
 pub(super) async fn controller_restart_moves_nothing(cluster: &Cluster) -> anyhow::Result<()> {
     two_services(cluster).await?;
     let before = cluster.assignments().await?;
-    let replicas = cluster.scale_controller(0).await?;
-    cluster.delete_pods("controller").await?;
+    let replicas = cluster.stop_controller().await?;
     cluster.create(mk_service("meanwhile")).await?;
     cluster.curl("http://172.21.5.240/").await?;
     cluster.scale_controller(replicas).await?;

@@ -3,57 +3,48 @@
 //!
 //! Rows run one after another, each in an empty cluster. All of a row's objects are gone, and the controller has seen
 //! that, before the next one begins: names of pools and namespaces can be those of the table, and so can the texts.
+//! There is one controller. It is started anew where a row says so, or says what it is to find at its start; rows that
+//! want it to run with other flags come together, after those that do not care.
 
-use std::collections::BTreeSet;
-use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use anyhow::{Context as _, anyhow, bail, ensure};
-use cortenlb_crds::{AddressReservation, IPAddressPool};
-use futures::future::{try_join, try_join_all};
-use futures::{StreamExt as _, TryStreamExt as _};
-use k8s_openapi::api::core::v1::{Event, Namespace, Service};
-use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, Patch, PatchParams};
-use kube::runtime::wait::await_condition;
-use kube::runtime::{WatchStreamExt as _, watcher};
-use serde_json::{Value, json};
+use anyhow::{Context as _, anyhow, ensure};
 
 use crate::cluster::Cluster;
-use table::{Id, Kind, Objects, Row, Step};
+use rows::Rows;
+use table::{Row, Settings};
 
+mod rows;
 #[path = "../../../../controller/rules/table.rs"]
 mod table;
-
-/// How long the controller may take: it acts within milliseconds, and writes a pool's status once a second.
-const WITHIN: Duration = Duration::from_secs(15);
-
-/// The namespace of what [`Rows::barrier`] creates, and the name of its pool and its Service.
-const BARRIER: &str = "barrier";
 
 /// Every rule of address assignment.
 pub(super) async fn rules_of_assignment(cluster: &Cluster) -> anyhow::Result<()> {
     let mut rows = Rows::begin(cluster).await?;
     let outcome = all(&mut rows).await;
-    rows.end().await?;
-    outcome
+    outcome.and(rows.end().await)
 }
 
 /// Runs every row, and fails after the last if any did not hold.
 async fn all(rows: &mut Rows<'_>) -> anyhow::Result<()> {
     let (mut count, mut failed) = (0, Vec::new());
-    for (area, text) in table::TABLES {
-        let start = Instant::now();
-        let table = table::rows(text).map_err(|error| anyhow!("controller/rules/{area}.yaml: {error}"))?;
-        for row in table.into_iter().filter(|row| row.pure.is_none()) {
-            count += 1;
-            let title = row.title();
-            if let Err(error) = rows.run(row).await {
-                println!("  {area}: {title}\n    {error:#}");
-                failed.push(title);
+    for (settings, tables) in by_settings()? {
+        rows.run_with(&settings).await?;
+        let flags: String = flags(&settings).iter().map(|flag| format!(" {flag}")).collect();
+        for (area, table) in tables {
+            let start = Instant::now();
+            for row in table {
+                count += 1;
+                let title = row.title();
+                if let Err(error) = rows.run(row).await {
+                    println!("  {area}: {title}\n    {error:#}");
+                    failed.push(title);
+                }
+                rows.clear().await.context("clearing what a row left")?;
             }
-            rows.clear().await.context("clearing what a row left")?;
+            let seconds = start.elapsed().as_secs_f64();
+            println!("  rules of {area}{flags}: {seconds:.1} s");
         }
-        println!("  rules of {area}: {:.1} s", start.elapsed().as_secs_f64());
     }
     ensure!(
         failed.is_empty(),
@@ -65,260 +56,37 @@ async fn all(rows: &mut Rows<'_>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The cluster as rows use it.
-struct Rows<'a> {
-    cluster: &'a Cluster,
-    /// What the row has created.
-    written: BTreeSet<Id>,
-    /// The namespaces whose labels the row has set.
-    labelled: BTreeSet<String>,
-    /// How many barriers there have been.
-    barriers: u16,
-}
+/// Tables by area, with the rows that run with these settings.
+type Group = (Settings, Vec<(&'static str, Vec<Row>)>);
 
-impl<'a> Rows<'a> {
-    async fn begin(cluster: &'a Cluster) -> anyhow::Result<Self> {
-        let rows = Self {
-            cluster,
-            written: BTreeSet::new(),
-            labelled: BTreeSet::new(),
-            barriers: 0,
-        };
-        for name in NAMESPACES {
-            rows.namespace(name, &json!({})).await?;
-        }
-        Ok(rows)
-    }
-
-    /// Takes away what other scenarios would find: with the namespaces go their Services and reservations.
-    async fn end(self) -> anyhow::Result<()> {
-        self.delete(&(Kind::Pool, BARRIER.to_owned())).await?;
-        let api: Api<Namespace> = Api::all(self.cluster.client.clone());
-        for name in NAMESPACES {
-            api.delete(name, &DeleteParams::default()).await?;
-        }
-        Ok(())
-    }
-
-    async fn run(&mut self, row: Row) -> anyhow::Result<()> {
-        for (place, step) in row.steps().enumerate() {
-            let before = self.versions(&step.unwritten).await?;
-            self.take(&step).await.with_context(|| format!("step {place}"))?;
-            self.judge(&step).await.with_context(|| format!("step {place}"))?;
-            let after = self.versions(&step.unwritten).await?;
-            ensure!(before == after, "step {place}: {:?} were written", step.unwritten);
-        }
-        Ok(())
-    }
-
-    async fn versions(&self, services: &[String]) -> anyhow::Result<Vec<Option<String>>> {
-        let mut versions = Vec::with_capacity(services.len());
-        for name in services {
-            let api = self.api(&(Kind::Service, name.clone()));
-            let object = api.get_metadata(table::split(name).1).await?;
-            versions.push(object.metadata.resource_version);
-        }
-        Ok(versions)
-    }
-
-    async fn take(&mut self, step: &Step) -> anyhow::Result<()> {
-        for (name, text) in &step.status {
-            let id = table::id(name);
-            let patch = Patch::Merge(json!({ "status": table::mk_status(id.0, text) }));
-            let name = table::split(&id.1).1;
-            self.api(&id)
-                .patch_status(name, &PatchParams::default(), &patch)
-                .await?;
-        }
-        for text in &step.delete {
-            let id = table::id(text);
-            self.delete(&id).await?;
-            self.written.remove(&id);
-        }
-        self.apply(&step.apply).await?;
-        self.barrier().await
-    }
-
-    async fn apply(&mut self, objects: &Objects) -> anyhow::Result<()> {
-        for (name, labels) in &objects.namespaces {
-            self.labelled.insert(name.clone());
-            self.namespace(name, &json!(labels)).await?;
-        }
-        let (services, others): (Vec<_>, Vec<_>) = objects
-            .expand()
-            .into_iter()
-            .partition(|(id, _)| id.0 == Kind::Service);
-        let alone = others.is_empty() && objects.namespaces.is_empty();
-        for (id, form) in others {
-            self.put(id, &form).await?;
-        }
-        // Kinds are watched apart from one another: a Service must not be seen before the pools that it is to find.
-        if !alone && !services.is_empty() {
-            self.barrier().await?;
-        }
-        for (id, form) in services {
-            self.put(id, &form).await?;
-        }
-        Ok(())
-    }
-
-    /// As `kubectl apply --server-side`: creates, or changes to `form` and leaves what others have written.
-    async fn put(&mut self, id: Id, form: &Value) -> anyhow::Result<()> {
-        self.applied(&id, form).await?;
-        self.written.insert(id);
-        Ok(())
-    }
-
-    async fn applied(&self, id: &Id, form: &Value) -> anyhow::Result<()> {
-        let name = table::split(&id.1).1;
-        let applied = self.api(id).patch(name, &manager(), &Patch::Apply(form)).await;
-        applied.with_context(|| format!("applying {id:?}: {form}"))?;
-        Ok(())
-    }
-
-    async fn namespace(&self, name: &str, labels: &Value) -> anyhow::Result<()> {
-        let api: Api<Namespace> = Api::all(self.cluster.client.clone());
-        let form = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name, "labels": labels } });
-        api.patch(name, &manager(), &Patch::Apply(form)).await?;
-        Ok(())
-    }
-
-    async fn delete(&self, id: &Id) -> anyhow::Result<()> {
-        let api = self.api(id);
-        match api.delete(table::split(&id.1).1, &DeleteParams::default()).await {
-            Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
-            deleted => deleted.map(drop).with_context(|| format!("deleting {id:?}")),
-        }
-    }
-
-    async fn clear(&mut self) -> anyhow::Result<()> {
-        let gone = std::mem::take(&mut self.written);
-        try_join_all(gone.iter().rev().map(|id| self.delete(id))).await?;
-        for name in std::mem::take(&mut self.labelled) {
-            self.namespace(&name, &json!({})).await?;
-        }
-        self.barrier().await
-    }
-
-    /// Returns once the controller has seen everything that was written before, so that what stays as it is can be told
-    /// from what has not been looked at yet.
-    ///
-    /// A Service gets an address that no earlier barrier had, for which the controller must have seen the newest form of
-    /// four objects, one from each of its watches: the Service asks for a reservation; that is for this address, and in
-    /// a namespace which must have the label that the pool with this address selects by.
-    async fn barrier(&mut self) -> anyhow::Result<()> {
-        let before = reservation(self.barriers);
-        self.barriers += 1;
-        let [high, low] = self.barriers.to_be_bytes();
-        let (address, name) = (format!("198.18.{high}.{low}"), reservation(self.barriers));
-        let label = json!({ BARRIER: name });
-        let objects: Objects = serde_json::from_value(json!({
-            "pools": { BARRIER: {
-                "addresses": [format!("{address}/32")],
-                "serviceAllocation": { "namespaceSelectors": [{ "matchLabels": label }] },
-            } },
-            "reservations": { barrier(&name): { "pool": BARRIER, "address": address } },
-            "services": { barrier(BARRIER): { "cortenlb.io/reservation": name } },
-        }))?;
-        let objects = objects.expand();
-        let objects = try_join_all(objects.iter().map(|(id, form)| self.applied(id, form)));
-        try_join(self.namespace(BARRIER, &label), objects).await?;
-        let service = (Kind::Service, barrier(BARRIER));
-        self.expect(&service, &format!("{address} ({BARRIER})")).await?;
-        if self.barriers > 1 {
-            self.delete(&(Kind::Reservation, barrier(&before))).await?;
-        }
-        Ok(())
-    }
-
-    async fn judge(&self, step: &Step) -> anyhow::Result<()> {
-        for (name, expected) in &step.expect {
-            self.expect(&table::id(name), expected).await?;
-        }
-        for (name, expected) in &step.events {
-            for expected in expected {
-                self.expect_event(&(Kind::Service, name.clone()), expected)
-                    .await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Watches an object until it stands as expected.
-    async fn expect(&self, id: &Id, expected: &str) -> anyhow::Result<()> {
-        let last = Mutex::new("no such object".to_owned());
-        let holds = |found: Option<&DynamicObject>| {
-            let Some(object) = found.and_then(|object| serde_json::to_value(object).ok()) else {
-                return false;
-            };
-            let shown = table::shown(id.0, &object);
-            let holds = table::is_as_expected(id.0, &shown, expected);
-            *last.lock().expect("no holder of this lock panics") = shown;
-            holds
-        };
-        let name = table::split(&id.1).1;
-        match tokio::time::timeout(WITHIN, await_condition(self.api(id), name, holds)).await {
-            Ok(found) => found.map(drop).with_context(|| format!("watching {id:?}")),
-            Err(_) => {
-                let shown = last.into_inner().expect("no holder of this lock panics");
-                bail!("{id:?} is {shown:?}, and not {expected:?}")
+/// The rows that can be shown on a real API server.
+fn by_settings() -> anyhow::Result<Vec<Group>> {
+    let mut groups: Vec<Group> = vec![(Settings::default(), Vec::new())];
+    for (area, text) in table::TABLES {
+        let table = table::rows(text).map_err(|error| anyhow!("controller/rules/{area}.yaml: {error}"))?;
+        for row in table.into_iter().filter(|row| row.pure.is_none()) {
+            let known = groups.iter().position(|(settings, _)| *settings == row.settings);
+            let place = known.unwrap_or_else(|| {
+                groups.push((row.settings.clone(), Vec::new()));
+                groups.len() - 1
+            });
+            let tables = &mut groups[place].1;
+            match tables.last_mut() {
+                Some((last, rows)) if *last == area => rows.push(row),
+                _ => tables.push((area, vec![row])),
             }
         }
     }
-
-    /// Watches for an Event about a Service.
-    async fn expect_event(&self, id: &Id, expected: &str) -> anyhow::Result<()> {
-        let (namespace, name) = table::split(&id.1);
-        let object = self.api(id).get(name).await?;
-        let uid = object.metadata.uid.unwrap_or_default();
-        let config = watcher::Config::default().fields(&format!("involvedObject.uid={uid}"));
-        let mut events = watcher(self.cluster.api::<Event>(namespace), config)
-            .applied_objects()
-            .boxed();
-        let mut seen = Vec::new();
-        let search = async {
-            while let Some(event) = events.try_next().await? {
-                let (reason, message) = (
-                    event.reason.unwrap_or_default(),
-                    event.message.unwrap_or_default(),
-                );
-                if table::is_expected_event(&reason, &message, expected) {
-                    return Ok(());
-                }
-                seen.push(format!("{reason}: {message}"));
-            }
-            bail!("the watch for events ended")
-        };
-        match tokio::time::timeout(WITHIN, search).await {
-            Ok(found) => found,
-            Err(_) => bail!("Events about {id:?} are {seen:?}, and none is {expected:?}"),
-        }
-    }
-
-    fn api(&self, (kind, name): &Id) -> Api<DynamicObject> {
-        let (resource, namespace) = match kind {
-            Kind::Pool => (ApiResource::erase::<IPAddressPool>(&()), table::SYSTEM),
-            Kind::Reservation => (
-                ApiResource::erase::<AddressReservation>(&()),
-                table::split(name).0,
-            ),
-            Kind::Service => (ApiResource::erase::<Service>(&()), table::split(name).0),
-        };
-        Api::namespaced_with(self.cluster.client.clone(), namespace, &resource)
-    }
+    Ok(groups)
 }
 
-/// The namespaces of the tables, and that of the barrier.
-const NAMESPACES: [&str; 6] = [table::NAMESPACE, "dev", "lab", "ops", "shop", BARRIER];
-
-fn manager() -> PatchParams {
-    PatchParams::apply("e2e").force()
-}
-
-fn barrier(name: &str) -> String {
-    format!("{BARRIER}/{name}")
-}
-
-fn reservation(barrier: u16) -> String {
-    format!("n{barrier}")
+/// The flags with which a controller runs so.
+fn flags(settings: &Settings) -> Vec<String> {
+    let Settings {
+        reassign_on_pool_change,
+        lb_class,
+    } = settings;
+    let reassign = reassign_on_pool_change.then(|| "--reassign-on-pool-change".to_owned());
+    let class = lb_class.as_ref().map(|class| format!("--lb-class={class}"));
+    reassign.into_iter().chain(class).collect()
 }
