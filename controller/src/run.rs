@@ -43,5 +43,8 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let replica = replica::Running::start(client.clone(), replica, &readiness, &mut registry, Timestamp::now);
     tokio::spawn(webhook::remove(client.clone()));
     tokio::spawn(admin.serve(readiness, Arc::new(registry), client, shutdown.clone()));
-    replica.run(shutdown).await
+    // The thread that starts the runtime is none of its workers: an index there is woken, and wakes the writer, across
+    // threads, and on a busy machine each wait for a core is felt by the Service that waits for its address.
+    let ended = tokio::spawn(replica.run(shutdown)).await;
+    ended.context("the controller ended badly")?
 }
