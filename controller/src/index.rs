@@ -97,6 +97,8 @@ pub struct Settings {
 pub struct Index {
     settings: Settings,
     services: BTreeMap<ServiceKey, Box<Record>>,
+    /// How far the watch of Services has come: the greatest version that it has shown, and every older one with it.
+    shown: u64,
     namespaces: BTreeMap<String, Labels>,
     pools: Pools,
     reservations: Reservations,
@@ -140,6 +142,7 @@ impl Index {
             pools: Pools::new(&settings.namespace),
             settings,
             services: BTreeMap::new(),
+            shown: 0,
             namespaces: BTreeMap::new(),
             reservations: Reservations::default(),
             rivals: Rivals::default(),
@@ -218,7 +221,7 @@ impl Index {
                     }
                 }
             }
-            Input::Found { question, services } => self.found(now, question, services),
+            Input::Newest { question, newest } => self.newest(now, question, newest),
             Input::Lead(lead) => self.lead(now, lead),
         }
         self.start(now);

@@ -116,7 +116,6 @@ impl Running {
             conflicts: Conflicts::default(),
             pending: Pending::default(),
             services,
-            class: settings.class.clone(),
             lists: JoinSet::new(),
             index: Index::new(settings),
             inputs: received,
@@ -278,9 +277,8 @@ fn watch_all(
 #[derive(Debug)]
 struct Controller {
     index: Index,
-    /// For the lists that the index asks for; they are about Services of this class.
+    /// For the lists that the index asks for.
     services: Api<Service>,
-    class: Option<String>,
     lists: JoinSet<Input>,
     announced: Announced,
     conflicts: Conflicts,
@@ -378,7 +376,7 @@ impl Controller {
         let claim = *self.claim.borrow_and_update();
         let lead = claim.held.then_some(Lead {
             epoch: claim.transitions,
-            fence: claim.predecessor == Predecessor::Expired,
+            predecessor: claim.predecessor,
         });
         if std::mem::replace(&mut self.lead, lead) != lead {
             self.feed(Input::Lead(None));
@@ -400,7 +398,7 @@ impl Controller {
                     }
                 }
                 Effect::List(question) => {
-                    let list = listing::list(self.services.clone(), self.class.clone(), question);
+                    let list = listing::newest(self.services.clone(), question);
                     // An answer to an earlier question is of no use.
                     self.lists.abort_all();
                     self.lists.spawn(list);

@@ -6,13 +6,11 @@ use std::time::Duration;
 use cortenlb_core::name::ServiceKey;
 use cortenlb_core::time::Instant;
 
-use super::packed::Version;
-
 /// The API server did not answer: it is asked again.
 const UNANSWERED: Duration = Duration::from_millis(500);
 
-/// A watch that lags catches up within this time. Only one that hangs, or a Service that was deleted right after it was
-/// listed, costs another list.
+/// A watch that lags catches up within this time. Only one that hangs, or was begun anew after what was listed had been
+/// deleted, costs another list.
 const BEHIND: Duration = Duration::from_secs(5);
 
 /// The fence of one term.
@@ -38,12 +36,9 @@ enum Proof {
     Asked(u64),
     /// It does not answer; it is asked again at this time.
     Unanswered(Instant),
-    /// It has these, of which the watch has shown no form as new. It is asked again at `again`.
-    Behind {
-        missing: BTreeMap<ServiceKey, Version>,
-        again: Instant,
-    },
-    /// The watch has shown a stamp, and so everything older as well, or all that was listed.
+    /// This is the newest version that it has, and the watch has shown none as new. It is asked again at `again`.
+    Behind { newest: u64, again: Instant },
+    /// The watch has shown a stamp, or what was the newest, and so everything older as well.
     Given,
 }
 
@@ -137,28 +132,27 @@ impl Fence {
         self.proof = Proof::Asked(number);
     }
 
-    /// Question `number` was answered: the Services that the API server has, none if it did not say.
-    pub(super) fn listed(&mut self, now: Instant, number: u64, found: Option<BTreeMap<ServiceKey, Version>>) {
+    /// Question `number` was answered: the newest version that the API server has, none if it did not say.
+    pub(super) fn listed(&mut self, now: Instant, number: u64, newest: Option<u64>) {
         match self.proof {
             Proof::Asked(asked) if asked == number => {}
             _ => return,
         }
-        self.proof = match found {
+        self.proof = match newest {
             None => Proof::Unanswered(now + UNANSWERED),
-            Some(missing) => Proof::Behind {
-                missing,
+            Some(newest) => Proof::Behind {
+                newest,
                 again: now + BEHIND,
             },
         };
     }
 
-    /// Compares what was listed with the forms that are known, and drops what has become too old.
-    pub(super) fn follow<'a>(&mut self, now: Instant, known: impl Fn(&ServiceKey) -> Option<&'a Version>) {
-        if let Proof::Behind { missing, .. } = &mut self.proof {
-            missing.retain(|key, version| known(key).is_none_or(|known| known.is_older(version)));
-            if missing.is_empty() {
-                self.proof = Proof::Given;
-            }
+    /// Compares what was listed with what the watch has `shown`, and drops what has become too old.
+    pub(super) fn follow(&mut self, now: Instant, shown: u64) {
+        if let Proof::Behind { newest, .. } = self.proof
+            && newest <= shown
+        {
+            self.proof = Proof::Given;
         }
         if self.due().is_some_and(|due| due <= now) {
             self.proof = Proof::None;

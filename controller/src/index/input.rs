@@ -9,6 +9,7 @@ use cortenlb_core::time::Instant;
 use cortenlb_crds::translate::conflict::Contested;
 use cortenlb_crds::{AddressReservation, BGPPeer, ConfigurationState, IPAddressPool, L2Advertisement};
 use cortenlb_kit::events::Note;
+use cortenlb_kit::lease::Predecessor;
 use cortenlb_kit::watch::Change;
 use cortenlb_kit::write::{Outcome, Write};
 use k8s_openapi::api::core::v1::{Namespace, Pod};
@@ -55,11 +56,12 @@ pub enum Input {
     /// The Services with an address that somebody else on the segment has, in place of the earlier ones.
     Contested(BTreeMap<ServiceKey, Contested>),
     /// The answer to [`Effect::List`].
-    Found {
+    Newest {
         /// The number of the question.
         question: u64,
-        /// The Services that the API server has; those that are not ours may be left out. `None`: it did not answer.
-        services: Option<Vec<View>>,
+        /// The greatest `metadata.resourceVersion` of the Services that can have an address, 0 if there is none. `None`:
+        /// the API server did not answer.
+        newest: Option<u64>,
     },
     /// A write was answered.
     Written(Box<Outcome<Key>>),
@@ -72,8 +74,8 @@ pub enum Input {
 pub struct Lead {
     /// The Lease's `leaseTransitions`: it grows with every term.
     pub epoch: i32,
-    /// Whether a write of the leader before may still land: its Lease expired.
-    pub fence: bool,
+    /// What has become of the leader before: what it wrote last may not have landed, or not have been seen.
+    pub predecessor: Predecessor,
 }
 
 /// What a condition says.
@@ -107,8 +109,8 @@ pub enum Key {
 pub enum Effect {
     /// Send this to the API server.
     Write(Write<Key>),
-    /// List all Services, consistently and not from the API server's cache, and tell them as [`Input::Found`] with this
-    /// number.
+    /// List the Services of type LoadBalancer, consistently and not from an older state of the API server's cache, and
+    /// tell the newest version as [`Input::Newest`] with this number.
     List(u64),
     /// Record this Event.
     Note(Note),

@@ -24,6 +24,14 @@ pub(super) type Version = Packed<u64>;
 pub(super) struct Uuid([u8; 16]);
 
 impl Version {
+    /// As a number; 0 if it is none.
+    pub(super) fn number(&self) -> u64 {
+        match self {
+            Self::Number(number) => *number,
+            Self::Text(_) => 0,
+        }
+    }
+
     /// Revisions of etcd are ordered; what cannot be compared counts as newer.
     pub(super) fn is_older(&self, than: &Self) -> bool {
         match (self, than) {

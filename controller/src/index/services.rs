@@ -27,6 +27,13 @@ pub(super) enum Source {
 
 impl Index {
     pub(super) fn services(&mut self, now: Now, change: Change<View>) {
+        self.shown = match &change {
+            Change::Apply(view) | Change::Delete(view) => self.shown.max(view.seen.version.number()),
+            Change::Reset(views) => {
+                let versions = views.iter().map(|view| view.seen.version.number());
+                versions.max().unwrap_or_default()
+            }
+        };
         match change {
             Change::Apply(view) => self.observe(now, view, Source::Watch),
             Change::Delete(view) => self.forget(now, &view.key),

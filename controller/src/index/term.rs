@@ -1,10 +1,12 @@
 //! From winning the Lease to giving the first address: the lists, MetalLB's end, the fence, the adoption.
 //!
-//! A leader that follows one whose Lease *expired* cannot know whether a write of that one is still under way: decided
+//! A leader that follows another one knows by its watch of Services what that one gave away, and the watch may not have
+//! shown the last of it yet. So the Services are listed, and the watch must have shown the newest of them.
+//!
+//! One that follows a leader whose Lease *expired* cannot know either whether a write of that one is still under way: decided
 //! from a form that is still the newest, it would land. So each Service to which such a write could give an address is
-//! stamped first (annotation `cortenlb.io/epoch`): its version is another one then, and the late write meets 409. What
-//! counts is that the *watch* shows a stamp, since then it has shown everything older as well. Where there is nothing to
-//! stamp, that may be since the watch hangs: then all Services are listed, and the watch must have shown those.
+//! stamped (annotation `cortenlb.io/epoch`): its version is another one then, and the late write meets 409. Here a stamp
+//! that the *watch* shows takes the place of the list, since the watch has shown everything older as well.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,6 +14,7 @@ use cortenlb_core::ipam::{Allocator, InUse};
 use cortenlb_core::name::{ReservationKey, ServiceKey};
 use cortenlb_core::time::Instant;
 use cortenlb_crds::names::EPOCH;
+use cortenlb_kit::lease::Predecessor;
 use cortenlb_kit::write::{Op, Priority, Target, Write};
 use k8s_openapi::api::core::v1::Service;
 use serde_json::json;
@@ -20,7 +23,6 @@ use super::again::Again;
 use super::fence::Fence;
 use super::input::{Effect, Key, Lead, Now};
 use super::leaving::Leaving;
-use super::record::View;
 use super::services::{self, Source};
 use super::window::Window;
 use super::{Index, desired, patch};
@@ -54,9 +56,9 @@ impl Term {
         self.fence.as_ref().and_then(Fence::due)
     }
 
-    /// Whether nothing may be decided in it before a fence is up.
+    /// Whether a write of the leader before, or of MetalLB, may still land unless a fence is up.
     pub(super) fn has_to_fence(&self) -> bool {
-        self.lead.fence
+        self.lead.predecessor == Predecessor::Expired
     }
 }
 
@@ -110,7 +112,7 @@ impl Index {
             return;
         };
         term.told = true;
-        term.lead.fence = true;
+        term.lead.predecessor = Predecessor::Expired;
         let keys: Vec<ServiceKey> = self.services.keys().cloned().collect();
         for key in keys {
             self.tell_why_nothing_is_given(now, &key);
@@ -206,20 +208,26 @@ impl Index {
         keys.into_iter().map(|(_, key)| key.clone()).collect()
     }
 
-    /// Whether no late write of an earlier leader can land any more; puts the fence up if it is needed.
+    /// Whether all that an earlier leader wrote to Services has been seen, and nothing of it can land any more; puts the
+    /// fence up if it is needed.
     fn is_fenced(&mut self, now: Now) -> bool {
         let Some(term) = &mut self.term else { return false };
-        if !term.lead.fence {
+        if term.lead.predecessor == Predecessor::Fresh {
             return true;
         }
+        let late_writes = term.has_to_fence();
         let fence = term.fence.get_or_insert_default();
-        fence.follow(now.boot, |key| {
-            self.services.get(key).map(|record| &record.seen.version)
-        });
+        fence.follow(now.boot, self.shown);
         if !fence.is_at_rest() {
             return false;
         }
         let is_proven = fence.is_proven();
+        if !late_writes {
+            if !is_proven {
+                self.ask_for_the_newest();
+            }
+            return is_proven;
+        }
         let ours = self.ours();
         let exposed = self.exposed(now, &ours);
         // What was seen of others meanwhile may have made more of them exposed.
@@ -241,7 +249,7 @@ impl Index {
         };
         let witness = ours.iter().find(is_new).cloned();
         if self.stamp_all(witness) == 0 {
-            self.ask_what_there_is();
+            self.ask_for_the_newest();
         }
         false
     }
@@ -262,8 +270,8 @@ impl Index {
         stamped
     }
 
-    /// Asks the API server for the Services that the watch may not have shown.
-    fn ask_what_there_is(&mut self) {
+    /// Asks the API server for the newest Service, which the watch may not have shown.
+    fn ask_for_the_newest(&mut self) {
         if let Some(fence) = self.term.as_mut().and_then(|term| term.fence.as_mut()) {
             self.questions += 1;
             fence.asked(self.questions);
@@ -271,16 +279,11 @@ impl Index {
         }
     }
 
-    /// The API server has said which Services there are.
-    pub(super) fn found(&mut self, now: Now, question: u64, services: Option<Vec<View>>) {
-        let Some(fence) = self.term.as_mut().and_then(|term| term.fence.as_mut()) else {
-            return;
-        };
-        let found = services.map(|views| {
-            let ours = views.into_iter().filter(View::is_ours);
-            ours.map(|view| (view.key, view.seen.version)).collect()
-        });
-        fence.listed(now.boot, question, found);
+    /// The API server has said which version is the newest.
+    pub(super) fn newest(&mut self, now: Now, question: u64, newest: Option<u64>) {
+        if let Some(fence) = self.term.as_mut().and_then(|term| term.fence.as_mut()) {
+            fence.listed(now.boot, question, newest);
+        }
     }
 
     /// The Services that are ours to serve, the oldest first.
@@ -317,6 +320,7 @@ impl Index {
         let (Some(term), Some(record)) = (&mut self.term, self.services.get(key)) else {
             return;
         };
+        let has_to_fence = term.has_to_fence();
         let Some(fence) = &mut term.fence else { return };
         let (epoch, seen) = (term.lead.epoch, &record.seen);
         let version = seen.version.to_string();
@@ -324,7 +328,8 @@ impl Index {
             Source::Answer => fence.answered(key, epoch, &version),
             Source::Watch | Source::List => fence.told(key, epoch, &version, seen.epoch.as_deref()),
         };
-        let new = self.allocator.is_none()
+        let new = has_to_fence
+            && self.allocator.is_none()
             && seen.wants.is_some()
             && seen.addresses.is_empty()
             && fence.add(key, epoch, &version);

@@ -30,6 +30,7 @@ use cortenlb_core::time::Instant;
 use cortenlb_crds::IPAddressPool;
 use cortenlb_kit::events::Note;
 use cortenlb_kit::fake::merge;
+use cortenlb_kit::lease::Predecessor;
 use cortenlb_kit::write::{Op, Outcome, Refusal, Write};
 use k8s_openapi::jiff::Timestamp;
 use kube::api::DynamicObject;
@@ -179,10 +180,14 @@ impl Cluster {
 
     /// Lists the Services as they are.
     fn answer_question(&mut self) {
-        let services = self.services.values().map(|service| self.view(service));
-        let services = Some(services.collect());
+        let balanced = |service: &&Value| service["spec"]["type"] == "LoadBalancer";
+        let versions = self.services.values().filter(balanced).map(|service| {
+            let version = service["metadata"]["resourceVersion"].as_str();
+            version.unwrap().parse().unwrap()
+        });
+        let newest = Some(versions.max().unwrap_or_default());
         let question = self.question.take().unwrap();
-        self.input(Input::Found { question, services });
+        self.input(Input::Newest { question, newest });
     }
 
     /// Does one write, as the API server would.
@@ -354,10 +359,10 @@ impl Cluster {
     }
 }
 
-/// A term after a Lease that was given back.
+/// A term before which nobody led.
 const LEAD: Lead = Lead {
     epoch: 1,
-    fence: false,
+    predecessor: Predecessor::Fresh,
 };
 
 fn mk_settings() -> Settings {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use cortenlb_controller::index::{Effect, Index, Input, Key, Lead, Now, Settings, View};
 use cortenlb_core::time::Instant;
+use cortenlb_kit::lease::Predecessor;
 use cortenlb_kit::watch::Change;
 use cortenlb_kit::write::{Outcome, Write};
 use k8s_openapi::jiff::Timestamp;
@@ -158,7 +159,7 @@ impl Many {
         many.input(Input::Rivals(Change::Reset(Vec::new()).into()));
         many.input(Input::Lead(Some(Lead {
             epoch: 0,
-            fence: false,
+            predecessor: Predecessor::Fresh,
         })));
         many
     }

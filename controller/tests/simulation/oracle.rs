@@ -4,6 +4,7 @@ use cortenlb_controller::index::{Effect, Index, Input, Key, Lead, Now, Settings,
 use cortenlb_core::time::Instant;
 use cortenlb_crds::names;
 use cortenlb_kit::fake::Fake;
+use cortenlb_kit::lease::Predecessor;
 use cortenlb_kit::watch::Change;
 use cortenlb_kit::write::{Op, Write};
 use serde::de::DeserializeOwned;
@@ -72,7 +73,7 @@ pub(crate) fn missing(fake: &Fake, settings: &Settings, pools: bool) -> Vec<Stri
         Input::Rivals(Change::Reset(Vec::new()).into()),
         Input::Lead(Some(Lead {
             epoch: 0,
-            fence: false,
+            predecessor: Predecessor::Fresh,
         })),
     ];
     let mut missing = Vec::new();

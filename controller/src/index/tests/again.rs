@@ -44,7 +44,7 @@ fn a_stamp_that_meets_409_is_sent_again() {
     let mut cluster = Cluster::following(&[mk_pool("p", &["10.0.0.0/24"])], &[mk_service("s", 0)]);
     cluster.input(Input::Lead(Some(Lead {
         epoch: 3,
-        fence: true,
+        predecessor: Predecessor::Expired,
     })));
     let write = cluster.pending.pop_front().unwrap();
     refuse(&mut cluster, write);
@@ -67,7 +67,7 @@ fn a_stamp_of_a_former_lease_is_no_stamp() {
     let before = cluster.services["s"]["metadata"]["resourceVersion"].clone();
     cluster.input(Input::Lead(Some(Lead {
         epoch: 3,
-        fence: true,
+        predecessor: Predecessor::Expired,
     })));
     assert!(!cluster.index.is_deciding());
     let Op::Patch { body, .. } = &cluster.pending[0].op else {

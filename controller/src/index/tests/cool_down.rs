@@ -13,7 +13,7 @@ fn mk_standby() -> Cluster {
 fn take_over(cluster: &mut Cluster) -> [String; 2] {
     cluster.input(Input::Lead(Some(Lead {
         epoch: 2,
-        fence: true,
+        predecessor: Predecessor::Expired,
     })));
     cluster.settle();
     cluster.apply(mk_service("other", 5));

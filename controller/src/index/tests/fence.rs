@@ -1,10 +1,16 @@
-//! A leader that follows upon an expired Lease stamps first, so that no late write of the one before lands.
+//! A leader that follows another one waits until its watch has shown what that one gave, and after an expired Lease stamps
+//! first, so that no late write lands.
 
 use super::*;
 
+const RELEASED: Lead = Lead {
+    epoch: 7,
+    predecessor: Predecessor::Released,
+};
+
 const EXPIRED: Lead = Lead {
     epoch: 7,
-    fence: true,
+    predecessor: Predecessor::Expired,
 };
 
 impl Cluster {
@@ -115,16 +121,38 @@ fn who_appears_while_stamps_are_under_way_is_stamped_as_well() {
     assert_eq!(cluster.shown("b"), "10.0.0.0 (p)");
 }
 
+/// What the leader before gave last may not have been seen.
 #[test]
-fn nothing_is_stamped_after_a_release_or_without_services() {
+fn after_a_release_the_watch_must_have_shown_what_is_listed() {
+    let services = [mk_service("waits", 9), mk_service("served", 5)];
+    let mut cluster = Cluster::following(&[mk_pool("p", &["10.0.0.0/32"])], &services);
+    cluster.put_service(mk_holder("served", 5, "10.0.0.0", "p"));
+    cluster.input(Input::Lead(Some(RELEASED)));
+    assert!(!cluster.index.is_deciding());
+    cluster.answer_question();
+    assert!(!cluster.index.is_deciding());
+    cluster.tell("served");
+    assert!(cluster.index.is_deciding());
+    cluster.settle();
+    assert!(cluster.epoch("waits").is_null() && cluster.epoch("served").is_null());
+    assert_eq!(cluster.shown("served"), "10.0.0.0 (p)");
+    assert_eq!(cluster.shown("waits"), " (-)");
+}
+
+#[test]
+fn nothing_is_asked_where_nobody_led_and_nothing_is_stamped_where_no_service_is() {
     let mut cluster = Cluster::following(&[mk_pool("p", &["10.0.0.0/24"])], &[mk_service("a", 5)]);
     cluster.input(Input::Lead(Some(LEAD)));
+    assert!(cluster.index.is_deciding());
     cluster.settle();
-    assert!(cluster.epoch("a").is_null() && cluster.index.is_deciding());
-    let mut empty = Cluster::following(&[], &[]);
-    empty.input(Input::Lead(Some(EXPIRED)));
-    empty.answer_question();
-    assert!(empty.index.is_deciding());
+    assert!(cluster.epoch("a").is_null());
+    for lead in [RELEASED, EXPIRED] {
+        let mut empty = Cluster::following(&[], &[]);
+        empty.input(Input::Lead(Some(lead)));
+        assert!(!empty.index.is_deciding());
+        empty.answer_question();
+        assert!(empty.index.is_deciding());
+    }
 }
 
 /// Nothing is to be seen, which may be since the watch hangs.
@@ -142,10 +170,10 @@ fn who_sees_no_service_lists_them_and_waits_for_what_the_watch_has_not_shown() {
     assert!(!cluster.index.is_deciding());
     cluster.answer_question();
     assert!(!cluster.index.is_deciding());
+    cluster.tell("held");
+    assert!(!cluster.index.is_deciding());
     cluster.tell("waits");
     assert_eq!(cluster.answer_silently(), ["waits"]);
-    assert!(!cluster.index.is_deciding());
-    cluster.tell("held");
     assert!(
         !cluster.index.is_deciding(),
         "a late write could still land on the one that waits"
@@ -155,6 +183,20 @@ fn who_sees_no_service_lists_them_and_waits_for_what_the_watch_has_not_shown() {
     cluster.settle();
     assert_eq!(cluster.shown("waits"), "10.0.0.1 (p)");
     assert!(cluster.epoch("held").is_null());
+}
+
+/// The watch says so, and with it that it has come beyond what was listed.
+#[test]
+fn what_was_listed_and_is_deleted_is_not_waited_for() {
+    let mut cluster = Cluster::following(&[mk_pool("p", &["10.0.0.0/30"])], &[mk_service("a", 5)]);
+    cluster.put_service(mk_service("b", 4));
+    cluster.input(Input::Lead(Some(RELEASED)));
+    cluster.answer_question();
+    assert!(!cluster.index.is_deciding());
+    let mut gone = cluster.services.remove("b").unwrap();
+    gone["metadata"]["resourceVersion"] = (cluster.version + 1).to_string().into();
+    cluster.input(Input::Services(Change::Delete(mk_view(&gone))));
+    assert!(cluster.index.is_deciding());
 }
 
 #[test]
@@ -175,17 +217,17 @@ fn a_list_that_fails_is_tried_again_and_a_late_answer_counts_for_nothing() {
     let mut cluster = Cluster::following(&[], &[]);
     cluster.input(Input::Lead(Some(EXPIRED)));
     let question = cluster.question.take().unwrap();
-    cluster.input(Input::Found {
+    cluster.input(Input::Newest {
         question,
-        services: None,
+        newest: None,
     });
     assert!(!cluster.index.is_deciding() && cluster.question.is_none());
     cluster.now.boot = cluster.now.boot + Duration::from_millis(500);
     cluster.index.handle_timeout(cluster.now);
     cluster.collect();
-    cluster.input(Input::Found {
+    cluster.input(Input::Newest {
         question,
-        services: Some(Vec::new()),
+        newest: Some(0),
     });
     assert!(!cluster.index.is_deciding());
     cluster.answer_question();
