@@ -53,6 +53,9 @@ const RETURN: Duration = Duration::from_secs(5);
 /// The usual number of rolling restarts, frozen speakers and threads, and faults while the API server is paused.
 const FEW: u16 = 5;
 
+/// The usual number of speakers that join, and of upgrades under load.
+const ONCE: u16 = 1;
+
 /// The usual number of killed speakers.
 const KILLS: u16 = 10;
 
@@ -103,12 +106,6 @@ async fn segment(cluster: &Cluster, plan: &Plan) -> anyhow::Result<()> {
             round(&scene, plan, *vips).await?;
         }
     }
-    if plan.wants(Act::Join) {
-        planned::join(&scene).await?;
-    }
-    if plan.wants(Act::Upgrade) {
-        planned::upgrade(&scene).await?;
-    }
     if plan.wants(Act::Arp) {
         arp::answers(&scene).await?;
     }
@@ -147,6 +144,12 @@ async fn round(scene: &Scene<'_>, plan: &Plan, vips: usize) -> anyhow::Result<()
     }
     if plan.wants(Act::UnplugOne) {
         faults::unplug(scene, plan.round(vips, RUNS), Nics::One).await?;
+    }
+    if plan.wants(Act::Join) {
+        planned::join(scene, plan.round(vips, ONCE)).await?;
+    }
+    if plan.wants(Act::Upgrade) {
+        planned::upgrade(scene, plan.round(vips, ONCE)).await?;
     }
     Ok(())
 }

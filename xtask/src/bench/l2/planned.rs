@@ -9,7 +9,7 @@ use tokio::time::sleep;
 use super::scene::Scene;
 use super::seen::{differing, gaps};
 use super::{FAULT, RETURN, Round, Victim, print_moves, told};
-use crate::bench::{milliseconds, percentile, print};
+use crate::bench::{milliseconds, percentile};
 
 /// How long a node has no speaker: longer than others answer in its name.
 const ABSENCE: Duration = Duration::from_secs(20);
@@ -71,31 +71,41 @@ fn lost(run: &str, report: &Report) -> usize {
 }
 
 /// A speaker comes that Kubernetes and the other speakers had given up: its node was not to run one for a while.
-pub(super) async fn join(scene: &Scene<'_>) -> anyhow::Result<()> {
-    let Victim { node, .. } = Victim::choose(scene).await?;
-    scene.bar(&node, true).await?;
-    sleep(ABSENCE).await;
-    let before = scene.settled().await?;
-    ensure!(
-        before.values().all(|owner| *owner != node),
-        "{node} has no speaker and owns a VIP"
-    );
-    scene.bar(&node, false).await?;
-    scene.cluster.product_ready().await?;
-    sleep(RETURN).await;
-    let after = scene.settled().await?;
-    print("l2.join.moved", differing(&before, &after) as f64, "vips");
+pub(super) async fn join(scene: &Scene<'_>, round: Round) -> anyhow::Result<()> {
+    let mut moved = 0;
+    for run in 1..=round.runs {
+        let Victim { node, .. } = Victim::choose(scene).await?;
+        scene.bar(&node, true).await?;
+        sleep(ABSENCE).await;
+        let before = scene.settled().await?;
+        ensure!(
+            before.values().all(|owner| *owner != node),
+            "{node} has no speaker and owns a VIP"
+        );
+        scene.bar(&node, false).await?;
+        scene.cluster.product_ready().await?;
+        sleep(RETURN).await;
+        let taken = differing(&before, &scene.settled().await?);
+        eprintln!("l2: join {run}/{}: {node}: {taken} VIPs moved", round.runs);
+        moved += taken;
+    }
+    round.print("join.moved", moved as f64, "vips");
     Ok(())
 }
 
 /// All speakers are replaced, one after the other, while requests go through a VIP.
-pub(super) async fn upgrade(scene: &Scene<'_>) -> anyhow::Result<()> {
-    let victim = Victim::choose(scene).await?;
-    let requester = scene.request(victim.vip, LOAD)?;
-    let upgraded = scene.watch(victim.vip, FAULT, scene.replace_speakers()).await;
-    let requests = requester.stop().await?;
-    told("upgrade", &upgraded?);
-    print("l2.upgrade.requests", requests.sent as f64, "1");
-    print("l2.upgrade.failed", requests.failed as f64, "1");
+pub(super) async fn upgrade(scene: &Scene<'_>, round: Round) -> anyhow::Result<()> {
+    let (mut sent, mut failed) = (0, 0);
+    for run in 1..=round.runs {
+        let victim = Victim::choose(scene).await?;
+        let requester = scene.request(victim.vip, LOAD)?;
+        let upgraded = scene.watch(victim.vip, FAULT, scene.replace_speakers()).await;
+        let requests = requester.stop().await?;
+        told(&format!("upgrade {run}/{}", round.runs), &upgraded?);
+        sent += requests.sent;
+        failed += requests.failed;
+    }
+    round.print("upgrade.requests", sent as f64, "1");
+    round.print("upgrade.failed", failed as f64, "1");
     Ok(())
 }
