@@ -2,6 +2,7 @@ use super::*;
 use crate::facts::tests::{from, has, mk_facts, mk_pool, mk_pool_with, mk_served, mk_service};
 use cortenlb_controller::index::{Effect, Index, Input, Key, Lead, Now, Settings, View};
 use cortenlb_crds::names::CONDITION_ADDRESS_ASSIGNED;
+use cortenlb_kit::lease::Predecessor;
 use cortenlb_kit::watch::Change::Reset;
 use cortenlb_kit::write::Op;
 use serde_json::{Value, json};
@@ -30,7 +31,7 @@ fn by_the_controller(facts: &Facts) -> Outcome {
         Input::Services(Reset(views.collect())),
         Input::Lead(Some(Lead {
             epoch: 1,
-            fence: false,
+            predecessor: Predecessor::Fresh,
         })),
     ];
     for input in inputs {
